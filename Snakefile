@@ -1,0 +1,42 @@
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version, validate
+
+min_version("9.0")
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+
+from lohrec import code_hash, settings
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+configfile: f"{workflow.basedir}/config/variants.yaml"
+
+
+include: "rules/common.smk"
+
+
+localrules:
+    all,
+    download_reviews,
+
+
+rule all:
+    input:
+        "results/demo/comparison.md",
+
+
+include: "rules/data.smk"
+include: "rules/identifiers.smk"
+include: "rules/teacher.smk"
+include: "rules/priors.smk"
+include: "rules/generators.smk"
+include: "rules/recommendations.smk"
+include: "rules/evaluation.smk"
+
+
+onstart:
+    require_gpus()

@@ -1,0 +1,93 @@
+# Metrics a user, a variant, and all variants of a dataset side by side (Section 4.3).
+
+VECTORS = {
+    "text": "results/{dataset}/text/embeddings.npy",
+    "latent": "results/{dataset}/ids/latents.npy",
+    "interactions": "results/{dataset}/data/interaction_vectors.npy",
+}
+
+
+def diversity_vectors(wildcards):
+    """The item vectors that a dataset's diversity is measured on."""
+    return VECTORS[SETTINGS[wildcards.dataset]["evaluation"]["diversity"]]
+
+
+def per_user(dataset, variant):
+    return [
+        f"results/{dataset}/{variant}/seed_{seed}/per_user.parquet"
+        for seed in seeds(dataset, variant)
+    ]
+
+
+def compared(wildcards):
+    """{variant: per-user metrics of its seeds} of the variants that the dataset's row names."""
+    names = DATASETS[wildcards.dataset].get("variants", REPORTED)
+    return {name: per_user(wildcards.dataset, name) for name in names}
+
+
+def made_of(wildcards):
+    """What a summary says about how its figures were made."""
+    return {
+        "dataset": DATASETS[wildcards.dataset],
+        "variant": VARIANTS[wildcards.variant],
+        "settings": SETTINGS[wildcards.dataset],
+    }
+
+
+rule evaluate:
+    input:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        vectors=diversity_vectors,
+    output:
+        "results/{dataset}/{variant}/seed_{seed}/per_user.parquet",
+    log:
+        "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("evaluate"),
+        evaluation=section("evaluation"),
+    script:
+        "../workflow_scripts/evaluate.py"
+
+
+rule summarise:
+    input:
+        per_user=lambda wildcards: per_user(wildcards.dataset, wildcards.variant),
+        statistics="results/{dataset}/data/statistics.json",
+    output:
+        "results/{dataset}/{variant}/metrics.json",
+    log:
+        "logs/{dataset}/summarise/{variant}.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("summarise"),
+        seeds=lambda wildcards: seeds(wildcards.dataset, wildcards.variant),
+        config=made_of,
+    script:
+        "../workflow_scripts/summarise.py"
+
+
+rule compare:
+    input:
+        unpack(compared),
+    output:
+        json="results/{dataset}/comparison.json",
+        markdown="results/{dataset}/comparison.md",
+        figure=report(
+            "results/{dataset}/comparison.svg",
+            category="Comparison",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        "logs/{dataset}/compare.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("compare"),
+        evaluation=section("evaluation"),
+    script:
+        "../workflow_scripts/compare.py"

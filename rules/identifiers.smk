@@ -1,0 +1,108 @@
+# Items -> vectors -> semantic IDs (Sections 2.2, 4.2); or semantic IDs that somebody published.
+
+
+rule embed_items:
+    input:
+        catalogue="results/{dataset}/data/items.parquet",
+    output:
+        embeddings="results/{dataset}/text/embeddings.npy",
+    log:
+        "logs/{dataset}/embed_items.log",
+    benchmark:
+        "benchmarks/{dataset}/embed_items.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("embed_items")
+    resources:
+        gpu=gpus("embed_items"),
+    params:
+        code=code("embed_items"),
+        text=section("text"),
+        cuda=cuda("embed_items"),
+    script:
+        "../workflow_scripts/embed_items.py"
+
+
+rule train_rqvae:
+    input:
+        embeddings="results/{dataset}/text/embeddings.npy",
+    output:
+        model="results/{dataset}/ids/rqvae.safetensors",
+        history="results/{dataset}/ids/rqvae_history.parquet",
+    log:
+        "logs/{dataset}/train_rqvae.log",
+    benchmark:
+        "benchmarks/{dataset}/train_rqvae.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("train_rqvae")
+    resources:
+        gpu=gpus("train_rqvae"),
+    params:
+        code=code("train_rqvae"),
+        rqvae=section("rqvae"),
+        cuda=cuda("train_rqvae"),
+    script:
+        "../workflow_scripts/train_rqvae.py"
+
+
+rule assign_semantic_ids:
+    input:
+        embeddings="results/{dataset}/text/embeddings.npy",
+        model="results/{dataset}/ids/rqvae.safetensors",
+    output:
+        ids="results/{dataset}/ids/semantic_ids.npy",
+        index="results/{dataset}/ids/index.json",
+        quality="results/{dataset}/ids/quality.json",
+        latents="results/{dataset}/ids/latents.npy",
+    log:
+        "logs/{dataset}/assign_semantic_ids.log",
+    wildcard_constraints:
+        dataset=of_source("amazon2018", "simulated"),
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("assign_semantic_ids")
+    params:
+        code=code("assign_semantic_ids"),
+        collisions=section("collisions"),
+    script:
+        "../workflow_scripts/assign_semantic_ids.py"
+
+
+rule import_semantic_ids:
+    input:
+        index=raw_file("index"),
+        catalogue="results/{dataset}/data/items.parquet",
+    output:
+        ids="results/{dataset}/ids/semantic_ids.npy",
+        index="results/{dataset}/ids/index.json",
+        quality="results/{dataset}/ids/quality.json",
+    log:
+        "logs/{dataset}/import_semantic_ids.log",
+    wildcard_constraints:
+        dataset=of_source("lcrec"),
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("import_semantic_ids"),
+        sizes=raw_sizes("index"),
+    script:
+        "../workflow_scripts/import_semantic_ids.py"
+
+
+rule embed_interactions:
+    input:
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+    output:
+        vectors="results/{dataset}/data/interaction_vectors.npy",
+    log:
+        "logs/{dataset}/embed_interactions.log",
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("embed_interactions")
+    params:
+        code=code("embed_interactions"),
+        evaluation=section("evaluation"),
+    script:
+        "../workflow_scripts/embed_interactions.py"

@@ -1,0 +1,112 @@
+# Every recommender writes the same table, results/{dataset}/{variant}/seed_{seed}/recommendations.
+
+
+def model_of(role):
+    """The trained generator of the same seed that a cascade's row names for `role`."""
+    return lambda wildcards: (
+        f"results/{wildcards.dataset}/generators/{VARIANTS[wildcards.variant][role]}"
+        f"/seed_{wildcards.seed}/model.safetensors"
+    )
+
+
+rule recommend_generator:
+    input:
+        model="results/{dataset}/generators/{variant}/seed_{seed}/model.safetensors",
+        config="results/{dataset}/generators/{variant}/seed_{seed}/config.json",
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
+    log:
+        "logs/{dataset}/recommend_generator/{variant}_seed_{seed}.log",
+    wildcard_constraints:
+        variant=recommended_by("generator"),
+    benchmark:
+        "benchmarks/{dataset}/recommend_generator/{variant}_seed_{seed}.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("recommend_generator")
+    resources:
+        gpu=gpus("recommend_generator"),
+    params:
+        code=code("recommend_generator"),
+        decoding=section("decoding"),
+        cuda=cuda("recommend_generator"),
+    script:
+        "../workflow_scripts/recommend_generator.py"
+
+
+rule recommend_cascade:
+    input:
+        retriever=model_of("retriever"),
+        ranker=model_of("ranker"),
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
+    log:
+        "logs/{dataset}/recommend_cascade/{variant}_seed_{seed}.log",
+    wildcard_constraints:
+        variant=recommended_by("cascade"),
+    benchmark:
+        "benchmarks/{dataset}/recommend_cascade/{variant}_seed_{seed}.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("recommend_cascade")
+    resources:
+        gpu=gpus("recommend_cascade"),
+    params:
+        code=code("recommend_cascade"),
+        decoding=section("decoding"),
+        cuda=cuda("recommend_cascade"),
+    script:
+        "../workflow_scripts/recommend_cascade.py"
+
+
+rule recommend_teacher:
+    input:
+        model="results/{dataset}/teacher/model/model.safetensors",
+        config="results/{dataset}/teacher/model/config.json",
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
+    log:
+        "logs/{dataset}/recommend_teacher/{variant}_seed_{seed}.log",
+    wildcard_constraints:
+        variant=recommended_by("teacher"),
+    benchmark:
+        "benchmarks/{dataset}/recommend_teacher/{variant}_seed_{seed}.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("recommend_teacher")
+    resources:
+        gpu=gpus("recommend_teacher"),
+    params:
+        code=code("recommend_teacher"),
+        decoding=section("decoding"),
+        cuda=cuda("recommend_teacher"),
+    script:
+        "../workflow_scripts/recommend_teacher.py"
+
+
+rule recommend_popularity:
+    input:
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+    output:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
+    log:
+        "logs/{dataset}/recommend_popularity/{variant}_seed_{seed}.log",
+    wildcard_constraints:
+        variant=recommended_by("popularity"),
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("recommend_popularity"),
+        decoding=section("decoding"),
+    script:
+        "../workflow_scripts/recommend_popularity.py"

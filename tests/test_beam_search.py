@@ -1,0 +1,110 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from lohrec.beam_search import beam_search
+from lohrec.prefix_tree import PrefixTree
+from lohrec.t5 import CODES, LEVELS, PAD, START, T5, tokens
+
+CONFIG = {"d_model": 32, "d_ff": 48, "heads": 2, "d_kv": 16, "layers": 2, "dropout": 0.0}
+
+
+def make(codewords="level", items=60, seed=0):
+    torch.manual_seed(seed)
+    model = T5(CONFIG | {"codewords": codewords}).eval()
+    rng = np.random.default_rng(seed)
+    # Few codewords a level, so that prefixes are shared.
+    ids = np.unique(rng.integers(0, 5, (items, LEVELS)) * 50, axis=0)
+    history = tokens(torch.from_numpy(ids[rng.integers(0, len(ids), (3, 6))])).flatten(1)
+    history[1, 8:] = PAD
+    return model, ids, history
+
+
+def all_scores(model, ids, history):
+    """log P of every item for every user, one plain decoder pass each."""
+    chain = torch.arange(LEVELS), torch.ones(1, LEVELS, LEVELS, dtype=torch.bool).tril()
+    scores = torch.empty(len(history), len(ids))
+    for user, item in itertools.product(range(len(history)), range(len(ids))):
+        target = torch.from_numpy(ids[item])
+        token = torch.cat([torch.tensor([START]), tokens(target)[:-1]])[None]
+        with torch.no_grad():
+            state, _ = model.decode(token, *chain, model.encode(history[user : user + 1]))
+            scores[user, item] = sum(
+                model.log_probabilities(state[0, d], d)[model.first_code(d) + target[d]]
+                for d in range(LEVELS)
+            )
+    return scores
+
+
+@pytest.mark.parametrize("codewords", ["level", "all"])
+def test_full_width_equals_brute_force(codewords):
+    model, ids, history = make(codewords)
+    score, order = all_scores(model, ids, history).sort(descending=True)
+    # Leaves are numbered in sorted order, and so are the rows of `ids`.
+    leaf, found = beam_search(model, history, PrefixTree.from_ids(ids), len(ids), len(ids))
+    torch.testing.assert_close(found, score, rtol=1e-4, atol=1e-4)
+    assert torch.equal(leaf, order)
+
+
+def test_more_beams_than_items():
+    model, ids, history = make(items=5)
+    leaf, score = beam_search(model, history, PrefixTree.from_ids(ids), 20, 20)
+    for row, s in zip(leaf, score, strict=True):
+        assert sorted(row[: len(ids)].tolist()) == list(range(len(ids)))
+        assert (row[len(ids) :] == -1).all() and (s[len(ids) :] == -torch.inf).all()
+
+
+@pytest.mark.parametrize("beams", [1, 4, 20])
+def test_lists_are_items_without_repeats_in_order(beams):
+    model, ids, history = make(items=200)
+    leaf, score = beam_search(model, history, PrefixTree.from_ids(ids), beams, beams)
+    for row, s in zip(leaf, score, strict=True):
+        assert len(set(row.tolist())) == beams and row.min() >= 0 and row.max() < len(ids)
+        assert (s.diff() <= 0).all()
+
+
+def test_excluded_leaves_are_left_out_and_nothing_else_changes():
+    model, ids, history = make(items=80)
+    tree = PrefixTree.from_ids(ids)
+    every, _ = beam_search(model, history, tree, len(ids), len(ids))
+    excluded = torch.cat([every[:, [0, 3]], torch.full((3, 1), -1)], 1)
+    leaf, _ = beam_search(model, history, tree, len(ids), 10, excluded)
+    for row, before, out in zip(leaf, every, excluded, strict=True):
+        assert row.tolist() == [x for x in before.tolist() if x not in out.tolist()][:10]
+
+
+@pytest.mark.parametrize("codewords", ["level", "all"])
+def test_equals_transformers_generate(codewords, tmp_path):
+    """The same ordered lists as `generate` with a prefix function and the same normalisation."""
+    from transformers import T5ForConditionalGeneration
+
+    class Peer(T5ForConditionalGeneration):
+        def forward(self, *args, **kwargs):
+            out = super().forward(*args, **kwargs)
+            low, high = 0, CODES * LEVELS
+            if codewords == "level":
+                past = kwargs["past_key_values"].get_seq_length() - 1
+                low, high = past * CODES, (past + 1) * CODES
+            out.logits[..., :low] = out.logits[..., high:] = -torch.inf
+            return out
+
+    model, ids, history = make(codewords, items=300)
+    model.save(tmp_path)
+    peer = Peer.from_pretrained(tmp_path).eval()
+    legal = {}
+    for row in tokens(torch.from_numpy(ids)).tolist():
+        for d in range(LEVELS):
+            legal.setdefault(tuple(row[:d]), set()).add(row[d])
+    theirs = peer.generate(
+        history,
+        attention_mask=(history != PAD).long(),
+        num_beams=20,
+        num_return_sequences=20,
+        max_new_tokens=LEVELS,
+        length_penalty=0.0,
+        prefix_allowed_tokens_fn=lambda _, prefix: list(legal[tuple(prefix[1:].tolist())]),
+    )[:, 1:].view(len(history), 20, LEVELS)
+    tree = PrefixTree.from_ids(ids)
+    leaf, _ = beam_search(model, history, tree, 20, 20)
+    assert torch.equal(tokens(tree.identifiers(leaf)), theirs)

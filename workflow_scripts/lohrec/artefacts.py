@@ -1,0 +1,58 @@
+"""Artefacts appear whole or not at all: every file is written beside its place and then renamed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; rename it on success, remove it on failure.
+
+    The temporary name keeps the ending, so that writers that look at it behave the same.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON; NaN is refused, since JSON has none."""
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: the file is no JSON; the message names it and the position.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no JSON: {error}. Make or fetch it again.") from error
+
+
+def write_parquet(path: str | Path, table: pa.Table) -> None:
+    """Write an Arrow table as one Parquet file."""
+    with whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def write_npy(path: str | Path, array: np.ndarray) -> None:
+    """Write an array in NumPy's own format, which can be memory-mapped."""
+    with whole(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, np.ascontiguousarray(array))

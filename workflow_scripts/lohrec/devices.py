@@ -1,0 +1,51 @@
+"""The device a job runs on: what its rule declared, or a clear error."""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+
+def acquire(cuda: dict, threads: int) -> torch.device:
+    """Return the device that the settings ask for and say what it is.
+
+    Args:
+        cuda: {"count": GPUs wanted, "memory_gb": memory wanted on each}; count 0 asks for the CPU.
+        threads: CPU threads for torch.
+
+    Raises:
+        RuntimeError: CUDA is asked for, and there are fewer or smaller GPUs.
+    """
+    torch.set_num_threads(threads)
+    if not cuda["count"]:
+        print(f"device: CPU, {threads} thread(s)")
+        return torch.device("cpu")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found < cuda["count"]:
+        raise RuntimeError(
+            f"This step needs {cuda['count']} CUDA GPU(s) of {cuda['memory_gb']} GB and finds "
+            f"{found}. Run it on a GPU machine (see profiles/slurm), or choose a dataset row with "
+            "the laptop preset."
+        )
+    for index in range(cuda["count"]):
+        device = torch.cuda.get_device_properties(index)
+        size = device.total_memory / 1e9
+        if size < cuda["memory_gb"]:
+            raise RuntimeError(
+                f"GPU {index} ({device.name}) has {size:.0f} GB; this step's settings ask for "
+                f"{cuda['memory_gb']} GB. Lower cuda.*.memory_gb together with the batch size, "
+                "or use a larger GPU."
+            )
+        print(f"device: GPU {index} {device.name}, {size:.0f} GB")
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    return torch.device("cuda", 0)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    os.environ["PYTHONHASHSEED"] = str(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

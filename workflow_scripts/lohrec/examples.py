@@ -1,0 +1,82 @@
+"""Examples: a history and its target as a window of the flat array of all users' sequences."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples of one split; example i reads sequences[start[i] : stop[i]] -> sequences[stop[i]].
+
+    Attributes:
+        sequences: int32 (interactions,), item codes, user by user in order of time.
+        user: int32 (examples,).
+        start: int64 (examples,), first item of the history.
+        stop: int64 (examples,), the target's place, one past the history.
+    """
+
+    sequences: np.ndarray
+    user: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def length(self) -> np.ndarray:
+        """Items in each history, int64 (examples,)."""
+        return self.stop - self.start
+
+    @property
+    def target(self) -> np.ndarray:
+        """Target items, int32 (examples,)."""
+        return np.asarray(self.sequences[self.stop])
+
+    def histories(self, rows: np.ndarray) -> np.ndarray:
+        """Histories of `rows` as int32 (rows, longest), padded with -1 on the right."""
+        length = self.length[rows]
+        offset = np.arange(length.max(initial=1))
+        real = offset < length[:, None]
+        place = np.where(real, self.start[rows, None] + offset, 0)
+        return np.where(real, self.sequences[place], -1).astype(np.int32)
+
+
+def load(sequences: str | Path, examples: str | Path, split: str) -> Examples:
+    """Load one split ("train", "dev" or "test").
+
+    Raises:
+        ValueError: the split has no examples.
+    """
+    table = pq.read_table(examples)
+    table = table.filter(pc.equal(table["split"].cast("string"), split))
+    if not len(table):
+        raise ValueError(f"{examples} has no examples of the split {split!r}.")
+    return Examples(
+        np.load(sequences, mmap_mode="r"),
+        table["user"].to_numpy(),
+        table["start"].to_numpy(),
+        table["stop"].to_numpy(),
+    )
+
+
+def length_batches(length: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """One epoch of batches whose histories are of equal length, but for a few at the seams.
+
+    Examples are shuffled, sorted by length (stable), cut into batches of `size`, and the batches
+    are shuffled. A last, smaller batch is left out, so that shapes stay few.
+    """
+    order = rng.permutation(len(length))
+    order = order[np.argsort(length[order], kind="stable")]
+    # Drop what does not fill a batch at a random place, not always among the longest.
+    surplus = len(order) % size if len(order) >= size else 0
+    if surplus:
+        keep = np.ones(len(order), dtype=bool)
+        keep[rng.choice(len(order), surplus, replace=False)] = False
+        order = order[keep]
+    batches = np.split(order, range(size, len(order), size))
+    return [batches[i] for i in rng.permutation(len(batches))]

@@ -1,0 +1,218 @@
+"""Training the lightweight recommender: one decoder pass, generation and ranking loss (Eq. 16)."""
+
+import copy
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from lohrec import candidate_tree, losses
+from lohrec.checkpoints import Checkpoint, fingerprint
+from lohrec.decoding import recommend
+from lohrec.examples import Examples, length_batches
+from lohrec.joblog import progress
+from lohrec.prefix_tree import PrefixTree
+from lohrec.t5 import CODES, LEVELS, T5
+from lohrec.training_data import Batch, TrainingData
+
+
+def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
+    """The losses of one batch.
+
+    Args:
+        settings: target ("one_hot", "smoothed" or "teacher"), generation and rank (weights of the
+            two losses), smoothing, margin, reduction, ranked_target.
+
+    Returns:
+        "loss" (Eq. 16), "generation" and, where candidates are ranked, "rank".
+    """
+    full = batch.candidates.device.type == "cuda"  # shapes known without asking the device
+    memory = model.encode(batch.history, batch.padded)
+    scores, log_p = candidate_tree.score(model, memory, batch.candidates, full)
+    first = torch.tensor([model.first_code(level) for level in range(LEVELS)])
+    code = batch.candidates[:, 0] + first.to(scores.device)
+
+    target = settings["target"]
+    if target == "one_hot":
+        generation = -log_p.gather(-1, code.unsqueeze(-1)).mean()
+    elif target == "smoothed":
+        wanted = losses.smoothed(code, log_p.shape[-1], settings["smoothing"])
+        generation = losses.generation(log_p, wanted)
+    else:
+        generation = losses.generation(log_p, batch.teacher.float())
+    found = {"generation": generation, "loss": settings["generation"] * generation}
+    if settings["rank"]:
+        real = batch.real.clone()
+        real[:, 0] &= settings["ranked_target"]
+        rank = losses.margin_ranking(
+            scores / LEVELS, real, settings["margin"], settings["reduction"]
+        )
+        found |= {"rank": rank, "loss": found["loss"] + settings["rank"] * rank}
+    return found
+
+
+def accuracy(
+    model: T5, examples: Examples, ids: np.ndarray, tree: PrefixTree, decoding: dict, bf16: bool
+) -> dict[str, float]:
+    """Recall@10 and NDCG@10 at the level of identifiers, to choose the best state on the dev set."""
+    with _precision(tree.item.device, bf16):
+        leaf, _ = recommend(model, examples, ids, tree, {**decoding, "top": 10}, "dev set")
+    hit = (leaf == tree.leaf_of_item().cpu()[examples.target][:, None]).float()
+    discount = 1 / torch.arange(2, 12).log2()
+    return {"recall@10": hit.sum(1).mean().item(), "ndcg@10": (hit @ discount).mean().item()}
+
+
+def train(
+    data: TrainingData,
+    dev: Examples,
+    settings: dict,
+    decoding: dict,
+    seed: int,
+    device: torch.device,
+    start: T5 | None = None,
+    checkpoint_path: str | Path | None = None,
+    code: dict | None = None,
+) -> tuple[T5, pa.Table]:
+    """Train one recommender and return its best state on the dev set, with the history.
+
+    Args:
+        data: the train split.
+        dev: dev examples; `settings["dev_users"]` of them, the same for every variant and seed,
+            choose the best state by NDCG@10.
+        settings: architecture, optimiser and objective; see config/config.yaml.
+        decoding: settings of the beam search on the dev set.
+        start: a trained model to start from.
+        checkpoint_path: where the run leaves its state after each evaluation.
+        code: hashes of the program, so that no checkpoint outlives a change of it.
+    """
+    torch.manual_seed(seed)
+    model = (T5(settings) if start is None else copy.deepcopy(start)).to(device)
+    tree = PrefixTree.from_ids(data.ids).to(device)
+    rng = np.random.default_rng(0)
+    sample = rng.choice(len(dev), min(settings["dev_users"], len(dev)), replace=False)
+    dev = Examples(dev.sequences, dev.user[sample], dev.start[sample], dev.stop[sample])
+
+    per_epoch = math.ceil(len(data.examples) / settings["batch_size"])
+    if len(data.examples) >= settings["batch_size"]:
+        per_epoch = len(data.examples) // settings["batch_size"]
+    steps = max(1, round(settings["epochs"] * per_epoch))
+    every = max(1, round(steps / settings["evaluations"]))
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": settings["weight_decay"]},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=settings["learning_rate"],
+        fused=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate(step, steps, settings["warmup"])
+    )
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{parameters / 1e6:.2f} M parameters, {len(data.examples)} examples, {steps} steps")
+
+    checkpoint, state = None, None
+    if checkpoint_path is not None:
+        arrays = [data.ids, data.examples.stop, np.asarray(data.examples.sequences)]
+        arrays += [a for a in (data.prior, data.teacher) if a is not None]
+        if start is not None:
+            arrays += [p.detach().cpu().numpy() for p in start.parameters()]
+        checkpoint = Checkpoint(checkpoint_path, fingerprint([settings, seed, code], *arrays))
+        state = checkpoint.load()
+    done, rows, best, best_weights, waited, seconds = 0, [], -1.0, None, 0, 0.0
+    if state:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["rng"])
+        done, rows, best, waited, seconds = (
+            state[key] for key in ("step", "history", "best", "waited", "seconds")
+        )
+        best_weights = state["best_weights"]
+        print(f"resuming at step {done}")
+
+    sums, began = {}, time.monotonic()
+    bar = progress(None, "training", total=steps, unit="step", initial=done)
+    while done < steps and waited <= settings["patience"]:
+        epoch, first = divmod(done, per_epoch)
+        order = np.random.default_rng([seed, epoch])
+        for batch_rows in length_batches(data.examples.length, settings["batch_size"], order)[
+            first:
+        ]:
+            model.train()
+            with _precision(device, settings["bf16"]):
+                found = objective(model, data.batch(batch_rows).to(device), settings)
+            optimizer.zero_grad(set_to_none=True)
+            found["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip"])
+            optimizer.step()
+            schedule.step()
+            done += 1
+            bar.update()
+            for name, value in found.items():
+                sums[name] = sums.get(name, 0) + value.detach()
+            if done % every and done != steps:
+                continue
+            model.eval()
+            means = {name: float(value) / (done % every or every) for name, value in sums.items()}
+            if not math.isfinite(means["loss"]):
+                raise FloatingPointError(
+                    f"The loss is {means['loss']} at step {done}. Lower generator.learning_rate "
+                    f"({settings['learning_rate']}) or set generator.bf16 to false."
+                )
+            if rows and settings["rank"] and means["generation"] > 0.95 * math.log(CODES):
+                print(
+                    f"WARNING: L_gen is {means['generation']:.2f}, near ln {CODES}: the ranking "
+                    f"loss is driving the model to uniform probabilities. Lower rank "
+                    f"({settings['rank']}) or use reduction: mean."
+                )
+            found = accuracy(model, dev, data.ids, tree, decoding, settings["bf16"])
+            spent = seconds + time.monotonic() - began
+            rate = optimizer.param_groups[0]["lr"]
+            rows.append({"step": done, "seconds": spent, "learning_rate": rate, **means})
+            rows[-1] |= {f"dev_{name}": value for name, value in found.items()}
+            print(", ".join(f"{k} {v:.4g}" for k, v in rows[-1].items()), flush=True)
+            bar.set_postfix(loss=means["loss"], recall=found["recall@10"])
+            sums = {}
+            waited += 1
+            if found["ndcg@10"] > best:
+                best, waited = found["ndcg@10"], 0
+                best_weights = {k: v.detach().clone().cpu() for k, v in model.state_dict().items()}
+            if checkpoint:
+                checkpoint.save(
+                    {
+                        "model": model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "schedule": schedule.state_dict(),
+                        "rng": torch.get_rng_state(),
+                        "step": done,
+                        "history": rows,
+                        "best": best,
+                        "waited": waited,
+                        "seconds": spent,
+                        "best_weights": best_weights,
+                    }
+                )
+            if done == steps or waited > settings["patience"]:
+                break
+    bar.close()
+    model.load_state_dict(best_weights)
+    return model.eval(), pa.Table.from_pylist(rows)
+
+
+def learning_rate(step: int, steps: int, warmup: float) -> float:
+    """Factor of the learning rate: linear warm-up over a share of the steps, then a cosine to 0."""
+    begin = max(1, round(warmup * steps))
+    if step < begin:
+        return (step + 1) / begin
+    return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
+
+
+def _precision(device: torch.device, bf16: bool) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)

@@ -1,0 +1,143 @@
+"""The prefix tree over all identifiers that constrains decoding (Appendix A)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Up to this size every node gets a full row of children: one gather a step, the fastest there is.
+DENSE_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class PrefixTree:
+    """A trie of semantic identifiers in arrays; a node is a (depth, number) pair.
+
+    The nodes of one depth are numbered in lexicographic order of their prefixes, so the children
+    of a node are a range of the next depth. Nodes of depth `levels` are the leaves: the distinct
+    identifiers in sorted order.
+
+    Attributes:
+        codes: codewords a level.
+        first: per depth, (nodes + 1,) int32; children of node n are first[n] .. first[n + 1] - 1.
+        code: per depth, (children,) uint8 or int16; the codeword that leads to each child.
+        table: per depth, (nodes, codes) int32, the child or -1; None where it would be too large.
+        item_first: (leaves + 1,) int32 into `item`.
+        item: (items,) int32, items by leaf; more than one where identifiers collide.
+    """
+
+    codes: int
+    first: list[Tensor]
+    code: list[Tensor]
+    table: list[Tensor] | None
+    item_first: Tensor
+    item: Tensor
+
+    @classmethod
+    def from_ids(cls, ids: np.ndarray, codes: int = 256) -> "PrefixTree":
+        """Build the tree of identifiers, integers (items, levels) in 0 .. codes - 1.
+
+        Raises:
+            ValueError: a codeword is out of range, or there are no items.
+        """
+        ids = np.asarray(ids)
+        if not len(ids) or ids.min() < 0 or ids.max() >= codes:
+            raise ValueError(f"Identifiers need codewords in 0 .. {codes - 1} for at least 1 item.")
+        levels = ids.shape[1]
+        key = np.zeros(len(ids), dtype=np.int64)
+        for level in range(levels):
+            key = key * codes + ids[:, level]
+        item = np.argsort(key, kind="stable")
+        key = key[item]
+        leaf, position = np.unique(key, return_index=True)
+        item_first = np.append(position, len(key))
+
+        first, code = [], []
+        nodes = leaf
+        for _ in range(levels):
+            parents, position = np.unique(nodes // codes, return_index=True)
+            first.insert(0, np.append(position, len(nodes)).astype(np.int32))
+            code.insert(0, (nodes % codes).astype(np.uint8 if codes <= 256 else np.int16))
+            nodes = parents
+        table = None
+        if sum(len(f) - 1 for f in first) * codes * 4 <= DENSE_BYTES:
+            table = [_dense(f, c, codes) for f, c in zip(first, code, strict=True)]
+        return cls(
+            codes,
+            [torch.from_numpy(f) for f in first],
+            [torch.from_numpy(c) for c in code],
+            table and [torch.from_numpy(t) for t in table],
+            torch.from_numpy(item_first.astype(np.int32)),
+            torch.from_numpy(item.astype(np.int32)),
+        )
+
+    @property
+    def levels(self) -> int:
+        """Codewords an identifier."""
+        return len(self.first)
+
+    @property
+    def leaves(self) -> int:
+        """Distinct identifiers."""
+        return len(self.item_first) - 1
+
+    def to(self, device: torch.device | str) -> "PrefixTree":
+        """The same tree on another device."""
+        return replace(
+            self,
+            first=[f.to(device) for f in self.first],
+            code=[c.to(device) for c in self.code],
+            table=self.table and [t.to(device) for t in self.table],
+            item_first=self.item_first.to(device),
+            item=self.item.to(device),
+        )
+
+    def children(self, depth: int, node: Tensor) -> Tensor:
+        """The child of each node by codeword.
+
+        Args:
+            depth: depth of the nodes, 0 for the root.
+            node: int (...), node numbers at that depth; -1 is a node without children.
+
+        Returns:
+            int64 (..., codes): number of the child at depth + 1, or -1 where the codeword is not
+            legal.
+        """
+        real = (node >= 0).unsqueeze(-1)
+        node = node.clamp(min=0).long()
+        if self.table is not None:
+            child = self.table[depth][node].long()
+            return child.where(real, -1)
+        low, high = self.first[depth][node].long(), self.first[depth][node + 1].long()
+        # A node has at most `codes` children: read that many places, keep those in its range.
+        place = low.unsqueeze(-1) + torch.arange(self.codes, device=node.device)
+        inside = (place < high.unsqueeze(-1)) & real
+        place = place.clamp(max=len(self.code[depth]) - 1)
+        code = self.code[depth][place].long()
+        child = torch.full((*node.shape, self.codes + 1), -1, device=node.device)
+        child.scatter_(-1, code.where(inside, self.codes), place)
+        return child[..., : self.codes]
+
+    def identifiers(self, leaf: Tensor) -> Tensor:
+        """Codewords of leaves, int64 (..., levels); -1 throughout where the leaf is -1."""
+        node, out = leaf.clamp(min=0).long(), []
+        for depth in reversed(range(self.levels)):
+            out.insert(0, self.code[depth][node].long())
+            node = torch.searchsorted(self.first[depth], node.int(), right=True) - 1
+        return torch.stack(out, -1).where((leaf >= 0).unsqueeze(-1), -1)
+
+    def leaf_of_item(self) -> Tensor:
+        """The leaf of every item, int64 (items,)."""
+        leaf = torch.arange(self.leaves, device=self.item.device)
+        count = self.item_first.diff()
+        return torch.empty_like(self.item, dtype=torch.long).scatter_(
+            0, self.item.long(), leaf.repeat_interleave(count)
+        )
+
+
+def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:
+    table = np.full((len(first) - 1, codes), -1, dtype=np.int32)
+    parent = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    table[parent, code] = np.arange(len(code), dtype=np.int32)
+    return table

@@ -1,0 +1,188 @@
+"""What the configuration asks for, and errors that name what it could have asked for."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+
+def check(config: dict, schema_path: str | Path) -> None:
+    """Compare a configuration, before its defaults are filled in, with its schema.
+
+    Raises:
+        ValueError: all the places where it breaks the schema, and what each place may hold.
+    """
+    lines = []
+    for error in Draft202012Validator(_schema(schema_path)).iter_errors(config):
+        place = ".".join(map(str, error.absolute_path)) or "the top level"
+        if error.validator == "additionalProperties":
+            names = error.schema.get("properties", {})
+            lines += [
+                f"{place}: unknown key {key!r}. {_instead(key, names)}"
+                for key in error.instance
+                if key not in names
+            ]
+        else:
+            lines.append(f"{place}: {error.message[:300]}")
+    if lines:
+        raise ValueError("The configuration has errors.\n  " + "\n  ".join(sorted(lines)))
+
+
+def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]:
+    """The settings of every dataset: its preset's sections with the row's own values over them.
+
+    Returns:
+        {dataset: {section: {name: value}}}. Names are sorted, because the record of a finished job
+        compares the text of its settings.
+
+    Raises:
+        ValueError: a section of a preset lacks a setting, or a row names what does not exist.
+    """
+    definitions = _schema(schema_path)["$defs"]
+    sections = definitions["sections"]["properties"]
+    for name, preset in config["presets"].items():
+        for section in sections:
+            names = definitions[section]["properties"]
+            if missing := sorted(set(names) - set(preset.get(section, {}))):
+                raise ValueError(f"presets.{name}.{section} lacks {', '.join(missing)}.")
+
+    variants = config["variants"]
+    reported = {name: row for name, row in variants.items() if row["recommender"]}
+    for name, row in variants.items():
+        for role in ("start_from", "retriever", "ranker"):
+            if row.get(role):
+                known(row[role], _trained_rows(variants), f"variants.{name}.{role}")
+
+    resolved = {}
+    for dataset, row in config["datasets"].items():
+        preset = known(row["preset"], config["presets"], f"datasets.{dataset}.preset")
+        resolved[dataset] = {
+            section: _merged(preset[section], row["settings"].get(section, {}))
+            for section in sections
+        }
+        for variant in row.get("variants", ()):
+            known(variant, reported, f"datasets.{dataset}.variants")
+        if row["source"] == "lcrec" and (
+            resolved[dataset]["evaluation"]["diversity"] != "interactions"
+        ):
+            raise ValueError(
+                f"datasets.{dataset}: the source lcrec brings semantic IDs and no text vectors; "
+                "set settings.evaluation.diversity to interactions."
+            )
+    return resolved
+
+
+def known(name: str, table: dict, what: str) -> Any:
+    """The row `name` of `table`.
+
+    Raises:
+        ValueError: there is no such row; the message lists those there are.
+    """
+    if name not in table:
+        raise ValueError(f"{what}: there is no {name!r}. {_instead(name, table)}")
+    return table[name]
+
+
+def check_target(target: str, datasets: dict, variants: dict) -> None:
+    """Refuse a result that no row of datasets or no row of variants makes.
+
+    Args:
+        target: a path such as results/games/dwr/metrics.json; other texts are let through.
+
+    Raises:
+        ValueError: the dataset or the variant is unknown; the message lists those there are.
+    """
+    if not (match := re.fullmatch(r"results/([^/]+)/(.+)", target)):
+        return
+    dataset, rest = match.groups()
+    known(dataset, datasets, f"{target}: dataset")
+    reported = {name: row for name, row in variants.items() if row["recommender"]}
+    if match := re.fullmatch(r"generators/([^/]+)/.*", rest):
+        known(match[1], _trained_rows(variants), f"{target}: trained variant")
+    elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
+        known(match[1], reported, f"{target}: variant")
+
+
+def trained(variant: dict) -> bool:
+    """Whether a row of variants trains a generator: for itself, or as a part of a cascade."""
+    return variant["recommender"] in ("generator", None)
+
+
+def find_raw(folder: str | Path, name: str) -> str | None:
+    """The path of the file `name` in `folder` or in a folder directly below it, if it is there."""
+    folder = Path(folder)
+    places = [folder / name, *sorted(folder.glob(f"*/{name}"))]
+    return next((str(place) for place in places if place.is_file()), None)
+
+
+def lacking(
+    needs: dict[tuple[str, str], dict],
+    found: list[float],
+    datasets: dict[str, dict],
+    resolved: dict[str, dict],
+) -> str | None:
+    """Say what this machine lacks for the GPU jobs at hand; None if it lacks nothing.
+
+    Args:
+        needs: {(dataset, rule): {"count": GPUs, "memory_gb": memory of each}}.
+        found: memory of each GPU there is, in GB.
+        datasets: rows of the configuration.
+        resolved: the settings of every dataset.
+    """
+    if all(
+        need["count"] <= sum(size >= need["memory_gb"] for size in found) for need in needs.values()
+    ):
+        return None
+    lines = []
+    for dataset in dict.fromkeys(dataset for dataset, _ in needs):
+        row = datasets[dataset]
+        lines.append(f"{dataset} (preset {row['preset']}) needs CUDA:")
+        lines += [
+            f"  {rule}: {need['count']} GPU(s) of {need['memory_gb']:g} GB"
+            for (owner, rule), need in needs.items()
+            if owner == dataset
+        ]
+        on_cpu = [
+            name
+            for name, settings in resolved.items()
+            if not any(need["count"] for need in settings["cuda"].values())
+        ]
+        same = [
+            name
+            for name in on_cpu
+            if datasets[name].get("category") == row.get("category")
+            and datasets[name]["source"] == row["source"]
+        ]
+        lines.append(f"  Without a GPU you can run: {', '.join(same or on_cpu)}")
+    sizes = ", ".join(f"{size:.0f} GB" for size in found) or "none"
+    return (
+        f"The GPUs of this machine do not suffice (found: {sizes}).\n"
+        + "\n".join(lines)
+        + "\nOn a cluster: snakemake --workflow-profile profiles/slurm ..."
+    )
+
+
+@cache
+def _schema(path: str | Path) -> dict:
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def _trained_rows(variants: dict) -> dict:
+    return {name: row for name, row in variants.items() if trained(row)}
+
+
+def _merged(base: Any, over: Any) -> Any:
+    if not isinstance(base, dict):
+        return over
+    return {key: _merged(value, over.get(key, value)) for key, value in sorted(base.items())}
+
+
+def _instead(name: str, names: Iterable[str]) -> str:
+    names = sorted(names)
+    nearest = get_close_matches(str(name), names, n=1)
+    return (f"Did you mean {nearest[0]}? " if nearest else "") + f"There is: {', '.join(names)}."

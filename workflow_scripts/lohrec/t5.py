@@ -1,0 +1,323 @@
+"""The lightweight recommender: a T5 whose weights are those of T5ForConditionalGeneration (4.2)."""
+
+import json
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lohrec.artefacts import whole, write_json
+
+# Codeword c of level d is token d * codes + c; two more follow the codewords.
+LEVELS, CODES = 4, 256
+CODEWORDS = LEVELS * CODES
+PAD, START = CODEWORDS, CODEWORDS + 1
+VOCABULARY = CODEWORDS + 2
+
+BUCKETS, MAX_DISTANCE = 32, 128
+
+KeysValues = tuple[Tensor, Tensor]
+
+
+def tokens(ids: Tensor) -> Tensor:
+    """Token of each codeword: identifiers (..., levels) -> int64 of the same shape."""
+    return ids.long() + torch.arange(LEVELS, device=ids.device) * CODES
+
+
+class Attention(nn.Module):
+    """Multi-head attention without scaling, as T5 has it (the initialisation scales instead)."""
+
+    def __init__(self, d_model: int, heads: int, d_kv: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(d_model, heads * d_kv, bias=False)
+        self.k = nn.Linear(d_model, heads * d_kv, bias=False)
+        self.v = nn.Linear(d_model, heads * d_kv, bias=False)
+        self.o = nn.Linear(heads * d_kv, d_model, bias=False)
+        nn.init.normal_(self.q.weight, std=(d_model * d_kv) ** -0.5)
+        nn.init.normal_(self.k.weight, std=d_model**-0.5)
+        nn.init.normal_(self.v.weight, std=d_model**-0.5)
+        nn.init.normal_(self.o.weight, std=(heads * d_kv) ** -0.5)
+
+    def project(self, x: Tensor, names: str) -> list[Tensor]:
+        """Project x (batch, n, d_model) by the named matrices at once, each to (batch, heads, n, d_kv)."""
+        weight = torch.cat([getattr(self, name).weight for name in names])
+        y = F.linear(x, weight).unflatten(-1, (len(names), self.heads, -1))
+        return [part.transpose(1, 2) for part in y.unbind(2)]
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float):
+        """Attend with an additive bias (batch or 1, heads or 1, queries, keys)."""
+        score = q @ k.transpose(-1, -2)
+        if bias is not None:
+            score = score + bias
+        weight = F.dropout(score.float().softmax(-1).to(v.dtype), dropout, self.training)
+        return self.o((weight @ v).transpose(1, 2).flatten(2))
+
+
+class Norm(nn.Module):
+    """Root-mean-square normalisation."""
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight, 1e-6)
+
+
+class Sublayer(nn.Module):
+    """A normalised residual branch around one module, which keeps transformers' name for it."""
+
+    def __init__(self, name: str, module: nn.Module, d_model: int) -> None:
+        super().__init__()
+        self.add_module(name, module)
+        self.layer_norm = Norm(d_model)
+
+
+class FeedForward(nn.Module):
+    """ReLU multi-layer perceptron."""
+
+    def __init__(self, d_model: int, d_ff: int) -> None:
+        super().__init__()
+        self.wi = nn.Linear(d_model, d_ff, bias=False)
+        self.wo = nn.Linear(d_ff, d_model, bias=False)
+        nn.init.normal_(self.wi.weight, std=d_model**-0.5)
+        nn.init.normal_(self.wo.weight, std=d_ff**-0.5)
+
+    def forward(self, x: Tensor, dropout: float) -> Tensor:
+        return self.wo(F.dropout(F.relu(self.wi(x)), dropout, self.training))
+
+
+class Block(nn.Module):
+    """Self-attention, in the decoder cross-attention, and the feed-forward network."""
+
+    def __init__(self, config: dict, decoder: bool, first: bool) -> None:
+        super().__init__()
+        d_model = config["d_model"]
+
+        def attention() -> Attention:
+            return Attention(d_model, config["heads"], config["d_kv"])
+
+        own = attention()
+        if first:
+            own.relative_attention_bias = nn.Embedding(BUCKETS, config["heads"])
+            nn.init.normal_(own.relative_attention_bias.weight, std=d_model**-0.5)
+        layers = [Sublayer("SelfAttention", own, d_model)]
+        if decoder:
+            layers.append(Sublayer("EncDecAttention", attention(), d_model))
+        feed_forward = FeedForward(d_model, config["d_ff"])
+        layers.append(Sublayer("DenseReluDense", feed_forward, d_model))
+        self.layer = nn.ModuleList(layers)
+        self.dropout = config["dropout"]
+
+    def forward(
+        self,
+        x: Tensor,
+        bias: Tensor,
+        memory: KeysValues | None = None,
+        memory_bias: Tensor | None = None,
+        past: KeysValues | None = None,
+    ) -> tuple[Tensor, KeysValues]:
+        own = self.layer[0]
+        q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv")
+        if past is not None:
+            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
+        x = self._add(x, own.SelfAttention(q, k, v, bias, self.dropout))
+        if memory is not None:
+            cross = self.layer[1]
+            (q,) = cross.EncDecAttention.project(cross.layer_norm(x), "q")
+            x = self._add(x, cross.EncDecAttention(q, *memory, memory_bias, self.dropout))
+        last = self.layer[-1]
+        x = self._add(x, last.DenseReluDense(last.layer_norm(x), self.dropout))
+        return x, (k, v)
+
+    def _add(self, x: Tensor, branch: Tensor) -> Tensor:
+        return x + F.dropout(branch, self.dropout, self.training)
+
+
+class Stack(nn.Module):
+    """Encoder or decoder."""
+
+    def __init__(self, config: dict, decoder: bool) -> None:
+        super().__init__()
+        self.block = nn.ModuleList(Block(config, decoder, i == 0) for i in range(config["layers"]))
+        self.final_layer_norm = Norm(config["d_model"])
+        self.decoder = decoder
+
+    def position_bias(self, query: Tensor, key: Tensor) -> Tensor:
+        """Learned bias of relative positions, (1, heads, queries, keys)."""
+        table = self.block[0].layer[0].SelfAttention.relative_attention_bias
+        bucket = relative_bucket(key[None, :] - query[:, None], bidirectional=not self.decoder)
+        return table(bucket).permute(2, 0, 1).unsqueeze(0)
+
+
+def relative_bucket(offset: Tensor, bidirectional: bool) -> Tensor:
+    """Bucket of key position minus query position: exact when near, logarithmic when far."""
+    buckets = BUCKETS
+    if bidirectional:
+        buckets //= 2
+        base = (offset > 0).long() * buckets
+        distance = offset.abs()
+    else:
+        base = torch.zeros_like(offset)
+        distance = (-offset).clamp(min=0)
+    exact = buckets // 2
+    scale = (buckets - exact) / math.log(MAX_DISTANCE / exact)
+    far = exact + ((distance.clamp(min=1).float() / exact).log() * scale).long()
+    return base + torch.where(distance < exact, distance, far.clamp(max=buckets - 1))
+
+
+class T5(nn.Module):
+    """Encoder-decoder over codewords, with the tree of decoder positions as the general case.
+
+    Args:
+        config: d_model, d_ff, heads, d_kv, layers (of each stack), dropout, and codewords: "level"
+            normalises probabilities over a level's codewords, "all" over those of all levels
+            (Eq. 9-12).
+    """
+
+    def __init__(self, config: dict) -> None:
+        super().__init__()
+        keys = ("d_model", "d_ff", "heads", "d_kv", "layers", "dropout", "codewords")
+        self.config = {key: config[key] for key in keys}
+        self.shared = nn.Embedding(VOCABULARY, config["d_model"])
+        self.encoder = Stack(self.config, decoder=False)
+        self.decoder = Stack(self.config, decoder=True)
+
+    def encode(self, token: Tensor, padded: bool = True) -> tuple[list[KeysValues], Tensor | None]:
+        """Encode histories once; every decoder position then attends to the result.
+
+        Args:
+            token: int64 (batch, length), PAD on the right.
+            padded: False promises that there is no PAD, and saves the masks.
+
+        Returns:
+            per decoder layer the cross-attention keys and values (batch, heads, length, d_kv),
+            and their additive mask (batch, 1, 1, length) or None.
+        """
+        dropout = self.config["dropout"]
+        x = F.dropout(self.shared(token), dropout, self.training)
+        place = torch.arange(token.shape[1], device=token.device)
+        bias = self.encoder.position_bias(place, place)
+        mask = None
+        if padded:
+            mask = torch.zeros(token.shape, dtype=x.dtype, device=x.device)
+            mask = mask.masked_fill(token == PAD, -math.inf)[:, None, None]
+            bias = bias + mask
+        for block in self.encoder.block:
+            x, _ = block(x, bias)
+        x = F.dropout(self.encoder.final_layer_norm(x), dropout, self.training)
+        memory = [block.layer[1].EncDecAttention.project(x, "kv") for block in self.decoder.block]
+        return [(k, v) for k, v in memory], mask
+
+    def decode(
+        self,
+        token: Tensor,
+        depth: Tensor,
+        allowed: Tensor,
+        memory: tuple[list[KeysValues], Tensor | None],
+        past: list[KeysValues] | None = None,
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """Decoder states of tree nodes; a plain sequence is the tree without branches.
+
+        Args:
+            token: int64 (batch, new), the codeword that leads to each new node; START at the root.
+            depth: int64 (nodes,), depths of all nodes, `new` of them at the end.
+            allowed: bool (batch or 1, new, nodes), which nodes each new node attends to: itself
+                and its ancestors.
+            memory: from `encode`.
+            past: per layer keys and values of the earlier nodes.
+
+        Returns:
+            states (batch, new, d_model), scaled for the tied output matrix, and the keys and values
+            of all nodes.
+        """
+        dropout = self.config["dropout"]
+        x = F.dropout(self.shared(token), dropout, self.training)
+        bias = self.decoder.position_bias(depth[-token.shape[1] :], depth)
+        bias = torch.where(allowed.unsqueeze(1), bias, -math.inf)
+        present = []
+        for i, block in enumerate(self.decoder.block):
+            x, kv = block(x, bias, memory[0][i], memory[1], past[i] if past else None)
+            present.append(kv)
+        x = F.dropout(self.decoder.final_layer_norm(x), dropout, self.training)
+        return x * self.config["d_model"] ** -0.5, present
+
+    def log_probabilities(self, state: Tensor, level: int) -> Tensor:
+        """Log-probability of every codeword that takes part in the normalisation.
+
+        Args:
+            state: (..., d_model) from `decode`, at depth `level`.
+            level: 0 .. levels - 1.
+
+        Returns:
+            float32 (..., codes), or (..., levels * codes) with codewords "all"; `first_code` tells
+            where the level's own codewords begin.
+        """
+        weight = self.shared.weight[:CODEWORDS]
+        if self.config["codewords"] == "level":
+            weight = weight[level * CODES : (level + 1) * CODES]
+        return F.linear(state, weight).float().log_softmax(-1)
+
+    def first_code(self, level: int) -> int:
+        """Column of a level's codeword 0 in `log_probabilities`."""
+        return level * CODES if self.config["codewords"] == "all" else 0
+
+    def to_transformers(self) -> dict[str, Tensor]:
+        """The weights under the names of T5ForConditionalGeneration."""
+        weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
+        for name in ("encoder.embed_tokens", "decoder.embed_tokens", "lm_head"):
+            weights[f"{name}.weight"] = weights["shared.weight"]
+        return weights
+
+    def save(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors; transformers reads the folder as it is."""
+        folder = Path(folder)
+        weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
+        with whole(folder / "model.safetensors") as temporary:
+            save_file(weights, temporary, metadata={"format": "pt"})
+        c = self.config
+        write_json(
+            folder / "config.json",
+            {
+                "architectures": ["T5ForConditionalGeneration"],
+                "model_type": "t5",
+                "vocab_size": VOCABULARY,
+                "d_model": c["d_model"],
+                "d_kv": c["d_kv"],
+                "d_ff": c["d_ff"],
+                "num_layers": c["layers"],
+                "num_decoder_layers": c["layers"],
+                "num_heads": c["heads"],
+                "dropout_rate": c["dropout"],
+                "feed_forward_proj": "relu",
+                "relative_attention_num_buckets": BUCKETS,
+                "relative_attention_max_distance": MAX_DISTANCE,
+                "tie_word_embeddings": True,
+                "pad_token_id": PAD,
+                "decoder_start_token_id": START,
+                "eos_token_id": None,
+                "codewords": c["codewords"],
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "T5":
+        """Read a folder written by `save`."""
+        c = json.loads((Path(folder) / "config.json").read_text())
+        model = cls(
+            {
+                "d_model": c["d_model"],
+                "d_ff": c["d_ff"],
+                "heads": c["num_heads"],
+                "d_kv": c["d_kv"],
+                "layers": c["num_layers"],
+                "dropout": c["dropout_rate"],
+                "codewords": c["codewords"],
+            }
+        )
+        model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+        return model.eval()

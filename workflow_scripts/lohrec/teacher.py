@@ -1,0 +1,225 @@
+"""The teacher: a decoder-only language model that reads and writes identifiers (Section 4.2)."""
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from lohrec.examples import Examples
+
+LEVELS, CODES = 4, 256
+# Codeword c of level d is token d * CODES + c.
+PAD, START = LEVELS * CODES, LEVELS * CODES + 1
+
+
+def build(settings: dict) -> LlamaForCausalLM:
+    """A teacher with fresh weights, chosen by `settings["kind"]`.
+
+    "scratch" is the LLaMA architecture over the codewords alone; it has no other words, so its
+    prompt is a start token and the identifiers of the history.
+
+    Raises:
+        ValueError: the kind is not known, or the hidden size does not fit the heads.
+    """
+    if settings["kind"] not in KINDS:
+        raise ValueError(f"teacher.kind is {settings['kind']!r}; choose from {sorted(KINDS)}.")
+    if settings["hidden"] % (2 * settings["heads"]):
+        raise ValueError(
+            f"teacher.hidden ({settings['hidden']}) must be a multiple of twice teacher.heads "
+            f"({settings['heads']}): rotary positions turn pairs of a head's dimensions."
+        )
+    torch.manual_seed(settings["seed"])
+    return KINDS[settings["kind"]](settings)
+
+
+def _scratch(settings: dict) -> LlamaForCausalLM:
+    config = LlamaConfig(
+        vocab_size=LEVELS * CODES + 2,
+        hidden_size=settings["hidden"],
+        intermediate_size=settings["intermediate"],
+        num_hidden_layers=settings["layers"],
+        num_attention_heads=settings["heads"],
+        max_position_embeddings=1024,
+        attention_dropout=settings["dropout"],
+        tie_word_embeddings=True,
+        pad_token_id=PAD,
+        bos_token_id=START,
+        eos_token_id=None,
+    )
+    return LlamaForCausalLM(config)
+
+
+KINDS = {"scratch": _scratch}
+
+
+def save(model: LlamaForCausalLM, folder: str | Path) -> None:
+    """Write a folder that transformers' `from_pretrained` reads; whole or not at all."""
+    folder = Path(folder)
+    temporary = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def load(folder: str | Path, device: torch.device | str = "cpu") -> LlamaForCausalLM:
+    """The teacher saved in `folder`, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: the folder holds no model.
+    """
+    if not (Path(folder) / "config.json").exists():
+        raise FileNotFoundError(f"{folder} holds no teacher; train it first (rule train_teacher).")
+    return LlamaForCausalLM.from_pretrained(folder).to(device).eval()
+
+
+def precision(device: torch.device, bf16: bool) -> torch.autocast:
+    """Autocast to bfloat16, or nothing."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def token_table(ids: np.ndarray) -> np.ndarray:
+    """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1).
+
+    Raises:
+        ValueError: identifiers do not have 4 codewords.
+    """
+    if ids.shape[1] != LEVELS:
+        raise ValueError(f"The teacher reads identifiers of {LEVELS} codewords, not {ids.shape}.")
+    table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
+    table[:-1] = ids + np.arange(LEVELS) * CODES
+    return table
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Rows of items that serve many examples at once, for a causal model reads each prefix once.
+
+    Example i has the first place[i] items of row[i] as its history and the next as its target.
+
+    Attributes:
+        sequences: int32 items, user by user.
+        start: int64 (windows,), first item of each.
+        length: int64 (windows,), items of the longest history in each; the target comes after.
+        row: int64 (examples,).
+        place: int64 (examples,).
+    """
+
+    sequences: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    row: np.ndarray
+    place: np.ndarray
+
+    @classmethod
+    def of(cls, examples: Examples, stride: int = 1) -> "Windows":
+        """Windows of the examples; those that begin at the same item share one.
+
+        A user longer than the longest history needs many windows. With a `stride` above 1 they
+        begin only at every stride-th of the user's items, so that there are fewer: a history loses
+        up to stride - 1 of its oldest items.
+        """
+        _, user = np.unique(examples.user, return_inverse=True)
+        first = np.full(user.max() + 1, np.iinfo(np.int64).max)
+        np.minimum.at(first, user, examples.start)
+        first = first[user]
+        start = first + -(-(examples.start - first) // stride) * stride
+        place = examples.stop - start
+        start, row = np.unique(start, return_inverse=True)
+        length = np.zeros(len(start), dtype=np.int64)
+        np.maximum.at(length, row, place)
+        return cls(examples.sequences, start, length, row, place)
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @cached_property
+    def _by_row(self) -> tuple[np.ndarray, np.ndarray]:
+        """Examples in the order of their windows, and where each window's begin."""
+        order = np.argsort(self.row, kind="stable")
+        return order, np.searchsorted(self.row[order], np.arange(len(self) + 1))
+
+    def examples_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All examples of the windows `rows`, and for each the number of its window in `rows`."""
+        order, first = self._by_row
+        count = first[rows + 1] - first[rows]
+        row = np.repeat(np.arange(len(rows)), count)
+        offset = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+        return order[first[rows][row] + offset], row
+
+    def batches(self, examples: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
+        """All windows in batches of like length, each with about `examples` examples.
+
+        With `rng` the windows of one length and the batches come in random order.
+        """
+        order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
+        order = order[np.argsort(self.length[order], kind="stable")]
+        count = np.bincount(self.row, minlength=len(self))[order]
+        # Cut by examples, not windows, so that those of short users weigh no more than others.
+        number = (np.cumsum(count) - 1) // examples
+        parts = np.split(order, np.flatnonzero(np.diff(number)) + 1)
+        return parts if rng is None else [parts[i] for i in rng.permutation(len(parts))]
+
+    def items(self, rows: np.ndarray, targets: bool) -> np.ndarray:
+        """Items of windows, int32 (rows, longest), -1 on the right; with or without the target."""
+        length = self.length[rows] + targets
+        offset = np.arange(length.max(initial=1))
+        real = offset < length[:, None]
+        place = np.where(real, self.start[rows, None] + offset, 0)
+        return np.where(real, self.sequences[place], -1).astype(np.int32)
+
+
+def prompts(items: np.ndarray, table: np.ndarray) -> Tensor:
+    """The start token and the items' codewords, int64 (rows, 1 + 4 * items); PAD for item -1."""
+    tokens = table[items].reshape(len(items), -1)
+    return torch.from_numpy(np.pad(tokens, ((0, 0), (1, 0)), constant_values=START))
+
+
+def target_logits(
+    model: LlamaForCausalLM, windows: Windows, rows: np.ndarray, table: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """Teacher-forced logits of every target in the windows `rows`, and its tokens.
+
+    The state at token t predicts token t + 1. Padding is on the right, where a causal model never
+    looks.
+
+    Args:
+        table: what `token_table` returned.
+
+    Returns:
+        logits (targets, levels, vocabulary) and tokens int64 (targets, levels), in the order of
+        `windows.examples_of(rows)`.
+    """
+    example, row = windows.examples_of(rows)
+    place = windows.place[example]
+    items = windows.items(rows, targets=True)
+    tokens = prompts(items, table)[:, :-1].to(model.device)
+    state = model.model(input_ids=tokens, use_cache=False).last_hidden_state
+    position = torch.from_numpy(LEVELS * place[:, None] + np.arange(LEVELS)).to(model.device)
+    where = torch.from_numpy(row[:, None]).to(model.device)
+    target = table[items[row, place]]
+    return model.lm_head(state[where, position]), torch.from_numpy(target).to(model.device)
+
+
+def probabilities(logits: Tensor, codewords: str, temperature: float) -> Tensor:
+    """The teacher's distribution over codewords at every level (Eq. 12).
+
+    Args:
+        logits: (n, levels, vocabulary).
+        codewords: "level": the softmax runs over the level's own codewords; "all": over those of
+            every level.
+        temperature: divides the logits.
+
+    Returns:
+        float32 (n, levels, 256) or (n, levels, 1024).
+    """
+    logits = logits[..., : LEVELS * CODES].float() / temperature
+    if codewords == "level":
+        level = torch.arange(LEVELS, device=logits.device)
+        logits = logits.unflatten(-1, (LEVELS, CODES))[:, level, level]
+    return logits.softmax(-1)

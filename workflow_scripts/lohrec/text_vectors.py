@@ -1,0 +1,267 @@
+"""One vector an item from its title and description (Section 4.2)."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from torch import Tensor
+
+from lohrec.artefacts import read_json, whole, write_json
+from lohrec.joblog import progress
+
+# How often the language model's finished vectors are flushed and marked as done.
+MARK_SECONDS = 30
+# Texts tokenised, and items averaged, at a time.
+CHUNK = 4096
+
+
+def lsa(
+    titles: Sequence[str], descriptions: Sequence[str], dimensions: int, max_features: int, seed: int
+) -> np.ndarray:
+    """Latent semantic analysis: TF-IDF of words and word pairs, then a truncated SVD.
+
+    An item without text, or whose words all fell to `max_features`, gets the mean of the others;
+    their number is printed.
+
+    Args:
+        titles: one an item; may be empty.
+        descriptions: one an item; may be empty.
+        dimensions: wanted; fewer come back where the items or the vocabulary are fewer.
+        max_features: most frequent words and word pairs that count.
+        seed: of the randomised SVD.
+
+    Returns:
+        float32 (items, dimensions), rows of length 1.
+
+    Raises:
+        ValueError: no item has text.
+    """
+    texts = [f"{title}\n{text}" for title, text in zip(titles, descriptions, strict=True)]
+    # One-character words count: they are what tells a sequel from its predecessor.
+    vectorizer = TfidfVectorizer(
+        sublinear_tf=True,
+        ngram_range=(1, 2),
+        token_pattern=r"(?u)\b\w+\b",
+        max_features=max_features,
+        dtype=np.float32,
+    )
+    if not any(map(vectorizer.build_tokenizer(), texts)):
+        raise _no_text(len(texts))
+    frequency = vectorizer.fit_transform(texts)
+    size = min(dimensions, *frequency.shape)
+    if size < dimensions:
+        print(f"{size} dimensions instead of {dimensions}: items x terms are {frequency.shape}")
+    vectors = TruncatedSVD(size, random_state=seed).fit_transform(frequency).astype(np.float32)
+    empty = frequency.getnnz(axis=1) == 0
+    return fill_empty(_unit(vectors), empty, unit=True)
+
+
+def fill_empty(vectors: np.ndarray, empty: np.ndarray, unit: bool) -> np.ndarray:
+    """Give the rows `empty` the mean of the others, and print how many they are.
+
+    Args:
+        vectors: float32 (items, dimensions), changed in place.
+        empty: bool (items,).
+        unit: whether rows have length 1, so that the mean must have it too.
+
+    Returns:
+        `vectors`.
+    """
+    print(f"{int(empty.sum())} of {len(empty)} items have no text and get the mean vector")
+    if empty.any():
+        mean = vectors[~empty].mean(0, keepdims=True)
+        vectors[empty] = _unit(mean) if unit else mean
+    return vectors
+
+
+def llama(
+    titles: Sequence[str],
+    descriptions: Sequence[str],
+    output: str | Path,
+    settings: dict,
+    device: torch.device,
+) -> None:
+    """Write the language model's vectors: masked means of the last hidden states.
+
+    Title and description are encoded apart, each to at most `max_tokens`, and their means are
+    averaged; an empty text is left out of the average. What is finished lies in the folder
+    `<output>.partial` until all is: a run that was killed continues there.
+
+    Args:
+        titles: one an item; may be empty.
+        descriptions: one an item; may be empty.
+        output: .npy file, float32 (items, hidden size).
+        settings: the section `text`: model (hub name or folder), revision (the commit, for a hub
+            name), max_tokens, batch_tokens (tokens of a batch, padding included), dtype
+            ("bfloat16" or "float32").
+        device: where the model runs.
+
+    Raises:
+        ValueError: no item has text, or the model is none that can be used.
+        FileNotFoundError: the model's files are neither here nor to be had.
+    """
+    texts = [*titles, *descriptions]
+    items = len(titles)
+    if not any(text.strip() for text in texts):
+        raise _no_text(items)
+    tokenizer, model = load_model(settings["model"], settings["revision"], settings["dtype"])
+    model.to(device)
+    limit = getattr(model.config, "max_position_embeddings", None) or settings["max_tokens"]
+    tokens = _tokenise(tokenizer, texts, min(settings["max_tokens"], limit))
+    length = np.array([len(t) for t in tokens])
+
+    work = Path(f"{output}.partial")
+    key = _fingerprint(texts, settings)
+    means, done = _open_partial(work, key, (len(texts), model.config.hidden_size))
+    batches = list(token_batches(length, settings["batch_tokens"]))
+    bar = progress(batches[done:], "encode", total=len(batches), unit="batch", initial=done)
+    marked = time.monotonic()
+    for number, rows in enumerate(bar, done + 1):
+        means[rows] = _encode(model, [tokens[row] for row in rows], device)
+        if time.monotonic() - marked > MARK_SECONDS:
+            means.flush()
+            write_json(work / "progress.json", {"key": key, "batches": number})
+            marked = time.monotonic()
+
+    count = (length[:items] > 0).astype(np.float32) + (length[items:] > 0)
+    with whole(output) as temporary:
+        vectors = np.lib.format.open_memmap(
+            temporary, "w+", np.float32, (items, model.config.hidden_size)
+        )
+        for low in range(0, items, CHUNK):
+            part = slice(low, min(low + CHUNK, items))
+            both = means[part] + means[items + part.start : items + part.stop]
+            vectors[part] = both / np.maximum(count[part], 1)[:, None]
+        fill_empty(vectors, count == 0, unit=False)
+        vectors.flush()
+    shutil.rmtree(work)
+
+
+def load_model(name: str, revision: str | None, dtype: str):
+    """Load tokenizer and decoder of a transformers checkpoint, from safetensors only.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub.
+        revision: the commit of a hub name, 40 hexadecimal digits; not used for a folder.
+        dtype: "bfloat16" or "float32".
+
+    Raises:
+        ValueError: the revision is no commit, or the checkpoint is none of a causal decoder.
+        FileNotFoundError: tokenizer or weights are neither here nor to be had.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = Path(name).is_dir()
+    if not folder and not (revision and len(revision) == 40 and set(revision) <= _HEXADECIMAL):
+        raise ValueError(
+            f"text.model {name!r} is no folder here, and text.revision {revision!r} is no commit "
+            "of it on the Hugging Face hub. Name a folder with config.json, tokenizer.json and "
+            "*.safetensors, or a hub name together with the 40 digits of its commit."
+        )
+    where = {"revision": None if folder else revision, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **where)
+        model = AutoModel.from_pretrained(
+            name, use_safetensors=True, dtype=getattr(torch, dtype), **where
+        )
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"text.model {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}\n"
+            "It must be a folder or hub name with config.json, a tokenizer and *.safetensors. "
+            "Without a network, download it elsewhere, name its folder in text.model, and set "
+            "HF_HUB_OFFLINE=1 to fail at once; for a gated model, accept its licence on its page "
+            "and log in with `hf auth login`; or set text.method to lsa, which needs no model."
+        ) from error
+    if model.config.is_encoder_decoder:
+        raise ValueError(f"text.model {name!r} is an encoder-decoder; name a causal decoder.")
+    return tokenizer, model.eval()
+
+
+def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Rows in batches of like length, the longest first, within a budget of padded tokens.
+
+    Args:
+        length: tokens of each row; rows of none are in no batch.
+        budget: rows x longest of a batch; a single row may exceed it.
+    """
+    order = np.argsort(-length, kind="stable")
+    order = order[: np.count_nonzero(length)]
+    low = 0
+    while low < len(order):
+        size = max(1, budget // int(length[order[low]]))
+        yield order[low : low + size]
+        low += size
+
+
+_HEXADECIMAL = set("0123456789abcdef")
+
+
+@torch.inference_mode()
+def _encode(model, tokens: list[np.ndarray], device: torch.device) -> np.ndarray:
+    # Padded by hand on the right: a tokenizer needs no pad token, and under a causal mask no real
+    # token sees the padding.
+    real = torch.arange(max(map(len, tokens))) < torch.tensor([[len(t)] for t in tokens])
+    ids = torch.zeros(real.shape, dtype=torch.long)
+    ids[real] = torch.from_numpy(np.concatenate(tokens))
+    real = real.to(device)
+    hidden: Tensor = model(
+        input_ids=ids.to(device), attention_mask=real.long(), use_cache=False
+    ).last_hidden_state
+    total = (hidden.float() * real[..., None]).sum(1)
+    return (total / real.sum(1, keepdim=True)).cpu().numpy()
+
+
+def _tokenise(tokenizer, texts: list[str], max_tokens: int) -> list[np.ndarray]:
+    none = np.empty(0, dtype=np.int64)
+    tokens = [none] * len(texts)
+    filled = [row for row, text in enumerate(texts) if text.strip()]
+    for low in progress(range(0, len(filled), CHUNK), "tokenise", unit="chunk"):
+        rows = filled[low : low + CHUNK]
+        found = tokenizer([texts[row] for row in rows], truncation=True, max_length=max_tokens)
+        for row, ids in zip(rows, found["input_ids"], strict=True):
+            tokens[row] = np.array(ids, dtype=np.int64)
+    return tokens
+
+
+def _open_partial(work: Path, key: str, shape: tuple[int, int]) -> tuple[np.memmap, int]:
+    """The unfinished means and how many batches are in them; from scratch if of another run."""
+    marker, path = work / "progress.json", work / "means.npy"
+    mark = read_json(marker) if marker.is_file() else {}
+    if mark.get("key") == key and path.is_file():
+        print(f"continues after {mark['batches']} batches in {work}")
+        return np.lib.format.open_memmap(path, "r+"), mark["batches"]
+    marker.unlink(missing_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    return np.lib.format.open_memmap(path, "w+", np.float32, shape), 0
+
+
+def _fingerprint(texts: list[str], settings: dict) -> str:
+    """What the means depend on: the texts, the settings and, of a folder, its files."""
+    names = ("model", "revision", "max_tokens", "batch_tokens", "dtype")
+    digest = hashlib.sha256(json.dumps([settings[name] for name in names]).encode())
+    for text in texts:
+        digest.update(text.encode() + b"\0")
+    folder = Path(settings["model"])
+    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+        status = os.stat(file)
+        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _no_text(items: int) -> ValueError:
+    return ValueError(
+        f"None of the {items} items has a title or description to embed. Check the metadata, or "
+        "import identifiers that were made elsewhere."
+    )

@@ -1,0 +1,103 @@
+"""What the recommender learns from: histories, targets, candidates and teacher probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lohrec.examples import Examples
+from lohrec.t5 import CODES, LEVELS, PAD
+
+
+def token_table(ids: np.ndarray) -> np.ndarray:
+    """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1)."""
+    table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
+    table[:-1] = ids + np.arange(LEVELS) * CODES
+    return table
+
+
+def history_tokens(examples: Examples, rows: np.ndarray, table: np.ndarray) -> Tensor:
+    """Histories of `rows` as tokens, int64 (rows, 4 * longest history)."""
+    items = examples.histories(rows)
+    return torch.from_numpy(table[items].reshape(len(rows), -1))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one step.
+
+    Attributes:
+        history: int64 tokens (batch, length).
+        padded: whether `history` holds PAD.
+        candidates: int64 codewords (batch, candidates, levels); the target is the first, and what
+            is missing repeats it.
+        real: bool (batch, candidates).
+        teacher: float (batch, levels, codewords) probabilities, or None.
+    """
+
+    history: Tensor
+    padded: bool
+    candidates: Tensor
+    real: Tensor
+    teacher: Tensor | None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device, copied without waiting where the host memory is pinned."""
+        if device.type == "cpu":
+            return self
+        move = {"device": device, "non_blocking": True}
+        return Batch(
+            self.history.pin_memory().to(**move),
+            self.padded,
+            self.candidates.pin_memory().to(**move),
+            self.real.pin_memory().to(**move),
+            None if self.teacher is None else self.teacher.pin_memory().to(**move),
+        )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The train split with what the variant needs.
+
+    Attributes:
+        examples: train examples.
+        ids: int (items, levels).
+        prior: int32 (examples, candidates) items from the best on, target first, -1 for missing;
+            or None.
+        teacher: float16 (examples, levels, codewords), possibly memory-mapped; or None.
+    """
+
+    examples: Examples
+    ids: np.ndarray
+    prior: np.ndarray | None = None
+    teacher: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("prior", "teacher"):
+            array = getattr(self, name)
+            if array is not None and len(array) != len(self.examples):
+                raise ValueError(
+                    f"The {name} has {len(array)} rows for {len(self.examples)} train examples; "
+                    "they come from different runs: delete the older file and run again."
+                )
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The examples `rows`; sorted first, so that memory maps are read in order."""
+        rows = np.sort(rows)
+        history = history_tokens(self.examples, rows, token_table(self.ids))
+        target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
+        item = target[:, None] if self.prior is None else self.prior[rows]
+        real = item >= 0
+        item = np.where(real, item, target[:, None])
+        teacher = None
+        if self.teacher is not None:
+            teacher = torch.from_numpy(np.asarray(self.teacher[rows]))
+        length = self.examples.length[rows]
+        return Batch(
+            history,
+            bool(length.min() < length.max()),
+            torch.from_numpy(self.ids[item].astype(np.int64)),
+            torch.from_numpy(real),
+            teacher,
+        )
