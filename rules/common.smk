@@ -69,17 +69,130 @@ def threads_of(rule):
     return config["threads"].get(rule, 1)
 
 
+def raw_file(kind):
+    """The path of a dataset's raw file: in raw_dir if it is there, else where a rule puts it."""
+
+    def path(wildcards):
+        row = DATASETS[wildcards.dataset]
+        if row["source"] == "simulated":
+            return f"resources/simulated/{wildcards.dataset}/{kind}.json.gz"
+        source = config["sources"][row["source"]][kind]
+        name = source["file"].format(**row)
+        if found := settings.find_raw(config["raw_dir"], name):
+            return found
+        if "url" in source:
+            return f"resources/downloads/{name}"
+        raise WorkflowError(
+            f"{wildcards.dataset} needs {name}, which is neither in {config['raw_dir']} nor in a "
+            "folder below it. Put it there, or name its folder: --config raw_dir=FOLDER."
+        )
+
+    return path
+
+
+def raw_sizes(*kinds):
+    """Bytes of a dataset's own raw files: a replacement that is older than results shows here."""
+
+    def sizes(wildcards):
+        paths = [Path(raw_file(kind)(wildcards)) for kind in kinds]
+        return {
+            path.name: path.stat().st_size
+            for path in paths
+            if not path.is_relative_to("resources/downloads")
+            and not path.is_relative_to("resources/simulated")
+        }
+
+    return sizes
+
+
+def downloads():
+    """{file name: {"url": address, "sha256": expected digest or None}} of every dataset."""
+    return {
+        name: {"url": source["url"].format(file=name), "sha256": row["sha256"].get(name)}
+        for row in DATASETS.values()
+        for source in config["sources"].get(row["source"], {}).values()
+        if "url" in source
+        for name in [source["file"].format(**row)]
+    }
+
+
+def generator_model(dataset, generator, seed):
+    return f"results/{dataset}/generators/{generator}/seed_{seed}/model.safetensors"
+
+
+def learned_from(wildcards):
+    """What a row's training reads beyond the sequences: only the artefacts that the row names."""
+    row, results = VARIANTS[wildcards.generator], f"results/{wildcards.dataset}"
+    inputs = {}
+    if row["target"] == "teacher":
+        inputs["teacher"] = f"{results}/teacher/probabilities.npy"
+    if row["prior"]:
+        inputs["prior"] = f"{results}/priors/{row['prior']}.npy"
+    if row["start_from"]:
+        inputs["start"] = generator_model(wildcards.dataset, row["start_from"], wildcards.seed)
+    return inputs
+
+
+def generator_settings(wildcards):
+    """The section `generator` with the row's own values, and the row's objective."""
+    row = VARIANTS[wildcards.generator]
+    objective = {name: row[name] for name in ("target", "generation", "rank")}
+    return SETTINGS[wildcards.dataset]["generator"] | row["generator"] | objective
+
+
+def model_of(role):
+    """The trained generator of the same seed that a cascade's row names for `role`."""
+    return lambda wildcards: generator_model(
+        wildcards.dataset, VARIANTS[wildcards.variant][role], wildcards.seed
+    )
+
+
 def seeds(dataset, variant):
     """The seeds of a variant; what has no trained generator is the same for each, so has one."""
     every = DATASETS[dataset]["seeds"]
     return every if VARIANTS[variant]["recommender"] in ("generator", "cascade") else every[:1]
 
 
+def diversity_vectors(wildcards):
+    """The item vectors that a dataset's diversity is measured on."""
+    return {
+        "text": "results/{dataset}/text/embeddings.npy",
+        "latent": "results/{dataset}/ids/latents.npy",
+        "interactions": "results/{dataset}/data/interaction_vectors.npy",
+    }[SETTINGS[wildcards.dataset]["evaluation"]["diversity"]]
+
+
+def per_user(dataset, variant):
+    return [
+        f"results/{dataset}/{variant}/seed_{seed}/per_user.parquet"
+        for seed in seeds(dataset, variant)
+    ]
+
+
+def compared(wildcards):
+    """{variant: per-user metrics of its seeds} of the variants that the dataset's row names."""
+    names = DATASETS[wildcards.dataset].get("variants", REPORTED)
+    return {name: per_user(wildcards.dataset, name) for name in names}
+
+
+def made_of(wildcards):
+    """What a summary says about how its figures were made."""
+    row, sections = DATASETS[wildcards.dataset], SETTINGS[wildcards.dataset]
+    return {
+        "preset": row["preset"],
+        "source": row["source"],
+        "category": row.get("category"),
+        "variant": VARIANTS[wildcards.variant],
+        "settings": {name: values for name, values in sections.items() if name != "cuda"},
+    }
+
+
 def require_gpus():
     """Stop before the first job where jobs of this machine need GPUs that it does not have."""
+    order = [rule.name for rule in workflow.rules]
     needs = {
         (job.wildcards.dataset, job.rule.name): need
-        for job in workflow.dag.needrun_jobs()
+        for job in sorted(workflow.dag.needrun_jobs(), key=lambda job: order.index(job.rule.name))
         if "cuda" in job.params.keys()
         for need in [SETTINGS[job.wildcards.dataset]["cuda"][job.rule.name]]
         if need["count"]

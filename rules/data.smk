@@ -1,53 +1,6 @@
 # Raw files -> interactions and items -> examples (Section 4.1).
 
 
-def raw_file(kind):
-    """The path of a dataset's raw file: in raw_dir if it is there, else where a rule puts it."""
-
-    def path(wildcards):
-        row = DATASETS[wildcards.dataset]
-        if row["source"] == "simulated":
-            return f"resources/simulated/{wildcards.dataset}/{kind}.json.gz"
-        source = config["sources"][row["source"]][kind]
-        name = source["file"].format(**row)
-        if found := settings.find_raw(config["raw_dir"], name):
-            return found
-        if "url" in source:
-            return f"resources/downloads/{name}"
-        raise WorkflowError(
-            f"{wildcards.dataset} needs {name}, which is neither in {config['raw_dir']} nor in a "
-            "folder below it. Put it there, or name its folder: --config raw_dir=FOLDER."
-        )
-
-    return path
-
-
-def raw_sizes(*kinds):
-    """Bytes of a dataset's own raw files: a replacement that is older than results shows here."""
-
-    def sizes(wildcards):
-        paths = [Path(raw_file(kind)(wildcards)) for kind in kinds]
-        return {
-            path.name: path.stat().st_size
-            for path in paths
-            if not path.is_relative_to("resources/downloads")
-            and not path.is_relative_to("resources/simulated")
-        }
-
-    return sizes
-
-
-def downloads():
-    """{file name: {"url": address, "sha256": expected digest or None}} of every dataset."""
-    return {
-        name: {"url": source["url"].format(file=name), "sha256": row["sha256"].get(name)}
-        for row in DATASETS.values()
-        for source in config["sources"].get(row["source"], {}).values()
-        if "url" in source
-        for name in [source["file"].format(**row)]
-    }
-
-
 rule download_reviews:
     output:
         file="resources/downloads/{file}",

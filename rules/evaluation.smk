@@ -1,38 +1,5 @@
 # Metrics a user, a variant, and all variants of a dataset side by side (Section 4.3).
 
-VECTORS = {
-    "text": "results/{dataset}/text/embeddings.npy",
-    "latent": "results/{dataset}/ids/latents.npy",
-    "interactions": "results/{dataset}/data/interaction_vectors.npy",
-}
-
-
-def diversity_vectors(wildcards):
-    """The item vectors that a dataset's diversity is measured on."""
-    return VECTORS[SETTINGS[wildcards.dataset]["evaluation"]["diversity"]]
-
-
-def per_user(dataset, variant):
-    return [
-        f"results/{dataset}/{variant}/seed_{seed}/per_user.parquet"
-        for seed in seeds(dataset, variant)
-    ]
-
-
-def compared(wildcards):
-    """{variant: per-user metrics of its seeds} of the variants that the dataset's row names."""
-    names = DATASETS[wildcards.dataset].get("variants", REPORTED)
-    return {name: per_user(wildcards.dataset, name) for name in names}
-
-
-def made_of(wildcards):
-    """What a summary says about how its figures were made."""
-    return {
-        "dataset": DATASETS[wildcards.dataset],
-        "variant": VARIANTS[wildcards.variant],
-        "settings": SETTINGS[wildcards.dataset],
-    }
-
 
 rule evaluate:
     input:

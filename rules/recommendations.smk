@@ -1,14 +1,6 @@
 # Every recommender writes the same table, results/{dataset}/{variant}/seed_{seed}/recommendations.
 
 
-def model_of(role):
-    """The trained generator of the same seed that a cascade's row names for `role`."""
-    return lambda wildcards: (
-        f"results/{wildcards.dataset}/generators/{VARIANTS[wildcards.variant][role]}"
-        f"/seed_{wildcards.seed}/model.safetensors"
-    )
-
-
 rule recommend_generator:
     input:
         model="results/{dataset}/generators/{variant}/seed_{seed}/model.safetensors",
@@ -20,10 +12,10 @@ rule recommend_generator:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
     log:
         "logs/{dataset}/recommend_generator/{variant}_seed_{seed}.log",
-    wildcard_constraints:
-        variant=recommended_by("generator"),
     benchmark:
         "benchmarks/{dataset}/recommend_generator/{variant}_seed_{seed}.tsv"
+    wildcard_constraints:
+        variant=recommended_by("generator"),
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("recommend_generator")
@@ -48,10 +40,10 @@ rule recommend_cascade:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
     log:
         "logs/{dataset}/recommend_cascade/{variant}_seed_{seed}.log",
-    wildcard_constraints:
-        variant=recommended_by("cascade"),
     benchmark:
         "benchmarks/{dataset}/recommend_cascade/{variant}_seed_{seed}.tsv"
+    wildcard_constraints:
+        variant=recommended_by("cascade"),
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("recommend_cascade")
@@ -76,10 +68,10 @@ rule recommend_teacher:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
     log:
         "logs/{dataset}/recommend_teacher/{variant}_seed_{seed}.log",
-    wildcard_constraints:
-        variant=recommended_by("teacher"),
     benchmark:
         "benchmarks/{dataset}/recommend_teacher/{variant}_seed_{seed}.tsv"
+    wildcard_constraints:
+        variant=recommended_by("teacher"),
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("recommend_teacher")

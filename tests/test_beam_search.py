@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
 from lohrec.beam_search import beam_search
 from lohrec.prefix_tree import PrefixTree
 from lohrec.t5 import CODES, LEVELS, PAD, START, T5, tokens

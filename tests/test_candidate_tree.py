@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from lohrec import candidate_tree
 from lohrec.t5 import LEVELS, START, T5, tokens
 
@@ -31,7 +32,9 @@ def test_scores_and_gradients_equal_one_pass_a_candidate(full, codewords):
     naive.square().sum().backward()
 
     torch.testing.assert_close(score, naive, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(along_first, log_p.view(4, 7, LEVELS, -1)[:, 0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        along_first, log_p.view(4, 7, LEVELS, -1)[:, 0], rtol=1e-4, atol=1e-4
+    )
     for a, p in zip(ours, model.parameters(), strict=True):
         torch.testing.assert_close(a, p.grad, rtol=1e-3, atol=1e-3)
 

@@ -2,10 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
-from lohrec import diversity, ranked_lists
-from lohrec.agreement import agreement
 from sklearn.metrics.pairwise import cosine_similarity
 from test_metrics import ITEMS, orders, random_lists
+
+from lohrec import diversity, ranked_lists
+from lohrec.agreement import agreement
 
 
 def distances(cosine, items):

@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import download_reviews
 import pytest
+
 from lohrec import artefacts, download
 
 # Random bytes do not compress, so that the file is long enough to be cut.

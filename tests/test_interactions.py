@@ -7,6 +7,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from lohrec import artefacts
 from lohrec.interactions import Interactions, core, drop_repeats, keep_items, renumber, table_3
 
@@ -134,7 +135,9 @@ def write_raw(folder, reviews, described, texts=lambda asin: {"title": asin}):
 
 def ingest(reviews, metadata, folder, k=5):
     """Run the script; return the paths of its outputs by name."""
-    outputs = {name: str(folder / f"{name}.parquet") for name in ("interactions", "items", "users")}
+    outputs = {
+        name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
+    }
     outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
     ingest_reviews.main(str(reviews), str(metadata), {"core": k}, **outputs)
     return outputs
@@ -145,7 +148,7 @@ def test_script_accounts_for_every_line(tmp_path, rows, described):
     outputs = ingest(tmp_path / "R_5.json.gz", tmp_path / "meta_R.json.gz", tmp_path, k=3)
     expected = by_hand(rows, set(described), 3)
 
-    items = pq.read_table(outputs["items"])
+    items = pq.read_table(outputs["catalogue"])
     users = pq.read_table(outputs["users"])
     table = pq.read_table(outputs["interactions"])
     assert items.schema.field("categories").type == pa.list_(pa.string())

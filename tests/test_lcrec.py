@@ -4,8 +4,11 @@ import ingest_lcrec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from lohrec import artefacts
+from lohrec.interactions import core, drop_repeats, renumber
 from lohrec.lcrec import read_index, read_inter, read_items, write_index
+from lohrec.reviews import read_reviews
 
 
 def put(path, value):
@@ -96,7 +99,9 @@ def test_many_missing_items_are_shown_in_part(tmp_path):
 
 
 def ingest(folder, inter, item=None):
-    outputs = {name: str(folder / f"{name}.parquet") for name in ("interactions", "items", "users")}
+    outputs = {
+        name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
+    }
     outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
     ingest_lcrec.main(str(inter), item and str(item), **outputs)
     return outputs
@@ -113,7 +118,7 @@ def test_script_joins_texts_by_item(tmp_path):
         },
     )
     outputs = ingest(tmp_path, inter, item)
-    items = pq.read_table(outputs["items"]).to_pydict()
+    items = pq.read_table(outputs["catalogue"]).to_pydict()
     assert items["asin"] == ["0", "2", "10"]
     assert items["title"] == ["Drum & bass", "", ""]
     assert items["description"] == ["loud", "", ""]
@@ -143,7 +148,7 @@ def test_published_sets(real_data, tmp_path, name, counts, distinct):
     outputs = ingest(tmp_path, folder / f"{name}.inter.json")
     table = artefacts.read_json(outputs["statistics"])
     assert (table["users"], table["items"], table["interactions"]) == counts
-    items = pq.read_table(outputs["items"])["asin"].to_pylist()
+    items = pq.read_table(outputs["catalogue"])["asin"].to_pylist()
     ids = read_index(folder / f"{name}.index.json", items)
     assert len(np.unique(ids, axis=0)) == distinct
     write_index(tmp_path / "index.json", ids, items)
@@ -152,10 +157,7 @@ def test_published_sets(real_data, tmp_path, name, counts, distinct):
 
 
 def test_published_games_are_the_sequences_of_the_raw_layout(real_data):
-    """The two copies of the Games set agree: same lengths and same graph degrees along them."""
-    from lohrec.interactions import core, drop_repeats, renumber
-    from lohrec.reviews import read_reviews
-
+    """The two copies of the Games set agree in the popularity of the items along sequences."""
     raw, _ = read_reviews(real_data / "amazon2018" / "Video_Games_5.json.gz")
     raw = renumber(core(drop_repeats(raw), 5)[0])
     published = read_inter(real_data / "lcrec" / "Games.inter.json")
@@ -163,7 +165,7 @@ def test_published_games_are_the_sequences_of_the_raw_layout(real_data):
 
 
 def signature(kept):
-    """Sequences as tuples of their items' popularity, sorted: a trace of users' and items' names."""
+    """Sequences as tuples of their items' popularity, sorted: the same whatever the names are."""
     popularity = np.bincount(kept.item)[kept.item]
     ends = np.cumsum(np.bincount(kept.user))[:-1]
     return sorted(tuple(part.tolist()) for part in np.split(popularity, ends))

@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+
 from lohrec import losses
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lohrec import metrics, ranked_lists
 from sklearn.metrics import ndcg_score
+
+from lohrec import metrics, ranked_lists
 
 ITEMS = 40
 

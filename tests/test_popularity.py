@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import recommend_popularity
+
 from lohrec import examples as windows
 from lohrec import metrics, popularity, ranked_lists
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from lohrec.prefix_tree import PrefixTree
 
 

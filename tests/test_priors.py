@@ -105,7 +105,7 @@ def test_cooccurrence_equals_brute_force_and_sees_no_dev_or_test_item():
         for target, row in zip(targets, found, strict=True):
             order = sorted(
                 np.flatnonzero(expected[target]), key=lambda q: (-expected[target][q], q)
-            )  # noqa: B023
+            )
             assert row.tolist() == ([target, *order] + [-1] * keep)[:keep]
 
 

@@ -2,6 +2,7 @@ import gzip
 
 import orjson
 import pytest
+
 from lohrec import reviews
 from lohrec.interactions import ItemText
 from lohrec.reviews import clean, item_text, read_metadata, read_reviews
@@ -112,7 +113,7 @@ def test_a_page_instead_of_gzip_is_named(tmp_path):
 def test_a_file_without_reviews_is_an_error_with_counts(tmp_path, content):
     path = tmp_path / "x_5.json.gz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no usable review in [02] lines"):
+    with pytest.raises(ValueError, match=r"no usable review in [02] lines"):
         read_reviews(path)
 
 

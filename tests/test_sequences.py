@@ -1,7 +1,9 @@
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import split_sequences
+
 from lohrec import artefacts, examples
 from lohrec.interactions import table_3
 from lohrec.lcrec import read_inter
@@ -53,7 +55,7 @@ def test_unusable_users_are_named(user, message):
         leave_one_out(np.array(user, dtype=np.int32), 20)
 
 
-def test_published_instruments(real_data, tmp_path):
+def test_published_instruments(real_data):
     kept = read_inter(real_data / "lcrec" / "Instruments.inter.json")
     table = leave_one_out(kept.user, 20)
     counts = {row["values"]: row["counts"] for row in pc.value_counts(table["split"]).to_pylist()}
@@ -62,8 +64,6 @@ def test_published_instruments(real_data, tmp_path):
 
 
 def test_script_writes_what_examples_reads(tmp_path):
-    import pyarrow as pa
-
     user = np.repeat(np.arange(3, dtype=np.int32), [5, 3, 25])
     item = np.random.default_rng(0).permutation(33).astype(np.int32)
     artefacts.write_parquet(

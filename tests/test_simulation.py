@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import simulate_reviews
-from lohrec import simulation
 from sklearn.feature_extraction.text import TfidfVectorizer
+
+from lohrec import simulation
 
 SETTINGS = {"users": 2000, "items": 600, "mean_length": 9, "seed": 0}
 

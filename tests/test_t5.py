@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from lohrec.t5 import CODES, CODEWORDS, PAD, START, T5, tokens
 
 CONFIG = {

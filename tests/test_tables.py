@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import summarise
+
 from lohrec import artefacts, metrics, per_user, provenance, ranked_lists, tables
 
 EVALUATION = {"cutoffs": [5, 10], "diversity": "text", "resamples": 300}

@@ -1,6 +1,7 @@
 """All variants of a dataset against a reference, with a paired bootstrap over users."""
 
 import numpy as np
+
 from lohrec import artefacts, bootstrap, forest, joblog, per_user, tables
 
 LEVEL, SEED = 0.95, 0

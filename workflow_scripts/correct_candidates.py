@@ -1,6 +1,7 @@
 """Turn the teacher's raw beams into ordered candidates (Correct in Eq. 15)."""
 
 import numpy as np
+
 from lohrec import artefacts, joblog, priors
 from lohrec import examples as windows
 

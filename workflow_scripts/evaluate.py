@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+
 from lohrec import artefacts, diversity, joblog, metrics, per_user, ranked_lists
 from lohrec import examples as windows
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from lohrec import artefacts, devices, joblog, priors, teacher, teacher_beams
 from lohrec import examples as windows
 from lohrec.checkpoints import fingerprint

@@ -21,10 +21,9 @@ def main(reviews: str, metadata: str, settings: dict[str, Any], **outputs: str) 
     texts, found["metadata"] = read_metadata(metadata, candidates.item_names().to_pylist())
     print(f"{metadata}: {found['metadata']}")
     described = keep_items(candidates, list(texts))
+    before, after = candidates.counts(), described.counts()
     found["without_metadata"] = {
-        what: count - described.counts()[what]
-        for what, count in candidates.counts().items()
-        if what != "users"
+        what: before[what] - after[what] for what in ("items", "interactions")
     }
     print(f"Without metadata: {found['without_metadata']}")
     kept, more = core(described, settings["core"])

@@ -1,6 +1,7 @@
 """Order candidates by how often users had them together with the target (Appendix B.2)."""
 
 import numpy as np
+
 from lohrec import artefacts, joblog, priors
 from lohrec import examples as windows
 

@@ -1,6 +1,7 @@
 """Order candidates by the distance of their identifiers to the target's (Eq. 18)."""
 
 import numpy as np
+
 from lohrec import artefacts, joblog, priors
 from lohrec import examples as windows
 

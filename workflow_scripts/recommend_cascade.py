@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from lohrec import devices, examples, joblog, recommendations
 from lohrec.decoding import recommend
 from lohrec.prefix_tree import PrefixTree

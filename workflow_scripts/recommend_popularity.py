@@ -1,6 +1,7 @@
 """Recommend the most popular items of the train split to every dev and test user."""
 
 import numpy as np
+
 from lohrec import examples as windows
 from lohrec import joblog, popularity, recommendations
 

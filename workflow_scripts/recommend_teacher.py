@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from lohrec import devices, joblog, recommendations, teacher, teacher_beams
 from lohrec import examples as windows
 from lohrec.prefix_tree import PrefixTree

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from lohrec import devices, joblog, teacher
 from lohrec import examples as windows
 from lohrec.checkpoints import fingerprint

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from lohrec import artefacts, joblog
 from lohrec.sequences import leave_one_out
 

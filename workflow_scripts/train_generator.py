@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from lohrec import devices, examples, joblog
 from lohrec.artefacts import write_parquet
 from lohrec.generator_training import train

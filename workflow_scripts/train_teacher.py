@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+
 from lohrec import artefacts, devices, joblog, teacher, teacher_training
 from lohrec import examples as windows
 

@@ -1,4 +1,4 @@
-"""A training run that was cut off goes on from its last checkpoint, if nothing has changed since."""
+"""A run that was cut off goes on from its last checkpoint, if nothing has changed since."""
 
 import hashlib
 import json

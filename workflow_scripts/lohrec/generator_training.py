@@ -58,7 +58,7 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
 def accuracy(
     model: T5, examples: Examples, ids: np.ndarray, tree: PrefixTree, decoding: dict, bf16: bool
 ) -> dict[str, float]:
-    """Recall@10 and NDCG@10 at the level of identifiers, to choose the best state on the dev set."""
+    """Recall@10 and NDCG@10 at the level of identifiers, to choose the best state."""
     with _precision(tree.item.device, bf16):
         leaf, _ = recommend(model, examples, ids, tree, {**decoding, "top": 10}, "dev set")
     hit = (leaf == tree.leaf_of_item().cpu()[examples.target][:, None]).float()

@@ -137,7 +137,7 @@ def write(
     sources: Sequence[str],
     *,
     interactions: str,
-    items: str,
+    catalogue: str,
     users: str,
     report: str,
     statistics: str,
@@ -149,12 +149,13 @@ def write(
         texts: text by item name; an item that is not there has none.
         found: what reading and selecting counted, for the report.
         sources: files that were read; the report names their sizes and SHA-256 sums.
-        interactions, items, users, report, statistics: paths to write.
+        interactions, catalogue, users, report, statistics: paths to write; the catalogue is the
+            table of items.
     """
     names = kept.items.to_pylist()
     rows = [texts.get(name, ItemText()) for name in names]
     artefacts.write_parquet(
-        items,
+        catalogue,
         pa.table(
             {
                 "item": pa.array(np.arange(len(names), dtype=np.int32)),

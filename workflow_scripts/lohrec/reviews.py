@@ -132,14 +132,14 @@ def item_text(record: Mapping[str, Any]) -> ItemText:
     Raises:
         TypeError: a value is of another type; the message is its key.
     """
-    title = " ".join(clean(part) for part in _strings(record, "title"))
-    description = " ".join(clean(part) for part in _strings(record, "description"))
+    title = " ".join(filter(None, map(clean, _strings(record, "title"))))
+    description = " ".join(filter(None, map(clean, _strings(record, "description"))))
     categories = []
     for part in _strings(record, "category" if "category" in record else "categories"):
         if "</span>" in part:
             break
         categories.append(clean(part))
-    return ItemText(title.strip(), description.strip(), [name for name in categories if name])
+    return ItemText(title, description, [name for name in categories if name])
 
 
 def clean(text: str) -> str:

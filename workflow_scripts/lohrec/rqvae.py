@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import os
 import time
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from lohrec.artefacts import whole
+from lohrec.id_quality import use_and_perplexity
 from lohrec.joblog import progress
 
-# Items encoded at a time: bounds the (items, codes) distances at 64 MB for 256 codes.
+# Items quantised at a time: bounds the (items, codes) distances at 64 MB for 256 codes.
 CHUNK = 65536
 CHECKPOINT_SECONDS = 60
 
@@ -26,12 +27,12 @@ CHECKPOINT_SECONDS = 60
 class RQVAE(nn.Module):
     """An MLP encoder, `levels` codebooks on the residuals, and the encoder's mirror as decoder.
 
-    Inputs are shifted and scaled as a whole (`centre`, `scale`, both taken from the training
-    vectors) so that the losses of Eq. 4 and Eq. 5 are of one size whatever made the vectors.
+    Inputs are shifted and scaled as a whole (`centre`, `scale`, taken from the training vectors),
+    so that the losses of Eq. 4 and Eq. 5 are of one size whatever made the vectors.
 
     Attributes:
         codebooks: (levels, codes, latent).
-        shape: the arguments of the constructor, as saved beside the weights.
+        shape: the arguments of the constructor; saved beside the weights.
     """
 
     def __init__(self, inputs: int, hidden: list[int], latent: int, levels: int, codes: int):
@@ -50,31 +51,35 @@ class RQVAE(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latents z, (items, latent), of vectors x, (items, inputs)."""
+        """Latents z, (items, latent), of vectors, (items, inputs)."""
         return self.encoder((x - self.centre) / self.scale)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Vectors, (items, inputs), from quantised latents, (items, latent)."""
+        """Vectors, (items, inputs), from latents, (items, latent)."""
         return self.decoder(z) * self.scale + self.centre
 
     def distances(self, residual: Tensor, level: int) -> Tensor:
-        """Squared distances of residuals, (items, latent), to a level's codewords, (items, codes)."""
+        """Squared distances, (items, codes), of residuals, (items, latent), to a level's codewords."""
         book = self.codebooks[level]
-        return (
-            residual.square().sum(1, keepdim=True) - 2 * residual @ book.T + book.square().sum(1)
-        )
+        return residual.square().sum(1, True) - 2 * residual @ book.T + book.square().sum(1)
+
+    def nearest(self, residual: Tensor, level: int) -> Tensor:
+        """Codewords of residuals at a level (Eq. 2), int64 (items,), computed in chunks."""
+        with torch.no_grad():
+            chunks = residual.split(CHUNK)
+            return torch.cat([self.distances(chunk, level).argmin(1) for chunk in chunks])
 
     def quantise(self, z: Tensor) -> Tensor:
-        """Codewords of latents by Eq. 2-3: int64 (items, levels)."""
-        codes, residual = [], z
-        for level in range(len(self.codebooks)):
-            codes.append(self.distances(residual, level).argmin(1))
-            residual = residual - self.codebooks[level][codes[-1]]
+        """Codewords of latents at every level (Eq. 2 and 3), int64 (items, levels)."""
+        codes, residual = [], z.detach()
+        for level, book in enumerate(self.codebooks.detach()):
+            codes.append(self.nearest(residual, level))
+            residual = residual - book[codes[-1]]
         return torch.stack(codes, 1)
 
     def embed(self, codes: Tensor) -> Tensor:
-        """Quantised latents: the sum of the codewords, (items, latent)."""
-        return sum(book[codes[:, level]] for level, book in enumerate(self.codebooks))
+        """The sum of the codewords of the levels given, (items, latent), of (items, <= levels)."""
+        return sum(self.codebooks[level][code] for level, code in enumerate(codes.T))
 
     def losses(self, x: Tensor, beta: float, reduction: str) -> tuple[Tensor, Tensor]:
         """Reconstruction and codebook loss (Eq. 4 and 5), averaged over the batch.
@@ -85,57 +90,37 @@ class RQVAE(nn.Module):
             reduction: "sum" over dimensions and levels as printed, or "mean" over both.
         """
         reduce = torch.sum if reduction == "sum" else torch.mean
-        target = (x - self.centre) / self.scale
-        z = self.encoder(target)
-        codes = self.quantise(z.detach())
-        codebook, residual = [], z
+        x = (x - self.centre) / self.scale
+        z = self.encoder(x)
+        errors, residual = [], z
         for level, book in enumerate(self.codebooks):
-            e = book[codes[:, level]]
-            # sg[] of Eq. 5; a codeword is also constant in the residuals of later levels, so that
-            # each codebook follows its own level only while every level pulls at the encoder.
-            codebook.append(
+            e = book[self.nearest(residual.detach(), level)]
+            errors.append(
                 (residual.detach() - e).square() + beta * (residual - e.detach()).square()
             )
-            residual = residual - e.detach()
-        quantised = z - residual.detach()  # straight-through: value of z-hat, gradient of z
-        reconstruction = (target - self.decoder(quantised)).square()
+            # A codeword counts as a constant in later residuals: each codebook learns at its own
+            # level only, while the commitment of every level reaches the encoder.
+            residual = residual - e.detach()  # Eq. 3
+        quantised = z - residual.detach()  # straight-through: value of the sum, gradient of z
+        reconstruction = (x - self.decoder(quantised)).square()
         return (
             reduce(reconstruction, dim=1).mean(),
-            reduce(torch.stack(codebook, 1), dim=(1, 2)).mean(),
+            reduce(torch.stack(errors, 1), dim=(1, 2)).mean(),
         )
-
-
-def _mlp(widths: list[int]) -> nn.Sequential:
-    layers = []
-    for i, o in zip(widths, widths[1:], strict=False):
-        linear = nn.Linear(i, o)
-        nn.init.xavier_normal_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
 
 
 @torch.no_grad()
 def encode_all(model: RQVAE, vectors: Tensor) -> Tensor:
-    """Latents of all vectors, (items, latent), computed in chunks on the model's device."""
+    """Latents of all vectors, (items, latent), computed in chunks."""
     return torch.cat([model.encode(chunk) for chunk in vectors.split(CHUNK)])
 
 
 @torch.no_grad()
-def quantise_all(model: RQVAE, latents: Tensor) -> Tensor:
-    """Codewords of all latents, int64 (items, levels), computed in chunks."""
-    return torch.cat([model.quantise(chunk) for chunk in latents.split(CHUNK)])
-
-
-def use_and_perplexity(codes: np.ndarray, size: int) -> tuple[list[int], list[float]]:
-    """Codewords in use, and the perplexity exp(H) of their distribution, of each level."""
-    use, perplexity = [], []
-    for level in codes.T:
-        share = np.bincount(level, minlength=size) / len(codes)
-        share = share[share > 0]
-        use.append(len(share))
-        perplexity.append(float(np.exp(-(share * np.log(share)).sum())))
-    return use, perplexity
+def decode_all(model: RQVAE, ids: np.ndarray) -> np.ndarray:
+    """Vectors of identifiers, integers (items, levels): float32 (items, inputs)."""
+    codes = torch.from_numpy(ids.astype(np.int64)).to(model.codebooks.device)
+    chunks = [model.decode(model.embed(chunk)) for chunk in codes.split(CHUNK)]
+    return torch.cat(chunks).cpu().numpy()
 
 
 def train(
@@ -143,8 +128,8 @@ def train(
 ) -> tuple[RQVAE, list[dict]]:
     """Train on all items and return the model of the epoch with the fewest collisions.
 
-    Ties are broken by the number of codewords in use, then by the loss; epochs of the warm-up do
-    not count, because a random encoder keeps items apart too. A run that was killed continues from
+    Ties are broken by the codewords in use, then by the loss. Epochs of the warm-up do not count,
+    because an untrained encoder keeps items apart too. A run that was killed continues from
     `checkpoint` and ends with the same model; the caller removes the file once the result is safe.
 
     Args:
@@ -154,95 +139,190 @@ def train(
         checkpoint: file for the state of an unfinished run.
 
     Returns:
-        The model on `device`, and one row an epoch: epoch, reconstruction, codebook (losses),
-        collisions (items less distinct identifiers), restarted (codewords moved after the epoch),
-        use and perplexity (a list over levels), kept (whether this is the returned model).
+        The model on `device`, and one row an epoch: epoch, reconstruction and codebook (losses),
+        collisions (items less distinct identifiers), restarted (unused codewords moved afterwards),
+        kept (whether this is the model returned), use_1 .. and perplexity_1 .. (by level).
 
     Raises:
         ValueError: there are no items, or a vector is not finite.
     """
-    vectors = np.asarray(vectors, dtype=np.float32)
-    if vectors.ndim != 2 or not len(vectors):
-        raise ValueError(f"RQ-VAE needs vectors (items, inputs), got the shape {vectors.shape}.")
-    if not np.isfinite(vectors).all():
-        item = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
-        raise ValueError(f"The vector of item {item} is not finite: make the embeddings again.")
-
-    seed, size, epochs = settings["seed"], settings["batch_size"], settings["epochs"]
-    torch.manual_seed(seed)
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    _check(vectors)
+    seed, batch, epochs = settings["seed"], settings["batch_size"], settings["epochs"]
     x = torch.from_numpy(vectors).to(device)
+    torch.manual_seed(seed)
     model = RQVAE(
         x.shape[1], settings["hidden"], settings["latent"], settings["levels"], settings["codes"]
     ).to(device)
-    model.centre.copy_(x.mean(0))
-    model.scale.copy_((x - model.centre).square().mean().sqrt().clamp(min=1e-12))
     optimiser = torch.optim.AdamW(
         model.parameters(), settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
-    warmup = settings["warmup_epochs"] * -(-len(x) // size)
+    warmup = settings["warmup_epochs"] * -(-len(x) // batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / max(1, warmup))
     )
-    history: list[dict] = []
-    best: dict = {}
 
-    _initialise(model, x, seed)
-    bar = progress(range(len(history), epochs), "RQ-VAE", total=epochs, unit="epoch")
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(str(vectors.shape).encode() + vectors.tobytes())
+    state = _load_checkpoint(checkpoint, digest.hexdigest(), device)
+    if state:
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        history, best = state["history"], state["best"]
+    else:
+        _initialise(model, x, seed)
+        history, best = [], {"rank": None}
+
+    saved = time.monotonic()
+    done = len(history)
+    bar = progress(range(done, epochs), "RQ-VAE", total=epochs, unit="epoch", initial=done)
     for epoch in bar:
+        # Seeded by the epoch, so that a continued run draws the same.
         rng = np.random.default_rng([seed, epoch])
-        order = torch.from_numpy(rng.permutation(len(x))).to(device)
         total = torch.zeros(2, device=device)
-        for rows in order.split(size):
-            reconstruction, codebook = model.losses(
-                x[rows], settings["beta"], settings["reduction"]
-            )
+        for rows in torch.from_numpy(rng.permutation(len(x))).to(device).split(batch):
+            losses = model.losses(x[rows], settings["beta"], settings["reduction"])
             optimiser.zero_grad(set_to_none=True)
-            (reconstruction + codebook).backward()  # Eq. 6
+            sum(losses).backward()  # Eq. 6
             optimiser.step()
             schedule.step()
-            total += torch.stack([reconstruction.detach(), codebook.detach()]) * len(rows)
+            total += torch.stack(losses).detach() * len(rows)
 
         latents = encode_all(model, x)
-        codes = quantise_all(model, latents).cpu().numpy()
-        use, perplexity = use_and_perplexity(codes, settings["codes"])
-        reconstruction, codebook = (total / len(x)).tolist()
-        row = {"epoch": epoch + 1, "reconstruction": reconstruction, "codebook": codebook,
-            "collisions": len(codes) - len(np.unique(codes, axis=0)),
-            "use": use, "perplexity": perplexity}
-        history.append(row)
-        if (epoch + 1) % settings["restart_every"] == 0 and epoch+1<epochs:
+        codes = model.quantise(latents).cpu().numpy()
+        row = _row(epoch + 1, (total / len(x)).tolist(), codes, settings["codes"])
+        used = sum(row[f"use_{level + 1}"] for level in range(codes.shape[1]))
+        rank = [row["collisions"], -used, row["reconstruction"] + row["codebook"]]
+        candidate = epoch >= min(settings["warmup_epochs"], epochs - 1)
+        if candidate and (best["rank"] is None or rank < best["rank"]):
+            weights = {name: value.clone() for name, value in model.state_dict().items()}
+            best = {"rank": rank, "epoch": epoch + 1, "model": weights}
+        if (epoch + 1) % settings["restart_every"] == 0:
             row["restarted"] = _restart(model, optimiser, latents, rng)
-        if epoch % 5 == 4 or epoch==0: print(row)
-    return model, history
+        history.append(row)
+        bar.set_postfix(collisions=row["collisions"], kept=best.get("epoch"), refresh=False)
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_checkpoint(checkpoint, digest.hexdigest(), model, optimiser, schedule, history, best)
+            saved = time.monotonic()
+
+    model.load_state_dict(best["model"])
+    return model, [{**row, "kept": row["epoch"] == best["epoch"]} for row in history]
 
 
-def _initialise(model: RQVAE, x: Tensor, seed: int) -> None:
-    """Set each level's codebook to the k-means centres of the residuals of all items."""
-    residual = encode_all(model, x)
-    for level, book in enumerate(model.codebooks.data):
-        points = residual.cpu().numpy()
-        distinct = len(np.unique(points, axis=0))
-        count = min(len(book), distinct)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            found = KMeans(count, n_init=1, max_iter=50, random_state=seed + level).fit(points)
-        book[:count] = torch.from_numpy(found.cluster_centers_)
-        residual = residual - book[model.distances(residual, level).argmin(1)]
+def save(path: str | Path, model: RQVAE) -> None:
+    """Write weights and shape as one safetensors file."""
+    tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    with whole(path) as temporary:
+        save_file(tensors, temporary, metadata={"shape": json.dumps(model.shape)})
+
+
+def load(path: str | Path) -> RQVAE:
+    """Read a model that `save` wrote, onto the CPU.
+
+    Raises:
+        ValueError: the file is no such model.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            model = RQVAE(**json.loads((file.metadata() or {})["shape"]))
+            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (SafetensorError, KeyError, RuntimeError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no RQ-VAE of this program ({error}). Train again.") from error
+    return model.eval()
+
+
+def _mlp(widths: list[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        linear = nn.Linear(inputs, outputs)
+        nn.init.xavier_normal_(linear.weight)
+        nn.init.zeros_(linear.bias)
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _check(vectors: np.ndarray) -> None:
+    if vectors.ndim != 2 or not vectors.size:
+        raise ValueError(f"An RQ-VAE needs vectors (items, inputs), not the shape {vectors.shape}.")
+    finite = np.isfinite(vectors).all(1)
+    if not finite.all():
+        raise ValueError(
+            f"{(~finite).sum()} vectors are not finite, that of item {finite.argmin()} first. "
+            "Embed the items again, in float32 if it was done in float16."
+        )
+
 
 @torch.no_grad()
-def _restart(model, optimiser, latents, rng):
-    residual = latents
-    moved = 0
+def _initialise(model: RQVAE, x: Tensor, seed: int) -> None:
+    """Take the inputs' scale, and k-means centres of all residuals as each level's codebook."""
+    model.centre.copy_(x.mean(0))
+    scale = (x - model.centre).square().mean().sqrt()
+    model.scale.copy_(scale.where(scale > 0, torch.ones_like(scale)))
+    residual = encode_all(model, x)
+    for level, book in enumerate(model.codebooks):
+        points = residual.cpu().numpy()
+        # Fewer distinct points than codewords leave the rest at zero, to be restarted when needed.
+        count = min(len(book), len(np.unique(points, axis=0)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = KMeans(count, n_init=1, max_iter=50, random_state=seed).fit(points)
+        book[:count] = torch.from_numpy(found.cluster_centers_)
+        residual = residual - book[model.nearest(residual, level)]
+
+
+@torch.no_grad()
+def _restart(
+    model: RQVAE, optimiser: torch.optim.Optimizer, latents: Tensor, rng: np.random.Generator
+) -> int:
+    """Move codewords that no item uses to random residuals of their level; return how many."""
+    moved, residual = 0, latents
     moments = optimiser.state[model.codebooks]
-    for level, book in enumerate(model.codebooks.data):
-        codes = torch.cat([model.distances(c, level).argmin(1) for c in residual.split(CHUNK)])
-        unused = torch.bincount(codes, minlength=len(book)).eq(0).nonzero().flatten()
-        if len(unused):
-            rows = rng.choice(len(residual), len(unused), replace=len(unused) > len(residual))
-            book[unused] = residual[torch.from_numpy(rows).to(residual.device)]
-            for name in ("exp_avg", "exp_avg_sq"):
-                moments[name][level, unused] = 0
-            moved += len(unused)
-            codes = torch.cat([model.distances(c, level).argmin(1) for c in residual.split(CHUNK)])
-        residual = residual - book[codes]
+    for level, book in enumerate(model.codebooks):
+        used = torch.bincount(model.nearest(residual, level), minlength=len(book)) > 0
+        unused = (~used).nonzero().flatten()
+        rows = rng.choice(len(residual), len(unused), replace=len(unused) > len(residual))
+        book[unused] = residual[torch.from_numpy(rows).to(residual.device)]
+        moments["exp_avg"][level, unused] = 0
+        moments["exp_avg_sq"][level, unused] = 0
+        moved += len(unused)
+        residual = residual - book[model.nearest(residual, level)]
     return moved
+
+
+def _row(epoch: int, losses: list[float], codes: np.ndarray, size: int) -> dict:
+    use, perplexity = use_and_perplexity(codes, size)
+    return {
+        "epoch": epoch,
+        "reconstruction": losses[0],
+        "codebook": losses[1],
+        "collisions": len(codes) - len(np.unique(codes, axis=0)),
+        "restarted": 0,
+        **{f"use_{level}": value for level, value in enumerate(use, 1)},
+        **{f"perplexity_{level}": value for level, value in enumerate(perplexity, 1)},
+    }
+
+
+def _save_checkpoint(path, key, model, optimiser, schedule, history, best) -> None:
+    state = {
+        "key": key,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "history": history,
+        "best": best,
+    }
+    with whole(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _load_checkpoint(path: str | Path, key: str, device: torch.device) -> dict | None:
+    """The state of an unfinished run with the same settings and vectors, if there is one."""
+    if not Path(path).is_file():
+        return None
+    state = torch.load(path, map_location=device, weights_only=True)
+    if state["key"] != key:
+        print(f"{path} is of other settings or vectors: training starts anew")
+        return None
+    print(f"continues after epoch {len(state['history'])} of {path}")
+    return state

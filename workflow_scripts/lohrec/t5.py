@@ -43,7 +43,7 @@ class Attention(nn.Module):
         nn.init.normal_(self.o.weight, std=(heads * d_kv) ** -0.5)
 
     def project(self, x: Tensor, names: str) -> list[Tensor]:
-        """Project x (batch, n, d_model) by the named matrices at once, each to (batch, heads, n, d_kv)."""
+        """Apply the named matrices to x (batch, n, d_model), each to (batch, heads, n, d_kv)."""
         weight = torch.cat([getattr(self, name).weight for name in names])
         y = F.linear(x, weight).unflatten(-1, (len(names), self.heads, -1))
         return [part.transpose(1, 2) for part in y.unbind(2)]

@@ -24,7 +24,11 @@ CHUNK = 4096
 
 
 def lsa(
-    titles: Sequence[str], descriptions: Sequence[str], dimensions: int, max_features: int, seed: int
+    titles: Sequence[str],
+    descriptions: Sequence[str],
+    dimensions: int,
+    max_features: int,
+    seed: int,
 ) -> np.ndarray:
     """Latent semantic analysis: TF-IDF of words and word pairs, then a truncated SVD.
 
@@ -61,25 +65,20 @@ def lsa(
         print(f"{size} dimensions instead of {dimensions}: items x terms are {frequency.shape}")
     vectors = TruncatedSVD(size, random_state=seed).fit_transform(frequency).astype(np.float32)
     empty = frequency.getnnz(axis=1) == 0
-    return fill_empty(_unit(vectors), empty, unit=True)
+    _say_empty(empty)
+    return unit(fill_empty(unit(vectors), empty))
 
 
-def fill_empty(vectors: np.ndarray, empty: np.ndarray, unit: bool) -> np.ndarray:
-    """Give the rows `empty` the mean of the others, and print how many they are.
-
-    Args:
-        vectors: float32 (items, dimensions), changed in place.
-        empty: bool (items,).
-        unit: whether rows have length 1, so that the mean must have it too.
-
-    Returns:
-        `vectors`.
-    """
-    print(f"{int(empty.sum())} of {len(empty)} items have no text and get the mean vector")
+def fill_empty(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """The vectors, (items, dimensions), with the mean of the others in the rows `empty`, bool."""
     if empty.any():
-        mean = vectors[~empty].mean(0, keepdims=True)
-        vectors[empty] = _unit(mean) if unit else mean
+        vectors[empty] = vectors[~empty].mean(0)
     return vectors
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors, (items, dimensions), scaled to length 1; zeros stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def llama(
@@ -140,7 +139,8 @@ def llama(
             part = slice(low, min(low + CHUNK, items))
             both = means[part] + means[items + part.start : items + part.stop]
             vectors[part] = both / np.maximum(count[part], 1)[:, None]
-        fill_empty(vectors, count == 0, unit=False)
+        _say_empty(count == 0)
+        fill_empty(vectors, count == 0)
         vectors.flush()
     shutil.rmtree(work)
 
@@ -256,8 +256,8 @@ def _fingerprint(texts: list[str], settings: dict) -> str:
     return digest.hexdigest()
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+def _say_empty(empty: np.ndarray) -> None:
+    print(f"{empty.sum()} of {len(empty)} items have no text and get the mean vector")
 
 
 def _no_text(items: int) -> ValueError:

@@ -1,0 +1,287 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import AutoModelForCausalLM
+
+from lohrec import teacher, teacher_training
+from lohrec.examples import Examples
+from lohrec.partial_array import PartialArray
+
+SETTINGS = {
+    "kind": "scratch",
+    "hidden": 32,
+    "layers": 2,
+    "heads": 2,
+    "intermediate": 64,
+    "dropout": 0.1,
+    "epochs": 3,
+    "batch_size": 64,
+    "learning_rate": 3e-3,
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "clip": 1.0,
+    "bf16": False,
+    "evaluations": 4,
+    "patience": 10,
+    "dev_users": 20,
+    "seed": 0,
+}
+CPU = torch.device("cpu")
+
+
+def split(lengths: list[int], items: int, seed: int = 0) -> dict[str, Examples]:
+    """Leave-one-out examples of users whose sequences walk through the items in steps of one."""
+    rng = np.random.default_rng(seed)
+    sequences, rows = [], {"train": [], "dev": [], "test": []}
+    for user, n in enumerate(lengths):
+        offset = len(sequences)
+        sequences += ((rng.integers(items) + np.arange(n)) % items).tolist()
+        for place in range(1, n):
+            name = {n - 1: "test", n - 2: "dev"}.get(place, "train")
+            rows[name].append((user, offset + max(0, place - 20), offset + place))
+    sequences = np.array(sequences, dtype=np.int32)
+    return {
+        name: Examples(sequences, *np.array(found, dtype=np.int64).T)
+        for name, found in rows.items()
+    }
+
+
+def identifiers(items: int) -> np.ndarray:
+    return np.stack([np.arange(items) // 16**i % 16 for i in (3, 2, 1, 0)], 1).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return split(rng.integers(5, 15, 60).tolist(), 40), identifiers(40)
+
+
+@pytest.mark.parametrize("stride", [1, 10])
+def test_windows_hold_every_example_once(stride):
+    train = split([5, 23, 24, 70, 6], 100)["train"]
+    windows = teacher.Windows.of(train, stride)
+    example, row = windows.examples_of(np.arange(len(windows)))
+    assert sorted(example) == list(range(len(train)))
+    items = windows.items(np.arange(len(windows)), targets=True)
+    for e, r in zip(example, row, strict=True):
+        place = windows.place[e]
+        history = train.sequences[train.start[e] : train.stop[e]]
+        assert items[r, place] == train.target[e]
+        assert 0 < place <= len(history)
+        assert place > len(history) - stride
+        np.testing.assert_array_equal(items[r, :place], history[-place:])
+        if len(history) < 20:
+            assert place == len(history)
+    assert (items >= 0).sum(1).max() <= 21
+
+
+def test_windows_never_hold_a_dev_or_test_item():
+    lengths = [5, 9, 60]
+    train = split(lengths, 100)["train"]
+    windows = teacher.Windows.of(train, 10)
+    last_train = np.cumsum(lengths) - 3
+    user = np.searchsorted(last_train, windows.start)
+    assert (windows.start + windows.length <= last_train[user]).all()
+
+
+def test_batches_hold_every_window_once_and_alike_numbers_of_targets():
+    train = split(np.random.default_rng(1).integers(5, 60, 300).tolist(), 100)["train"]
+    windows = teacher.Windows.of(train, 10)
+    parts = windows.batches(100, np.random.default_rng(0))
+    assert sorted(np.concatenate(parts)) == list(range(len(windows)))
+    count = [len(windows.examples_of(part)[0]) for part in parts]
+    assert max(count) < 120 and sum(count) == len(train)
+    assert sum(c < 80 for c in count) <= 1
+    lengths = [windows.length[part] for part in parts]
+    assert sum((n.max() - n).sum() for n in lengths) < 0.1 * windows.length.sum()
+
+
+def test_target_logits_equal_one_full_forward_an_example(data):
+    train, ids = data[0]["train"], data[1]
+    model, table = teacher.build(SETTINGS).eval(), teacher.token_table(ids)
+    windows = teacher.Windows.of(train)
+    rows = np.array([3, 0, 11])
+    with torch.no_grad():
+        logits, tokens = teacher.target_logits(model, windows, rows, table)
+        for number, example in enumerate(windows.examples_of(rows)[0]):
+            history = train.sequences[train.start[example] : train.stop[example]]
+            own = table[train.target[example]]
+            sequence = [teacher.START, *table[history].reshape(-1), *own]
+            expected = model(torch.tensor([sequence])).logits[0, -5:-1]
+            torch.testing.assert_close(logits[number], expected, atol=1e-5, rtol=1e-4)
+            assert tokens[number].tolist() == own.tolist()
+
+
+def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monkeypatch):
+    examples, ids = data
+    path = tmp_path / "state.pt"
+    whole, history = teacher_training.train(
+        examples["train"], examples["dev"], ids, SETTINGS, CPU, path, {"code": 1}
+    )
+    loss = history["loss"].to_pylist()
+    assert loss[-1] < loss[0] < np.log(1026) * 1.1
+    assert not whole.training
+
+    # Cut off after the second evaluation, then started again.
+    evaluations = iter(range(2))
+    evaluate = teacher_training.accuracy
+
+    def killed(*arguments):
+        if next(evaluations, None) is None:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    path.unlink()
+    monkeypatch.setattr(teacher_training, "accuracy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        teacher_training.train(
+            examples["train"], examples["dev"], ids, SETTINGS, CPU, path, {"code": 1}
+        )
+    monkeypatch.setattr(teacher_training, "accuracy", evaluate)
+    again, resumed = teacher_training.train(
+        examples["train"], examples["dev"], ids, SETTINGS, CPU, path, {"code": 1}
+    )
+    columns = [name for name in history.column_names if name != "seconds"]
+    assert resumed.select(columns).equals(history.select(columns))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+
+    # Other test items change nothing.
+    test = examples["test"]
+    sequences = test.sequences.copy()
+    sequences[test.stop] = 0
+    train, dev = (
+        Examples(sequences, e.user, e.start, e.stop) for e in (examples["train"], examples["dev"])
+    )
+    other, _ = teacher_training.train(train, dev, ids, SETTINGS, CPU)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name])
+
+
+def test_a_teacher_that_has_learned_a_rule_finds_the_next_item(data):
+    examples, ids = data
+    settings = SETTINGS | {"epochs": 80, "evaluations": 2, "dropout": 0.0}
+    _, history = teacher_training.train(examples["train"], examples["dev"], ids, settings, CPU)
+    assert history["dev_recall@10"][-1].as_py() > 0.9
+
+
+def test_a_saved_teacher_is_a_transformers_model(tmp_path):
+    model = teacher.build(SETTINGS).eval()
+    folder = tmp_path / "teacher" / "model"
+    folder.mkdir(parents=True)
+    teacher.save(model, folder)
+    tokens = torch.randint(0, 1024, (2, 9))
+    with torch.no_grad():
+        expected = model(tokens).logits
+        torch.testing.assert_close(teacher.load(folder)(tokens).logits, expected)
+        general = AutoModelForCausalLM.from_pretrained(folder)
+        torch.testing.assert_close(general(tokens).logits, expected)
+    assert [p.name for p in folder.parent.iterdir()] == ["model"]
+
+
+def test_probabilities_are_softmaxes_over_the_level_or_over_all_codewords():
+    logits = torch.randn(5, 4, 1026)
+    level = teacher.probabilities(logits, "level", 2.0)
+    every = teacher.probabilities(logits, "all", 1.0)
+    for d in range(4):
+        own = logits[:, d, d * 256 : (d + 1) * 256]
+        torch.testing.assert_close(level[:, d], F.softmax(own / 2, -1))
+    torch.testing.assert_close(every, F.softmax(logits[..., :1024], -1))
+
+
+def test_an_unknown_kind_is_a_clear_error():
+    with pytest.raises(ValueError, match=r"teacher.kind .*'oracle'.*scratch"):
+        teacher.build(SETTINGS | {"kind": "oracle"})
+    with pytest.raises(ValueError, match=r"teacher.hidden \(30\)"):
+        teacher.build(SETTINGS | {"hidden": 30, "heads": 4})
+    with pytest.raises(FileNotFoundError, match="train it first"):
+        teacher.load("nowhere")
+
+
+def test_a_partial_array_goes_on_where_it_was_cut_off(tmp_path):
+    path = tmp_path / "values.npy"
+    parts = np.array_split(np.arange(10), 5)
+
+    def fill(cut: int | None, fingerprint: str) -> list[int]:
+        array, filled = PartialArray(path, (10,), np.int16, fingerprint), []
+        for number, part in enumerate(array.remaining(parts, "filling", every=2)):
+            if number == cut:
+                return filled
+            array.values[part] = part + 1
+            filled += part.tolist()
+        array.finish()
+        return filled
+
+    assert fill(3, "a") == list(range(6))
+    assert not path.exists()
+    assert fill(None, "b") == list(range(10))  # other inputs: from the beginning
+    path.unlink()
+    assert fill(3, "a") == list(range(6))
+    assert fill(None, "a") == list(range(4, 10))  # what was marked as done stays
+    assert np.load(path).tolist() == list(range(1, 11))
+    assert [p.name for p in tmp_path.iterdir()] == ["values.npy"]
+
+
+def test_scripts_make_the_teachers_artefacts(data, tmp_path):
+    import correct_candidates
+    import generate_candidates
+    import order_by_cooccurrence
+    import order_by_distance
+    import recommend_teacher
+    import score_codewords
+    import train_teacher
+
+    examples, ids = data
+    columns = {"split": [], "user": [], "start": [], "stop": []}
+    for name, part in examples.items():
+        columns["split"] += [name] * len(part)
+        for key in ("user", "start", "stop"):
+            columns[key] += getattr(part, key).tolist()
+    columns["split"] = pa.array(columns["split"]).dictionary_encode()
+    pq.write_table(pa.table(columns), tmp_path / "examples.parquet")
+    np.save(tmp_path / "sequences.npy", examples["train"].sequences)
+    np.save(tmp_path / "ids.npy", ids)
+    common = [str(tmp_path / name) for name in ("sequences.npy", "examples.parquet", "ids.npy")]
+    run = [{}, {"count": 0, "memory_gb": 0}, 1]
+    model = str(tmp_path / "teacher" / "model" / "model.safetensors")
+
+    train_teacher.main(
+        *common, model, str(tmp_path / "teacher" / "history.parquet"), SETTINGS, *run
+    )
+    candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
+    beams = str(tmp_path / "teacher" / "beams.npy")
+    report = str(tmp_path / "teacher" / "report.json")
+    generate_candidates.main(*common, model, beams, report, candidates, *run)
+    probabilities = str(tmp_path / "teacher" / "probabilities.npy")
+    scoring = {"codewords": "level", "temperature": 1.0, "batch_size": 16}
+    score_codewords.main(*common, model, probabilities, scoring, *run)
+    correct_candidates.main(beams, *common, str(tmp_path / "llm.npy"), report, candidates)
+    order_by_distance.main(*common, str(tmp_path / "distance.npy"), report, candidates)
+    order_by_cooccurrence.main(*common, str(tmp_path / "cooccurrence.npy"), report, candidates)
+    decoding = {"beams": 6, "top": 5, "batch_size": 16, "exclude_history": True}
+    table = str(tmp_path / "recommendations.parquet")
+    recommend_teacher.main(*common, model, table, decoding, *run[1:])
+
+    train = examples["train"]
+    assert np.load(beams).shape == (len(train), 5, 4)
+    found = np.load(probabilities)
+    assert found.shape == (len(train), 4, 256) and found.dtype == np.float16
+    np.testing.assert_allclose(found.astype(float).sum(-1), 1, atol=5e-3)
+    for name in ("llm", "distance", "cooccurrence"):
+        prior = np.load(tmp_path / f"{name}.npy")
+        assert prior.shape == (len(train), 4) and prior.dtype == np.int32
+        np.testing.assert_array_equal(prior[:, 0], train.target)
+    rows = pq.read_table(table).to_pylist()
+    assert {row["split"] for row in rows} == {"dev", "test"}
+    assert {row["rank"] for row in rows} == {1, 2, 3, 4, 5}
+    for name in ("dev", "test"):
+        part = examples[name]
+        seen = {
+            u: set(part.sequences[a:b].tolist())
+            for u, a, b in zip(part.user, part.start, part.stop, strict=True)
+        }
+        assert not any(r["item"] in seen[r["user"]] for r in rows if r["split"] == name)
+    assert not list((tmp_path / "teacher").glob(".*"))

@@ -1,0 +1,38 @@
+"""From items' titles and descriptions to one vector an item."""
+
+import pyarrow.parquet as pq
+
+from lohrec import artefacts, devices, joblog, text_vectors
+
+
+def main(catalogue: str, embeddings: str, text: dict, cuda: dict, threads: int) -> None:
+    """Write the vectors.
+
+    Args:
+        catalogue: items.parquet.
+        embeddings: .npy to write, float32 (items, dimensions).
+        text: the settings section `text`.
+        cuda: GPUs to use; latent semantic analysis uses none.
+        threads: of the CPU.
+    """
+    items = pq.read_table(catalogue, columns=["title", "description"]).to_pydict()
+    titles, descriptions = items["title"], items["description"]
+    if text["method"] == "lsa":
+        vectors = text_vectors.lsa(
+            titles, descriptions, text["dimensions"], text["max_features"], text["seed"]
+        )
+        artefacts.write_npy(embeddings, vectors)
+    else:
+        device = devices.acquire(cuda, threads)
+        text_vectors.llama(titles, descriptions, embeddings, text, device)
+
+
+if __name__ == "__main__":
+    with joblog.redirect(snakemake.log[0]):  # noqa: F821
+        main(
+            **snakemake.input,  # noqa: F821
+            **snakemake.output,  # noqa: F821
+            text=snakemake.params.text,  # noqa: F821
+            cuda=snakemake.params.cuda,  # noqa: F821
+            threads=snakemake.threads,  # noqa: F821
+        )
