@@ -69,18 +69,22 @@ def threads_of(rule):
     return config["threads"].get(rule, 1)
 
 
+def raw_name(dataset, kind):
+    row = DATASETS[dataset]
+    return config["sources"][row["source"]][kind]["file"].format(**row)
+
+
 def raw_file(kind):
     """The path of a dataset's raw file: in raw_dir if it is there, else where a rule puts it."""
 
     def path(wildcards):
-        row = DATASETS[wildcards.dataset]
-        if row["source"] == "simulated":
+        source = DATASETS[wildcards.dataset]["source"]
+        if source == "simulated":
             return f"resources/simulated/{wildcards.dataset}/{kind}.json.gz"
-        source = config["sources"][row["source"]][kind]
-        name = source["file"].format(**row)
+        name = raw_name(wildcards.dataset, kind)
         if found := settings.find_raw(config["raw_dir"], name):
             return found
-        if "url" in source:
+        if "url" in config["sources"][source][kind]:
             return f"resources/downloads/{name}"
         raise WorkflowError(
             f"{wildcards.dataset} needs {name}, which is neither in {config['raw_dir']} nor in a "
@@ -103,6 +107,12 @@ def raw_sizes(*kinds):
         }
 
     return sizes
+
+
+def published_text(wildcards):
+    """The file with text that may come with published sequences."""
+    found = settings.find_raw(config["raw_dir"], raw_name(wildcards.dataset, "item"))
+    return {"item": found} if found else {}
 
 
 def downloads():

@@ -62,7 +62,8 @@ rule ingest_reviews:
 
 rule ingest_lcrec:
     input:
-        inter=raw_file("interactions"),
+        unpack(published_text),
+        inter=raw_file("inter"),
     output:
         interactions="results/{dataset}/data/interactions.parquet",
         catalogue="results/{dataset}/data/items.parquet",
@@ -77,7 +78,7 @@ rule ingest_lcrec:
         "../envs/lohrec.yaml"
     params:
         code=code("ingest_lcrec"),
-        sizes=raw_sizes("interactions"),
+        sizes=raw_sizes("inter"),
     script:
         "../workflow_scripts/ingest_lcrec.py"
 

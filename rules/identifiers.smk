@@ -103,6 +103,5 @@ rule embed_interactions:
     threads: threads_of("embed_interactions")
     params:
         code=code("embed_interactions"),
-        evaluation=section("evaluation"),
     script:
         "../workflow_scripts/embed_interactions.py"

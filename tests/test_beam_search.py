@@ -8,7 +8,15 @@ from lohrec.beam_search import beam_search
 from lohrec.prefix_tree import PrefixTree
 from lohrec.t5 import CODES, LEVELS, PAD, START, T5, tokens
 
-CONFIG = {"d_model": 32, "d_ff": 48, "heads": 2, "d_kv": 16, "layers": 2, "dropout": 0.0}
+CONFIG = {
+    "d_model": 32,
+    "d_ff": 48,
+    "heads": 2,
+    "d_kv": 16,
+    "layers": 2,
+    "dropout": 0.0,
+    "causal_encoder": False,
+}
 
 
 def make(codewords="level", items=60, seed=0):

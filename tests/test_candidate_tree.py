@@ -4,7 +4,15 @@ import torch
 from lohrec import candidate_tree
 from lohrec.t5 import LEVELS, START, T5, tokens
 
-CONFIG = {"d_model": 32, "d_ff": 48, "heads": 2, "d_kv": 16, "layers": 2, "dropout": 0.0}
+CONFIG = {
+    "d_model": 32,
+    "d_ff": 48,
+    "heads": 2,
+    "d_kv": 16,
+    "layers": 2,
+    "dropout": 0.0,
+    "causal_encoder": False,
+}
 
 
 @pytest.mark.parametrize("full", [True, False])

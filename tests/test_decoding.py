@@ -15,6 +15,7 @@ CONFIG = {
     "layers": 1,
     "dropout": 0.1,
     "codewords": "level",
+    "causal_encoder": False,
 }
 DECODING = {"beams": 8, "top": 6, "rerank": 12, "batch_size": 3, "exclude_history": False}
 

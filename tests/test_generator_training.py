@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ SETTINGS = {
     "layers": 1,
     "dropout": 0.1,
     "codewords": "level",
+    "causal_encoder": False,
     "batch_size": 32,
     "epochs": 6,
     "learning_rate": 1e-2,
@@ -107,6 +110,19 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
     torch.testing.assert_close(found["loss"], loss, rtol=1e-4, atol=1e-5)
     for name, p in model.named_parameters():
         torch.testing.assert_close(ours[name], p.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_shared_rows_change_nothing_but_the_time(cycle):
+    _, data = cycle
+    torch.manual_seed(0)
+    model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True})
+    settings = SETTINGS | {"target": "teacher", "rank": 0.7}
+    shared = replace(data, shared=True)
+    rows = np.concatenate(shared.epoch(40, np.random.default_rng(0))[:2])
+    apart = objective(model, data.batch(rows), settings)
+    together = objective(model, shared.batch(rows), settings)
+    for name, value in apart.items():
+        torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ CONFIG = {
     "layers": 2,
     "dropout": 0.1,
     "codewords": "level",
+    "causal_encoder": False,
 }
 
 
@@ -102,5 +103,38 @@ def test_paper_size():
         "layers": 4,
         "dropout": 0.1,
         "codewords": "level",
+        "causal_encoder": False,
     }
     assert sum(p.numel() for p in T5(paper).parameters()) == pytest.approx(13.77e6, rel=1e-3)
+
+
+def test_causal_encoder_equals_transformers_with_a_causal_mask(tmp_path):
+    from transformers import T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    model = T5(CONFIG | {"causal_encoder": True}).eval()
+    model.save(tmp_path)
+    peer = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
+    ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    token = torch.tensor([[START, 3, 300, 600]]).expand(2, -1)
+    with torch.no_grad():
+        mask = torch.full((2, 1, 20, 20), -torch.inf).triu(1)  # added to the scores
+        encoded = peer.encoder(input_ids=ids, attention_mask=mask)
+        theirs = peer(encoder_outputs=encoded, decoder_input_ids=token).logits
+        state, _ = model.decode(token, *chain(4), model.encode(ids))
+    torch.testing.assert_close(state @ model.shared.weight.T, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_prefixes_of_a_row_share_its_encoding():
+    torch.manual_seed(0)
+    model = T5(CONFIG | {"causal_encoder": True}).eval()
+    ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    row, length = torch.tensor([0, 0, 1]), torch.tensor([8, 20, 12])
+    token = torch.tensor([[START, 3, 300, 600]])
+    with torch.no_grad():
+        memory = model.share(model.encode(ids, padded=False), row, length)
+        shared, _ = model.decode(token.expand(3, -1), *chain(4), memory)
+        for i in range(3):
+            alone = model.encode(ids[row[i], : length[i]][None])
+            state, _ = model.decode(token, *chain(4), alone)
+            torch.testing.assert_close(shared[i], state[0], rtol=1e-5, atol=1e-5)

@@ -18,6 +18,7 @@ def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
         np.load(inputs["ids"]).astype(np.int64),
         np.load(inputs["prior"], mmap_mode="r") if "prior" in inputs else None,
         np.load(inputs["teacher"], mmap_mode="r") if "teacher" in inputs else None,
+        settings["causal_encoder"],
     )
     dev = examples.load(inputs["sequences"], inputs["examples"], "dev")
     start = T5.load(Path(inputs["start"]).parent) if "start" in inputs else None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lohrec.t5 import CODES, START, T5, KeysValues
+from lohrec.t5 import CODES, START, T5, Memory
 
 
 class CandidateTree(NamedTuple):
@@ -71,9 +71,7 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
     )
 
 
-def score(
-    model: T5, memory: tuple[list[KeysValues], Tensor | None], ids: Tensor, full: bool = False
-) -> tuple[Tensor, Tensor]:
+def score(model: T5, memory: Memory, ids: Tensor, full: bool = False) -> tuple[Tensor, Tensor]:
     """Log-probabilities of all candidates in one decoder pass.
 
     Args:

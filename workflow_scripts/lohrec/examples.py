@@ -64,6 +64,25 @@ def load(sequences: str | Path, examples: str | Path, split: str) -> Examples:
     )
 
 
+def shared_batches(examples: Examples, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """One epoch of batches of whole users: histories that start alike are prefixes of one row.
+
+    Rows are shuffled, sorted by length (stable), cut where about `size` examples are full, and the
+    batches are shuffled.
+    """
+    first = np.flatnonzero(np.diff(examples.start, prepend=-1))
+    count = np.diff(first, append=len(examples))
+    order = rng.permutation(len(first))
+    order = order[np.argsort(count[order], kind="stable")]
+    # Example indices row by row, in the new order of rows.
+    end = count[order].cumsum()
+    index = np.arange(end[-1]) + np.repeat(first[order] - (end - count[order]), count[order])
+    size = max(size, count.max())
+    cuts = np.searchsorted(end, np.arange(size, end[-1], size))
+    batches = np.split(index, end[cuts])
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
 def length_batches(length: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """One epoch of batches whose histories are of equal length, but for a few at the seams.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from lohrec import candidate_tree, losses
 from lohrec.checkpoints import Checkpoint, fingerprint
 from lohrec.decoding import recommend
-from lohrec.examples import Examples, length_batches
+from lohrec.examples import Examples
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
 from lohrec.t5 import CODES, LEVELS, T5
@@ -31,7 +31,9 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
         "loss" (Eq. 16), "generation" and, where candidates are ranked, "rank".
     """
     full = batch.candidates.device.type == "cuda"  # shapes known without asking the device
-    memory = model.encode(batch.history, batch.padded)
+    memory = model.encode(batch.history, batch.padded and batch.row is None)
+    if batch.row is not None:
+        memory = model.share(memory, batch.row, batch.length)
     scores, log_p = candidate_tree.score(model, memory, batch.candidates, full)
     first = torch.tensor([model.first_code(level) for level in range(LEVELS)])
     code = batch.candidates[:, 0] + first.to(scores.device)
@@ -96,9 +98,7 @@ def train(
     sample = rng.choice(len(dev), min(settings["dev_users"], len(dev)), replace=False)
     dev = Examples(dev.sequences, dev.user[sample], dev.start[sample], dev.stop[sample])
 
-    per_epoch = math.ceil(len(data.examples) / settings["batch_size"])
-    if len(data.examples) >= settings["batch_size"]:
-        per_epoch = len(data.examples) // settings["batch_size"]
+    per_epoch = len(data.epoch(settings["batch_size"], np.random.default_rng(0)))
     steps = max(1, round(settings["epochs"] * per_epoch))
     every = max(1, round(steps / settings["evaluations"]))
     matrices = [p for p in model.parameters() if p.ndim > 1]
@@ -142,9 +142,7 @@ def train(
     while done < steps and waited <= settings["patience"]:
         epoch, first = divmod(done, per_epoch)
         order = np.random.default_rng([seed, epoch])
-        for batch_rows in length_batches(data.examples.length, settings["batch_size"], order)[
-            first:
-        ]:
+        for batch_rows in data.epoch(settings["batch_size"], order)[first:per_epoch]:
             model.train()
             with _precision(device, settings["bf16"]):
                 found = objective(model, data.batch(batch_rows).to(device), settings)

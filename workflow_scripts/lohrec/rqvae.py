@@ -59,7 +59,7 @@ class RQVAE(nn.Module):
         return self.decoder(z) * self.scale + self.centre
 
     def distances(self, residual: Tensor, level: int) -> Tensor:
-        """Squared distances, (items, codes), of residuals, (items, latent), to a level's codewords."""
+        """Squared distances of residuals, (items, latent), to a level's codewords, (codes)."""
         book = self.codebooks[level]
         return residual.square().sum(1, True) - 2 * residual @ book.T + book.square().sum(1)
 
@@ -128,9 +128,10 @@ def train(
 ) -> tuple[RQVAE, list[dict]]:
     """Train on all items and return the model of the epoch with the fewest collisions.
 
-    Ties are broken by the codewords in use, then by the loss. Epochs of the warm-up do not count,
-    because an untrained encoder keeps items apart too. A run that was killed continues from
-    `checkpoint` and ends with the same model; the caller removes the file once the result is safe.
+    Ties are broken by the codewords in use, then by the loss. Only the second half of training
+    counts, and never the warm-up: an encoder that has learned little keeps items apart too, but
+    without sense. A run that was killed continues from `checkpoint` and ends with the same model;
+    the caller removes the file once the result is safe.
 
     Args:
         vectors: float (items, inputs).
@@ -174,6 +175,7 @@ def train(
         _initialise(model, x, seed)
         history, best = [], {"rank": None}
 
+    first = min(max(settings["warmup_epochs"], epochs // 2), epochs - 1)
     saved = time.monotonic()
     done = len(history)
     bar = progress(range(done, epochs), "RQ-VAE", total=epochs, unit="epoch", initial=done)
@@ -194,8 +196,7 @@ def train(
         row = _row(epoch + 1, (total / len(x)).tolist(), codes, settings["codes"])
         used = sum(row[f"use_{level + 1}"] for level in range(codes.shape[1]))
         rank = [row["collisions"], -used, row["reconstruction"] + row["codebook"]]
-        candidate = epoch >= min(settings["warmup_epochs"], epochs - 1)
-        if candidate and (best["rank"] is None or rank < best["rank"]):
+        if epoch >= first and (best["rank"] is None or rank < best["rank"]):
             weights = {name: value.clone() for name, value in model.state_dict().items()}
             best = {"rank": rank, "epoch": epoch + 1, "model": weights}
         if (epoch + 1) % settings["restart_every"] == 0:
@@ -203,7 +204,9 @@ def train(
         history.append(row)
         bar.set_postfix(collisions=row["collisions"], kept=best.get("epoch"), refresh=False)
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_checkpoint(checkpoint, digest.hexdigest(), model, optimiser, schedule, history, best)
+            _save_checkpoint(
+                checkpoint, digest.hexdigest(), model, optimiser, schedule, history, best
+            )
             saved = time.monotonic()
 
     model.load_state_dict(best["model"])

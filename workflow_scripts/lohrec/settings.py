@@ -67,12 +67,10 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
         }
         for variant in row.get("variants", ()):
             known(variant, reported, f"datasets.{dataset}.variants")
-        if row["source"] == "lcrec" and (
-            resolved[dataset]["evaluation"]["diversity"] != "interactions"
-        ):
+        if row["source"] == "lcrec" and resolved[dataset]["evaluation"]["diversity"] == "latent":
             raise ValueError(
-                f"datasets.{dataset}: the source lcrec brings semantic IDs and no text vectors; "
-                "set settings.evaluation.diversity to interactions."
+                f"datasets.{dataset}: published semantic IDs come without an RQ-VAE; set "
+                "settings.evaluation.diversity to interactions, or to text if there is any."
             )
     return resolved
 

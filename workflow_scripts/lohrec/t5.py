@@ -19,7 +19,10 @@ VOCABULARY = CODEWORDS + 2
 
 BUCKETS, MAX_DISTANCE = 32, 128
 
+CONFIG = ("d_model", "d_ff", "heads", "d_kv", "layers", "dropout", "codewords", "causal_encoder")
+
 KeysValues = tuple[Tensor, Tensor]
+Memory = tuple[list[KeysValues], Tensor | None]
 
 
 def tokens(ids: Tensor) -> Tensor:
@@ -176,18 +179,18 @@ class T5(nn.Module):
     Args:
         config: d_model, d_ff, heads, d_kv, layers (of each stack), dropout, and codewords: "level"
             normalises probabilities over a level's codewords, "all" over those of all levels
-            (Eq. 9-12).
+            (Eq. 9-12); causal_encoder: history tokens attend to themselves and earlier ones only,
+            so that all prefixes of a sequence are encoded at once.
     """
 
     def __init__(self, config: dict) -> None:
         super().__init__()
-        keys = ("d_model", "d_ff", "heads", "d_kv", "layers", "dropout", "codewords")
-        self.config = {key: config[key] for key in keys}
+        self.config = {key: config[key] for key in CONFIG}
         self.shared = nn.Embedding(VOCABULARY, config["d_model"])
         self.encoder = Stack(self.config, decoder=False)
         self.decoder = Stack(self.config, decoder=True)
 
-    def encode(self, token: Tensor, padded: bool = True) -> tuple[list[KeysValues], Tensor | None]:
+    def encode(self, token: Tensor, padded: bool = True) -> Memory:
         """Encode histories once; every decoder position then attends to the result.
 
         Args:
@@ -202,23 +205,41 @@ class T5(nn.Module):
         x = F.dropout(self.shared(token), dropout, self.training)
         place = torch.arange(token.shape[1], device=token.device)
         bias = self.encoder.position_bias(place, place)
+        if self.config["causal_encoder"]:
+            bias = torch.where(place[None, :] <= place[:, None], bias, -math.inf)
         mask = None
+        # Behind a causal mask no real token sees the padding; the decoder would.
         if padded:
             mask = torch.zeros(token.shape, dtype=x.dtype, device=x.device)
             mask = mask.masked_fill(token == PAD, -math.inf)[:, None, None]
-            bias = bias + mask
+            if not self.config["causal_encoder"]:
+                bias = bias + mask
         for block in self.encoder.block:
             x, _ = block(x, bias)
         x = F.dropout(self.encoder.final_layer_norm(x), dropout, self.training)
         memory = [block.layer[1].EncDecAttention.project(x, "kv") for block in self.decoder.block]
         return [(k, v) for k, v in memory], mask
 
+    @staticmethod
+    def share(memory: Memory, row: Tensor, length: Tensor) -> Memory:
+        """The memory of examples that are prefixes of encoded rows (causal encoder).
+
+        Args:
+            memory: of the rows.
+            row: int64 (examples,), the row of each.
+            length: int64 (examples,), tokens of the row that belong to its history.
+        """
+        place = torch.arange(memory[0][0][0].shape[2], device=row.device)
+        mask = torch.zeros(len(row), len(place), device=row.device)
+        mask = mask.masked_fill(place >= length[:, None], -math.inf)[:, None, None]
+        return [(k[row], v[row]) for k, v in memory[0]], mask
+
     def decode(
         self,
         token: Tensor,
         depth: Tensor,
         allowed: Tensor,
-        memory: tuple[list[KeysValues], Tensor | None],
+        memory: Memory,
         past: list[KeysValues] | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
         """Decoder states of tree nodes; a plain sequence is the tree without branches.
@@ -301,6 +322,7 @@ class T5(nn.Module):
                 "decoder_start_token_id": START,
                 "eos_token_id": None,
                 "codewords": c["codewords"],
+                "causal_encoder": c["causal_encoder"],
             },
         )
 
@@ -317,6 +339,7 @@ class T5(nn.Module):
                 "layers": c["num_layers"],
                 "dropout": c["dropout_rate"],
                 "codewords": c["codewords"],
+                "causal_encoder": c["causal_encoder"],
             }
         )
         model.load_state_dict(load_file(Path(folder) / "model.safetensors"))

@@ -98,15 +98,11 @@ def beam_search(
             log_p = log_p.masked_fill(child < 0, -torch.inf)
             if excluded is not None and level == LEVELS - 1:
                 width += excluded.shape[1]
-        total = score.unsqueeze(-1) + log_p
-        # The best of all are among the best of each beam.
-        total, choice = total.topk(min(width, total.shape[-1]))
-        score, best = total.flatten(1).topk(min(width, total[0].numel()))
-        parent = best // total.shape[-1]
-        chosen = choice.flatten(1).gather(1, best)
+        total = (score.unsqueeze(-1) + log_p).flatten(1)
+        score, best = total.topk(min(width, total.shape[1]))
+        parent, chosen = best // log_p.shape[-1], best % log_p.shape[-1]
         if tree is not None:
-            node = child.flatten(1).gather(1, parent * CODES + chosen)
-            node = node.masked_fill(score == -torch.inf, -1)
+            node = child.flatten(1).gather(1, best).masked_fill(score == -torch.inf, -1)
             chosen = chosen + level * CODES
         token = torch.cat([_along(token, parent), chosen.unsqueeze(-1)], -1)
         if level == LEVELS - 1:

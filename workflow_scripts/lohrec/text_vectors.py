@@ -21,6 +21,7 @@ from lohrec.joblog import progress
 MARK_SECONDS = 30
 # Texts tokenised, and items averaged, at a time.
 CHUNK = 4096
+_HEXADECIMAL = set("0123456789abcdef")
 
 
 def lsa(
@@ -64,7 +65,7 @@ def lsa(
     if size < dimensions:
         print(f"{size} dimensions instead of {dimensions}: items x terms are {frequency.shape}")
     vectors = TruncatedSVD(size, random_state=seed).fit_transform(frequency).astype(np.float32)
-    empty = frequency.getnnz(axis=1) == 0
+    empty = np.diff(frequency.indptr) == 0
     _say_empty(empty)
     return unit(fill_empty(unit(vectors), empty))
 
@@ -169,8 +170,12 @@ def load_model(name: str, revision: str | None, dtype: str):
     where = {"revision": None if folder else revision, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        model = AutoModel.from_pretrained(
-            name, use_safetensors=True, dtype=getattr(torch, dtype), **where
+        model, found = AutoModel.from_pretrained(
+            name,
+            use_safetensors=True,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+            **where,
         )
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
@@ -180,6 +185,11 @@ def load_model(name: str, revision: str | None, dtype: str):
             "HF_HUB_OFFLINE=1 to fail at once; for a gated model, accept its licence on its page "
             "and log in with `hf auth login`; or set text.method to lsa, which needs no model."
         ) from error
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(
+            f"text.model {name!r} lacks {len(missing)} weights of its configuration, {missing[0]} "
+            "first, which would be random. Download it again."
+        )
     if model.config.is_encoder_decoder:
         raise ValueError(f"text.model {name!r} is an encoder-decoder; name a causal decoder.")
     return tokenizer, model.eval()
@@ -199,9 +209,6 @@ def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
         size = max(1, budget // int(length[order[low]]))
         yield order[low : low + size]
         low += size
-
-
-_HEXADECIMAL = set("0123456789abcdef")
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lohrec.examples import Examples
+from lohrec.examples import Examples, length_batches, shared_batches
 from lohrec.t5 import CODES, LEVELS, PAD
 
 
@@ -28,8 +28,11 @@ class Batch:
     """Examples of one step.
 
     Attributes:
-        history: int64 tokens (batch, length).
+        history: int64 tokens (rows, length); a row is one example, or with shared rows the longest
+            history of several examples, the others being its prefixes.
         padded: whether `history` holds PAD.
+        row: int64 (batch,), each example's row; None where a row is one example.
+        length: int64 (batch,), tokens of each example's history.
         candidates: int64 codewords (batch, candidates, levels); the target is the first, and what
             is missing repeats it.
         real: bool (batch, candidates).
@@ -38,6 +41,8 @@ class Batch:
 
     history: Tensor
     padded: bool
+    row: Tensor | None
+    length: Tensor
     candidates: Tensor
     real: Tensor
     teacher: Tensor | None
@@ -50,6 +55,8 @@ class Batch:
         return Batch(
             self.history.pin_memory().to(**move),
             self.padded,
+            None if self.row is None else self.row.pin_memory().to(**move),
+            self.length.pin_memory().to(**move),
             self.candidates.pin_memory().to(**move),
             self.real.pin_memory().to(**move),
             None if self.teacher is None else self.teacher.pin_memory().to(**move),
@@ -66,12 +73,14 @@ class TrainingData:
         prior: int32 (examples, candidates) items from the best on, target first, -1 for missing;
             or None.
         teacher: float16 (examples, levels, codewords), possibly memory-mapped; or None.
+        shared: histories that start alike share a row, for a causal encoder.
     """
 
     examples: Examples
     ids: np.ndarray
     prior: np.ndarray | None = None
     teacher: np.ndarray | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         for name in ("prior", "teacher"):
@@ -82,10 +91,22 @@ class TrainingData:
                     "they come from different runs: delete the older file and run again."
                 )
 
+    def epoch(self, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """One epoch of batches of about `size` examples, shuffled and almost without padding."""
+        if self.shared:
+            return shared_batches(self.examples, size, rng)
+        return length_batches(self.examples.length, size, rng)
+
     def batch(self, rows: np.ndarray) -> Batch:
         """The examples `rows`; sorted first, so that memory maps are read in order."""
         rows = np.sort(rows)
-        history = history_tokens(self.examples, rows, token_table(self.ids))
+        length = self.examples.length[rows]
+        row, longest = None, rows
+        if self.shared:
+            new = np.diff(self.examples.start[rows], prepend=-1) > 0
+            row = torch.from_numpy(new.cumsum() - 1)
+            longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
+        history = history_tokens(self.examples, longest, token_table(self.ids))
         target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
         item = target[:, None] if self.prior is None else self.prior[rows]
         real = item >= 0
@@ -93,10 +114,12 @@ class TrainingData:
         teacher = None
         if self.teacher is not None:
             teacher = torch.from_numpy(np.asarray(self.teacher[rows]))
-        length = self.examples.length[rows]
+        padded = self.examples.length[longest]
         return Batch(
             history,
-            bool(length.min() < length.max()),
+            bool(padded.min() < padded.max()),
+            row,
+            torch.from_numpy(length * LEVELS),
             torch.from_numpy(self.ids[item].astype(np.int64)),
             torch.from_numpy(real),
             teacher,

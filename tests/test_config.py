@@ -1,0 +1,180 @@
+"""The configuration that ships is whole, and a wrong one is refused with the names there are."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from lohrec import settings
+
+SCHEMA = ROOT / "config/schemas/config.schema.yaml"
+LATENT = {"laptop": {"evaluation": {"diversity": "latent"}}}
+
+
+@pytest.fixture
+def config() -> dict:
+    """config.yaml and variants.yaml with the defaults that the workflow fills in."""
+    from snakemake.utils import validate
+
+    found = {}
+    for name in ("config.yaml", "variants.yaml"):
+        found |= yaml.safe_load((ROOT / "config" / name).read_text())
+    found = copy.deepcopy(found)  # anchors are shared objects
+    settings.check(found, SCHEMA)
+    validate(found, str(SCHEMA))
+    return found
+
+
+def test_each_dataset_has_every_setting_of_every_section(config: dict) -> None:
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    resolved = settings.resolve(config, SCHEMA)
+    assert resolved.keys() == config["datasets"].keys()
+    for sections in resolved.values():
+        for name, section in sections.items():
+            assert list(section) == sorted(definitions[name]["properties"])
+
+
+def test_every_section_and_setting_is_described_without_extras(config: dict) -> None:
+    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
+    for name in definitions["sections"]["properties"]:
+        assert definitions[name]["additionalProperties"] is False
+
+
+def test_a_dataset_row_overrides_single_settings(config: dict) -> None:
+    config["datasets"]["demo"]["settings"] = {"rqvae": {"hidden": [7]}, "generator": {"epochs": 3}}
+    resolved = settings.resolve(config, SCHEMA)
+    preset = config["presets"]["demo"]
+    assert resolved["demo"]["rqvae"] == preset["rqvae"] | {"hidden": [7]}
+    assert resolved["demo"]["generator"] == preset["generator"] | {"epochs": 3}
+    assert resolved["demo"]["text"] == preset["text"]
+
+
+def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
+    before = str(settings.resolve(config, SCHEMA)["demo"])
+    sections = config["presets"]["demo"]
+    config["presets"]["demo"] = {
+        name: dict(reversed(sections[name].items())) for name in reversed(sections)
+    }
+    assert str(settings.resolve(config, SCHEMA)["demo"]) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rawdir": "x"}, ["rawdir", "Did you mean raw_dir?", "datasets"]),
+        (
+            {"presets": {"demo": {"generator": {"epoch": 3}}}},
+            ["presets.demo.generator", "'epoch'", "Did you mean epochs?", "d_model"],
+        ),
+        (
+            {"datasets": {"demo": {"settings": {"teachr": {}}}}},
+            ["datasets.demo.settings", "Did you mean teacher?"],
+        ),
+        ({"datasets": {"demo": {"seeds": []}}}, ["datasets.demo.seeds"]),
+        ({"presets": {"demo": {"rqvae": {"beta": "high"}}}}, ["presets.demo.rqvae.beta", "high"]),
+        ({"variants": {"tiger": {"rank": 1.0}}}, ["variants.tiger", "prior"]),
+        ({"variants": {"tiger": {"targets": "one_hot"}}}, ["Did you mean target?"]),
+        ({"variants": {"teacher": {}}}, ["variants", "teacher"]),
+    ],
+)
+def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list[str]) -> None:
+    merge(config, change)
+    with pytest.raises(ValueError) as error:
+        settings.check(config, SCHEMA)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"datasets": {"demo": {"preset": "laptob"}}}, ["'laptob'", "Did you mean laptop?"]),
+        ({"datasets": {"demo": {"variants": ["tigger"]}}}, ["'tigger'", "Did you mean tiger?"]),
+        ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),
+        ({"variants": {"dwr": {"start_from": "dtr"}}}, ["variants.dwr.start_from", "distill"]),
+        ({"variants": {"dtr": {"ranker": "rank"}}}, ["variants.dtr.ranker", "ranker"]),
+        (
+            {
+                "datasets": {
+                    "instruments_lcrec": {"settings": {"evaluation": {"diversity": "latent"}}}
+                }
+            },
+            ["instruments_lcrec", "diversity"],
+        ),
+    ],
+)
+def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: list[str]) -> None:
+    merge(config, change)
+    with pytest.raises(ValueError) as error:
+        settings.resolve(config, SCHEMA)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_preset_that_lacks_a_setting_is_refused(config: dict) -> None:
+    del config["presets"]["demo"]["text"]["seed"]
+    with pytest.raises(ValueError, match=r"presets\.demo\.text lacks seed"):
+        settings.resolve(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("results/gamez/dwr/metrics.json", ["'gamez'", "Did you mean games?", "demo"]),
+        ("results/games/dwrr/metrics.json", ["'dwrr'", "Did you mean dwr?", "tiger"]),
+        ("results/games/ranker/metrics.json", ["'ranker'", "tiger"]),
+        ("results/games/generators/dtr/seed_0/model.safetensors", ["'dtr'", "ranker"]),
+    ],
+)
+def test_an_unknown_target_is_refused(config: dict, target: str, words: list[str]) -> None:
+    with pytest.raises(ValueError) as error:
+        settings.check_target(target, config["datasets"], config["variants"])
+    for word in (target, *words):
+        assert word in str(error.value)
+
+
+def test_known_targets_and_other_arguments_pass(config: dict) -> None:
+    for target in (
+        "results/games/dwr/metrics.json",
+        "results/games/dwr/seed_0/recommendations.parquet",
+        "results/games/generators/ranker/seed_0/model.safetensors",
+        "results/games/data/statistics.json",
+        "results/games/comparison.md",
+        "--cores",
+        "8",
+        "raw_dir=results/gamez/x",
+    ):
+        settings.check_target(target, config["datasets"], config["variants"])
+
+
+def test_raw_files_are_found_in_a_folder_and_directly_below_it(tmp_path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "deep").mkdir()
+    for place in ("b/below", "b/deep/hidden", "b/both", "both"):
+        (tmp_path / place).touch()
+    assert settings.find_raw(tmp_path, "below") == str(tmp_path / "b/below")
+    assert settings.find_raw(tmp_path, "both") == str(tmp_path / "both")
+    assert settings.find_raw(tmp_path, "hidden") is None
+    assert settings.find_raw(tmp_path / "absent", "below") is None
+
+
+def test_gpus_are_lacking_when_too_few_are_large_enough(config: dict) -> None:
+    resolved = settings.resolve(config, SCHEMA)
+    needs = {("games", "train_teacher"): {"count": 2, "memory_gb": 24}}
+
+    def lacking(*found: float) -> str | None:
+        return settings.lacking(needs, list(found), config["datasets"], resolved)
+
+    assert lacking(24.0, 80.0) is None
+    for message in (lacking(), lacking(80.0), lacking(80.0, 8.0)):
+        assert "train_teacher: 2 GPU(s) of 24 GB" in message
+        assert "you can run: games_laptop" in message
+
+
+def merge(into: dict, change: dict) -> None:
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value

@@ -1,0 +1,52 @@
+"""The environment is pinned, and pinned the same everywhere."""
+
+import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import yaml
+from conftest import ROOT
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    return dict(line.split("==") for line in lines if line and not line.startswith("-r"))
+
+
+def test_the_conda_environment_has_the_pins_of_requirements() -> None:
+    requirements = pins((ROOT / "requirements.txt").read_text().split("\n"))
+    environments = sorted((ROOT / "envs").glob("*.yaml"))
+    assert environments
+    for path in environments:
+        parts = yaml.safe_load(path.read_text())["dependencies"]
+        (pip,) = [part["pip"] for part in parts if isinstance(part, dict)]
+        assert pins(pip) == requirements, path.name
+
+
+def test_every_requirement_is_pinned() -> None:
+    for path in ROOT.glob("requirements*.txt"):
+        for line in path.read_text().splitlines():
+            assert re.fullmatch(r"-r \S+|[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line), (path, line)
+
+
+def test_every_package_that_is_imported_is_required_by_name() -> None:
+    normal = {
+        name.lower().replace("_", "-")
+        for name in pins((ROOT / "requirements.txt").read_text().split("\n"))
+    }
+    distributions = packages_distributions()
+    files = [*(ROOT / "workflow_scripts").rglob("*.py")]
+    for module in set().union(*map(imported, files)) - sys.stdlib_module_names - {"lohrec"}:
+        owners = {name.lower().replace("_", "-") for name in distributions.get(module, ())}
+        assert owners & normal, f"{module} is imported, and requirements.txt does not name it"
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    return names

@@ -1,0 +1,325 @@
+"""What the workflow asks for, what it runs again, and how it refuses.
+
+The Snakefile, rules, configuration and profiles are the real ones, in a copy; its scripts are
+replaced by ones that write a digest of their inputs, so that a whole run takes seconds.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+SCRIPT = """from lohrec import {module}
+
+{module}.write(snakemake.input, snakemake.output, snakemake.log[0])
+"""
+MODULE = """import hashlib
+from pathlib import Path
+
+
+def write(inputs, outputs, log):
+    for path in outputs:
+        content = path + "".join(Path(p).read_text() for p in inputs)
+        Path(path).write_text(hashlib.sha256(content.encode()).hexdigest())
+    Path(log).write_text("done")
+"""
+LANGUAGE_MODEL = {"train_teacher", "generate_candidates", "score_codewords", "recommend_teacher"}
+TARGET = "results/demo/dwr/metrics.json"
+
+
+def snakemake(folder: Path, *arguments: str, path: str | None = None) -> tuple[int, str]:
+    """Run Snakemake in a folder; its exit status and what it said, both streams together."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path or os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """{rule: jobs} of a dry run."""
+    status, said = snakemake(folder, "-n", "--cores", "8", *arguments)
+    assert status == 0, said
+    if "Nothing to be done" in said:
+        return {}
+    table = said.split("Job stats:")[-1].split("total")[0]
+    found = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    assert found, said
+    return found
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory) -> Path:
+    """The workflow with digest-writing scripts; nothing has run."""
+    folder = tmp_path_factory.mktemp("workflow")
+    for name in ("Snakefile", "rules", "config", "profiles", "envs"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    library = folder / "workflow_scripts/lohrec"
+    library.mkdir(parents=True)
+    for name in ("__init__", "code_hash", "settings"):
+        shutil.copy(ROOT / f"workflow_scripts/lohrec/{name}.py", library)
+    for module in ("digest", "language_model"):
+        (library / f"{module}.py").write_text(MODULE)
+    for path in (ROOT / "workflow_scripts").glob("*.py"):
+        module = "language_model" if path.stem in LANGUAGE_MODEL else "digest"
+        (library.parent / path.name).write_text(SCRIPT.format(module=module))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(fresh: Path, tmp_path_factory) -> Path:
+    """The workflow after a run of DWR on the demonstration's data."""
+    folder = tmp_path_factory.mktemp("finished") / "workflow"
+    shutil.copytree(fresh, folder)
+    status, said = snakemake(folder, "--cores", "4", TARGET)
+    assert status == 0, said
+    return folder
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, with its records and the times of its files."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+AFTER_TEACHER = {
+    "generate_candidates": 1,
+    "score_codewords": 1,
+    "correct_candidates": 1,
+    "train_generator": 2,
+    "recommend_generator": 1,
+    "evaluate": 1,
+    "summarise": 1,
+}
+
+
+def test_touching_everything_and_editing_comments_reruns_nothing(run: Path) -> None:
+    for path in sorted(run.rglob("*"), reverse=True):
+        if ".snakemake" not in path.parts and path.is_file():
+            path.touch()
+    module = run / "workflow_scripts/lohrec/digest.py"
+    module.write_text('"""Doc."""\n# why\n' + module.read_text())
+    assert planned(run, TARGET) == {}
+
+
+def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path) -> None:
+    module = run / "workflow_scripts/lohrec/language_model.py"
+    module.write_text(module.read_text() + "\n\nedited = True\n")
+    assert planned(run, TARGET) == {"train_teacher": 1} | AFTER_TEACHER
+
+
+@pytest.mark.parametrize(
+    ("overlay", "expected"),
+    [
+        (
+            {"presets": {"demo": {"probabilities": {"temperature": 2.0}}}},
+            {
+                "score_codewords": 1,
+                "train_generator": 2,
+                "recommend_generator": 1,
+                "evaluate": 1,
+                "summarise": 1,
+            },
+        ),
+        (
+            {"variants": {"dwr": {"rank": 0.5}}},
+            {"train_generator": 1, "recommend_generator": 1, "evaluate": 1, "summarise": 1},
+        ),
+        # Where a job runs, and what other rows say, is no part of a result.
+        (
+            {
+                "presets": {"demo": {"cuda": {"train_teacher": {"count": 1}}}},
+                "variants": {"smooth": {"generation": 2.0}},
+            },
+            {},
+        ),
+    ],
+)
+def test_a_change_of_a_setting_reruns_its_stage(run: Path, overlay: dict, expected: dict) -> None:
+    (run / "mine.yaml").write_text(yaml.safe_dump(overlay))
+    assert planned(run, TARGET, "--configfile", "mine.yaml") == expected
+
+
+def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    raw = folder / "resources/raw/amazon2018"
+    raw.mkdir(parents=True)
+    for name in ("Gift_Cards_5.json.gz", "meta_Gift_Cards.json.gz"):
+        (raw / name).write_text("raw")
+    arguments = ("--cores", "2", "results/gift_cards/data/statistics.json")
+    status, said = snakemake(folder, *arguments)
+    assert status == 0, said
+    assert (raw / "Gift_Cards_5.json.gz").read_text() == "raw"
+    assert not (folder / "resources/downloads").exists()
+
+    (raw / "Gift_Cards_5.json.gz").touch()
+    assert planned(folder, arguments[-1]) == {}
+    (raw / "Gift_Cards_5.json.gz").write_text("new")
+    assert planned(folder, arguments[-1]) == {"ingest_reviews": 1}
+    (raw / "Gift_Cards_5.json.gz").write_text("longer")
+    os.utime(raw / "Gift_Cards_5.json.gz", (0, 0))
+    assert planned(folder, arguments[-1]) == {"ingest_reviews": 1}
+
+
+def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
+    status, said = snakemake(fresh, "-n", "--cores", "8", "results/games_laptop/comparison.json")
+    assert status == 0, said
+    makers = {}
+    for rule, inputs, outputs in re.findall(
+        r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", said, re.MULTILINE
+    ):
+        for output in outputs.split(", "):
+            makers[output] = rule, inputs.split(", ") if inputs else []
+
+    def needs(variant: str) -> set[str]:
+        rules, todo = set(), [f"results/games_laptop/{variant}/seed_0/recommendations.parquet"]
+        while todo:
+            rule, inputs = makers[todo.pop()]
+            rules.add(rule)
+            todo += inputs
+        return rules
+
+    data = {"download_reviews", "ingest_reviews", "split_sequences"}
+    ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
+    tiger = ids | {"train_generator", "recommend_generator"}
+    distill = tiger | {"train_teacher", "score_codewords"}
+    llm = {"train_teacher", "generate_candidates", "correct_candidates"}
+    assert needs("popularity") == data | {"recommend_popularity"}
+    assert needs("lcrec") == ids | {"train_teacher", "recommend_teacher"}
+    assert needs("tiger") == needs("smooth") == tiger
+    assert needs("distill") == distill
+    assert needs("dwr") == distill | llm
+    assert needs("dwr_no_distill") == tiger | llm
+    assert needs("dwr_distance") == distill | {"order_by_distance"}
+    assert needs("dwr_cooccurrence") == distill | {"order_by_cooccurrence"}
+    assert needs("dtr") == (distill | llm | {"recommend_cascade"}) - {"recommend_generator"}
+    # Training that starts from another row starts from that row's model of the same seed.
+    _, inputs = makers["results/games_laptop/generators/dwr/seed_2/model.safetensors"]
+    assert "results/games_laptop/generators/distill/seed_2/model.safetensors" in inputs
+
+
+def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
+    target = "results/instruments_lcrec/tiger/metrics.json"
+    status, said = snakemake(fresh, "-n", "--cores", "1", target)
+    assert status != 0
+    assert "needs Instruments." in said and "--config raw_dir=FOLDER" in said
+
+    (tmp_path / "lcrec").mkdir()
+    for kind in ("inter", "index"):
+        (tmp_path / "lcrec" / f"Instruments.{kind}.json").write_text("{}")
+    jobs = planned(fresh, target, "--config", f"raw_dir={tmp_path}")
+    assert {"ingest_lcrec", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
+    assert not {"train_rqvae", "embed_items", "train_teacher"} & jobs.keys()
+    assert jobs["train_generator"] == 3
+
+
+def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "sh"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    target = "results/games/text/embeddings.npy"
+    status, said = snakemake(folder, "--cores", "2", target, path=str(tools))
+    assert status != 0
+    assert "embed_items: 1 GPU(s) of 24 GB" in said
+    assert "you can run: games_laptop" in said
+    assert not (folder / "resources").exists()
+
+    (tools / "nvidia-smi").write_text("#!/bin/sh\necho 40960\n")
+    (tools / "nvidia-smi").chmod(0o755)
+    status, said = snakemake(folder, "--cores", "2", target, path=str(tools))
+    assert status == 0, said
+    assert (folder / "resources/downloads/Video_Games_5.json.gz").exists()
+
+
+def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:
+    jobs = planned(fresh, "results/games/dwr/metrics.json")
+    assert jobs["train_generator"] == 6
+    assert {"download_reviews", "train_teacher", "correct_candidates"} <= jobs.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["results/gamez/dwr/metrics.json"], ["'gamez'", "Did you mean games?"]),
+        ([TARGET, "--config", "raw_dri=x"], ["'raw_dri'", "Did you mean raw_dir?"]),
+    ],
+)
+def test_a_slip_is_refused_with_the_nearest_name(
+    fresh: Path, arguments: list[str], words: list[str]
+) -> None:
+    status, said = snakemake(fresh, "-n", "--cores", "1", *arguments)
+    assert status != 0
+    for word in words:
+        assert word in said
+
+
+def rules() -> dict[str, dict[str, set[str]]]:
+    """{rule: {section: names}} as the rule files declare them."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for path in (ROOT / "rules").glob("*.smk"):
+        for line in path.read_text().splitlines():
+            if match := re.match(r"rule (\w+):", line):
+                found[match[1]] = rule = {"input": set(), "output": set(), "params": set()}
+            elif match := re.match(r"    (\w+):", line):
+                section = match[1]
+            elif (match := re.match(r"        (\w+)=", line)) and section in rule:
+                rule[section].add(match[1])
+    return found
+
+
+# Inputs that a rule names by functions.
+BY_FUNCTION = {
+    "ingest_lcrec": {"item"},
+    "train_generator": {"prior", "teacher", "start"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "workflow_scripts").glob("*.py")))
+def test_script_and_rule_agree(name: str) -> None:
+    declared = rules()[name]
+    declared["input"] |= BY_FUNCTION.get(name, set())
+    tree = ast.parse((ROOT / f"workflow_scripts/{name}.py").read_text())
+    main = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
+    takes = {argument.arg for argument in main.args.args + main.args.kwonlyargs}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("snakemake."):
+            _, section, *rest = ast.unparse(node).split(".")
+            if section in declared and rest and rest[0] != "items":
+                assert rest[0] in declared[section], f"{name}.py reads {ast.unparse(node)}"
+        if isinstance(node, ast.keyword) and node.arg is None and main.args.kwarg is None:
+            section = ast.unparse(node.value).removeprefix("snakemake.")
+            if section in declared:
+                assert declared[section] <= takes, f"{name}.py: {section}"
+
+
+def test_every_rule_has_a_script_and_every_script_a_rule() -> None:
+    scripts = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
+    assert scripts == rules().keys()
+    assert all("code" in sections["params"] for sections in rules().values())
+
+
+def test_the_slurm_profile_repeats_what_the_default_profile_says() -> None:
+    default, slurm = (
+        yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+        for name in ("default", "slurm")
+    )
+    # There, a cluster's own limits take the place of this machine's one GPU.
+    for key in default.keys() - {"resources"}:
+        assert slurm[key] == default[key]
+    assert slurm["set-resources"].keys() <= rules().keys()
