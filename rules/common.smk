@@ -66,7 +66,8 @@ def gpus(rule):
 
 
 def threads_of(rule):
-    return config["threads"].get(rule, 1)
+    """The number of a rule's CPU threads."""
+    return lambda wildcards: SETTINGS[wildcards.dataset]["threads"].get(rule, 1)
 
 
 def raw_name(dataset, kind):
@@ -193,7 +194,9 @@ def made_of(wildcards):
         "source": row["source"],
         "category": row.get("category"),
         "variant": VARIANTS[wildcards.variant],
-        "settings": {name: values for name, values in sections.items() if name != "cuda"},
+        "settings": {
+            name: values for name, values in sections.items() if name not in ("cuda", "threads")
+        },
     }
 
 

@@ -51,7 +51,6 @@ rule ingest_reviews:
         dataset=of_source("amazon2018", "simulated"),
     conda:
         "../envs/lohrec.yaml"
-    threads: threads_of("ingest_reviews")
     params:
         code=code("ingest_reviews"),
         ingest=section("ingest"),

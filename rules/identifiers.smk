@@ -61,7 +61,6 @@ rule assign_semantic_ids:
         dataset=of_source("amazon2018", "simulated"),
     conda:
         "../envs/lohrec.yaml"
-    threads: threads_of("assign_semantic_ids")
     params:
         code=code("assign_semantic_ids"),
         collisions=section("collisions"),
@@ -100,7 +99,6 @@ rule embed_interactions:
         "logs/{dataset}/embed_interactions.log",
     conda:
         "../envs/lohrec.yaml"
-    threads: threads_of("embed_interactions")
     params:
         code=code("embed_interactions"),
     script:

@@ -15,7 +15,7 @@ def program(tmp_path: Path) -> Path:
     files = {
         "script.py": '"""A script."""\nfrom pack import one\n\n\ndef main():\n    one.f(1)\n',
         "pack/__init__.py": "",
-        "pack/one.py": "import json\n\n\ndef f(x):\n    import pack.two\n\n    return pack.two.g(x)\n",
+        "pack/one.py": "import json\n\n\ndef f(x):\n    import pack.two\n\n    return 1\n",
         "pack/two.py": "from . import four\n\n\ndef g(x):\n    return four.h(x) + 1\n",
         "pack/three.py": "y = 1\n",
         "pack/four.py": "def h(x):\n    return x\n",

@@ -47,7 +47,7 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
     sections = definitions["sections"]["properties"]
     for name, preset in config["presets"].items():
         for section in sections:
-            names = definitions[section]["properties"]
+            names = definitions[section].get("properties", ())
             if missing := sorted(set(names) - set(preset.get(section, {}))):
                 raise ValueError(f"presets.{name}.{section} lacks {', '.join(missing)}.")
 
@@ -177,7 +177,8 @@ def _trained_rows(variants: dict) -> dict:
 def _merged(base: Any, over: Any) -> Any:
     if not isinstance(base, dict):
         return over
-    return {key: _merged(value, over.get(key, value)) for key, value in sorted(base.items())}
+    both = base | over
+    return {key: _merged(base.get(key), both[key]) for key in sorted(both)}
 
 
 def _instead(name: str, names: Iterable[str]) -> str:

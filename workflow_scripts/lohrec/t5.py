@@ -18,6 +18,8 @@ PAD, START = CODEWORDS, CODEWORDS + 1
 VOCABULARY = CODEWORDS + 2
 
 BUCKETS, MAX_DISTANCE = 32, 128
+import os
+EMBEDDING_STD = float(os.environ.get('EMB',0.05))
 
 CONFIG = ("d_model", "d_ff", "heads", "d_kv", "layers", "dropout", "codewords", "causal_encoder")
 
@@ -189,6 +191,11 @@ class T5(nn.Module):
         self.shared = nn.Embedding(VOCABULARY, config["d_model"])
         self.encoder = Stack(self.config, decoder=False)
         self.decoder = Stack(self.config, decoder=True)
+        # T5's unit embeddings are made for relative step sizes. AdamW moves every entry by the same
+        # step, and learns several times faster from small embeddings; the last norm makes up for
+        # the scale of the tied output.
+        nn.init.normal_(self.shared.weight, std=EMBEDDING_STD)
+        nn.init.constant_(self.decoder.final_layer_norm.weight, config["d_model"] ** 0.5)
 
     def encode(self, token: Tensor, padded: bool = True) -> Memory:
         """Encode histories once; every decoder position then attends to the result.
