@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from lohrec.examples import Examples, length_batches, shared_batches
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lohrec.t5 import CODES, CODEWORDS, PAD, START, T5, tokens
+from lohrec.t5 import CODES, CODEWORDS, END, PAD, START, T5, tokens
 
 CONFIG = {
     "d_model": 32,
@@ -42,7 +42,7 @@ def test_equals_transformers(model, tmp_path):
         ).logits
         state, _ = model.decode(target, *chain(4), model.encode(ids))
         ours = state @ model.shared.weight.T
-    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     # The other way round: their weights load into ours, and nothing is left over.
     again = T5(CONFIG)
     state = peer.state_dict()
@@ -118,23 +118,25 @@ def test_causal_encoder_equals_transformers_with_a_causal_mask(tmp_path):
     ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
     token = torch.tensor([[START, 3, 300, 600]]).expand(2, -1)
     with torch.no_grad():
-        mask = torch.full((2, 1, 20, 20), -torch.inf).triu(1)  # added to the scores
-        encoded = peer.encoder(input_ids=ids, attention_mask=mask)
+        closed = torch.cat([ids, torch.full((2, 1), END)], 1)
+        mask = torch.full((2, 1, 21, 21), -torch.inf).triu(1)  # added to the scores
+        encoded = peer.encoder(input_ids=closed, attention_mask=mask)
         theirs = peer(encoder_outputs=encoded, decoder_input_ids=token).logits
         state, _ = model.decode(token, *chain(4), model.encode(ids))
-    torch.testing.assert_close(state @ model.shared.weight.T, theirs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(state @ model.shared.weight.T, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_prefixes_of_a_row_share_its_encoding():
     torch.manual_seed(0)
     model = T5(CONFIG | {"causal_encoder": True}).eval()
     ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    ids[1, 12:] = PAD
     row, length = torch.tensor([0, 0, 1]), torch.tensor([8, 20, 12])
     token = torch.tensor([[START, 3, 300, 600]])
     with torch.no_grad():
-        memory = model.share(model.encode(ids, padded=False), row, length)
+        memory = model.encode(ids, row=row, length=length)
         shared, _ = model.decode(token.expand(3, -1), *chain(4), memory)
         for i in range(3):
-            alone = model.encode(ids[row[i], : length[i]][None])
+            alone = model.encode(ids[row[i], : length[i]][None], padded=False)
             state, _ = model.decode(token, *chain(4), alone)
-            torch.testing.assert_close(shared[i], state[0], rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(shared[i], state[0], rtol=1e-4, atol=1e-4)

@@ -31,9 +31,7 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
         "loss" (Eq. 16), "generation" and, where candidates are ranked, "rank".
     """
     full = batch.candidates.device.type == "cuda"  # shapes known without asking the device
-    memory = model.encode(batch.history, batch.padded and batch.row is None)
-    if batch.row is not None:
-        memory = model.share(memory, batch.row, batch.length)
+    memory = model.encode(batch.history, batch.padded, batch.row, batch.length)
     scores, log_p = candidate_tree.score(model, memory, batch.candidates, full)
     first = torch.tensor([model.first_code(level) for level in range(LEVELS)])
     code = batch.candidates[:, 0] + first.to(scores.device)

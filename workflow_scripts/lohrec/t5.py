@@ -11,15 +11,13 @@ from torch import Tensor, nn
 
 from lohrec.artefacts import whole, write_json
 
-# Codeword c of level d is token d * codes + c; two more follow the codewords.
+# Codeword c of level d is token d * codes + c; three more follow the codewords.
 LEVELS, CODES = 4, 256
 CODEWORDS = LEVELS * CODES
-PAD, START = CODEWORDS, CODEWORDS + 1
-VOCABULARY = CODEWORDS + 2
+PAD, START, END = CODEWORDS, CODEWORDS + 1, CODEWORDS + 2
+VOCABULARY = CODEWORDS + 3
 
 BUCKETS, MAX_DISTANCE = 32, 128
-import os
-EMBEDDING_STD = float(os.environ.get('EMB',0.05))
 
 CONFIG = ("d_model", "d_ff", "heads", "d_kv", "layers", "dropout", "codewords", "causal_encoder")
 
@@ -181,8 +179,8 @@ class T5(nn.Module):
     Args:
         config: d_model, d_ff, heads, d_kv, layers (of each stack), dropout, and codewords: "level"
             normalises probabilities over a level's codewords, "all" over those of all levels
-            (Eq. 9-12); causal_encoder: history tokens attend to themselves and earlier ones only,
-            so that all prefixes of a sequence are encoded at once.
+            (Eq. 9-12); causal_encoder: history tokens attend to earlier ones only, so that all
+            prefixes of a sequence are encoded at once.
     """
 
     def __init__(self, config: dict) -> None:
@@ -194,52 +192,68 @@ class T5(nn.Module):
         # T5's unit embeddings are made for relative step sizes. AdamW moves every entry by the same
         # step, and learns several times faster from small embeddings; the last norm makes up for
         # the scale of the tied output.
-        nn.init.normal_(self.shared.weight, std=EMBEDDING_STD)
+        nn.init.normal_(self.shared.weight, std=0.05)
         nn.init.constant_(self.decoder.final_layer_norm.weight, config["d_model"] ** 0.5)
 
-    def encode(self, token: Tensor, padded: bool = True) -> Memory:
+    def encode(
+        self,
+        token: Tensor,
+        padded: bool = True,
+        row: Tensor | None = None,
+        length: Tensor | None = None,
+    ) -> Memory:
         """Encode histories once; every decoder position then attends to the result.
 
+        A causal encoder closes every item with END, which reads all items up to there and is read
+        by the decoder alone. So each prefix of a row ends as a history of its own would: in one
+        END, whose relative positions tell recent items from old ones.
+
         Args:
-            token: int64 (batch, length), PAD on the right.
+            token: int64 (rows, tokens), PAD on the right.
             padded: False promises that there is no PAD, and saves the masks.
+            row: int64 (examples,), causal encoder only: examples that are prefixes of the rows; by
+                default every row is one example.
+            length: int64 (examples,), tokens of each example's history; given with `row`.
 
         Returns:
-            per decoder layer the cross-attention keys and values (batch, heads, length, d_kv),
-            and their additive mask (batch, 1, 1, length) or None.
+            per decoder layer the cross-attention keys and values (examples, heads, places, d_kv),
+            and their additive mask (examples, 1, 1, places) or None.
         """
         dropout = self.config["dropout"]
-        x = F.dropout(self.shared(token), dropout, self.training)
+        causal = self.config["causal_encoder"]
         place = torch.arange(token.shape[1], device=token.device)
-        bias = self.encoder.position_bias(place, place)
-        if self.config["causal_encoder"]:
-            bias = torch.where(place[None, :] <= place[:, None], bias, -math.inf)
+        if causal:
+            if length is None:
+                length = (token != PAD).sum(1)
+            closed = F.pad(token.unflatten(1, (-1, LEVELS)), (0, 1), value=END)
+            token = closed.flatten(1)
+            place = torch.arange(token.shape[1], device=token.device)
+            end = place % (LEVELS + 1) == LEVELS
+            place = place - place // (LEVELS + 1)  # an END stands where the next item begins
+            # Items read items; an END reads items and itself.
+            itself = torch.eye(len(place), dtype=torch.bool, device=token.device)
+            read = itself | (~end & (place < place[:, None]))
+            bias = torch.where(read, self.encoder.position_bias(place, place), -math.inf)
+            hidden = torch.where(end, place != length[:, None], place >= length[:, None])
+        else:
+            bias = self.encoder.position_bias(place, place)
+            hidden = token == PAD if padded else None
         mask = None
-        # Behind a causal mask no real token sees the padding; the decoder would.
-        if padded:
-            mask = torch.zeros(token.shape, dtype=x.dtype, device=x.device)
-            mask = mask.masked_fill(token == PAD, -math.inf)[:, None, None]
-            if not self.config["causal_encoder"]:
+        if hidden is not None:
+            mask = torch.zeros(hidden.shape, device=token.device).masked_fill(hidden, -math.inf)
+            mask = mask[:, None, None]
+            if not causal:
                 bias = bias + mask
+
+        x = F.dropout(self.shared(token), dropout, self.training)
         for block in self.encoder.block:
             x, _ = block(x, bias)
         x = F.dropout(self.encoder.final_layer_norm(x), dropout, self.training)
-        memory = [block.layer[1].EncDecAttention.project(x, "kv") for block in self.decoder.block]
-        return [(k, v) for k, v in memory], mask
-
-    @staticmethod
-    def share(memory: Memory, row: Tensor, length: Tensor) -> Memory:
-        """The memory of examples that are prefixes of encoded rows (causal encoder).
-
-        Args:
-            memory: of the rows.
-            row: int64 (examples,), the row of each.
-            length: int64 (examples,), tokens of the row that belong to its history.
-        """
-        place = torch.arange(memory[0][0][0].shape[2], device=row.device)
-        mask = torch.zeros(len(row), len(place), device=row.device)
-        mask = mask.masked_fill(place >= length[:, None], -math.inf)[:, None, None]
-        return [(k[row], v[row]) for k, v in memory[0]], mask
+        memory = []
+        for block in self.decoder.block:
+            k, v = block.layer[1].EncDecAttention.project(x, "kv")
+            memory.append((k, v) if row is None else (k[row], v[row]))
+        return memory, mask
 
     def decode(
         self,
