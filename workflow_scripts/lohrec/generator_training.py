@@ -85,7 +85,7 @@ def train(
             choose the best state by NDCG@10.
         settings: architecture, optimiser and objective; see config/config.yaml.
         decoding: settings of the beam search on the dev set.
-        start: a trained model to start from.
+        start: a trained model to start from, with its own length and learning rate of training.
         checkpoint_path: where the run leaves its state after each evaluation.
         code: hashes of the program, so that no checkpoint outlives a change of it.
     """
@@ -97,7 +97,8 @@ def train(
     dev = Examples(dev.sequences, dev.user[sample], dev.start[sample], dev.stop[sample])
 
     per_epoch = len(data.epoch(settings["batch_size"], np.random.default_rng(0)))
-    steps = max(1, round(settings["epochs"] * per_epoch))
+    warm = "warm_" if start else ""
+    steps = max(1, round(settings[f"{warm}epochs"] * per_epoch))
     every = max(1, round(steps / settings["evaluations"]))
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
@@ -106,7 +107,7 @@ def train(
             {"params": matrices, "weight_decay": settings["weight_decay"]},
             {"params": vectors, "weight_decay": 0.0},
         ],
-        lr=settings["learning_rate"],
+        lr=settings[f"{warm}learning_rate"],
         fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -157,10 +158,11 @@ def train(
                 continue
             model.eval()
             means = {name: float(value) / (done % every or every) for name, value in sums.items()}
+            rate = optimizer.param_groups[0]["lr"]
             if not math.isfinite(means["loss"]):
                 raise FloatingPointError(
-                    f"The loss is {means['loss']} at step {done}. Lower generator.learning_rate "
-                    f"({settings['learning_rate']}) or set generator.bf16 to false."
+                    f"The loss is {means['loss']} at step {done}. Lower the learning rate "
+                    f"({rate}) or set generator.bf16 to false."
                 )
             if rows and settings["rank"] and means["generation"] > 0.95 * math.log(CODES):
                 print(
@@ -170,7 +172,6 @@ def train(
                 )
             found = accuracy(model, dev, data.ids, tree, decoding, settings["bf16"])
             spent = seconds + time.monotonic() - began
-            rate = optimizer.param_groups[0]["lr"]
             rows.append({"step": done, "seconds": spent, "learning_rate": rate, **means})
             rows[-1] |= {f"dev_{name}": value for name, value in found.items()}
             print(", ".join(f"{k} {v:.4g}" for k, v in rows[-1].items()), flush=True)
