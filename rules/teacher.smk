@@ -1,4 +1,5 @@
 # The large recommender: its training, its unconstrained beams and its probabilities (3.2, 3.3).
+# Distillation and ranking wait for it, so its jobs go first.
 
 
 rule train_teacher:
@@ -14,6 +15,7 @@ rule train_teacher:
         "logs/{dataset}/train_teacher.log",
     benchmark:
         "benchmarks/{dataset}/train_teacher.tsv"
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("train_teacher")
@@ -41,6 +43,7 @@ rule generate_candidates:
         "logs/{dataset}/generate_candidates.log",
     benchmark:
         "benchmarks/{dataset}/generate_candidates.tsv"
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("generate_candidates")
@@ -67,6 +70,7 @@ rule score_codewords:
         "logs/{dataset}/score_codewords.log",
     benchmark:
         "benchmarks/{dataset}/score_codewords.tsv"
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("score_codewords")
