@@ -58,3 +58,23 @@ rule compare:
         evaluation=section("evaluation"),
     script:
         "../workflow_scripts/compare.py"
+
+
+rule compare_with_generate:
+    input:
+        model="results/{dataset}/generators/{generator}/seed_{seed}/model.safetensors",
+        config="results/{dataset}/generators/{generator}/seed_{seed}/config.json",
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        comparison="results/{dataset}/generators/{generator}/seed_{seed}/generate.json",
+    log:
+        "logs/{dataset}/compare_with_generate/{generator}_seed_{seed}.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("compare_with_generate"),
+        decoding=section("decoding"),
+    script:
+        "../workflow_scripts/compare_with_generate.py"

@@ -8,7 +8,6 @@ from transformers import AutoModelForCausalLM
 
 from lohrec import teacher, teacher_training
 from lohrec.examples import Examples
-from lohrec.partial_array import PartialArray
 
 SETTINGS = {
     "kind": "scratch",
@@ -199,30 +198,6 @@ def test_an_unknown_kind_is_a_clear_error():
         teacher.build(SETTINGS | {"hidden": 30, "heads": 4})
     with pytest.raises(FileNotFoundError, match="train it first"):
         teacher.load("nowhere")
-
-
-def test_a_partial_array_goes_on_where_it_was_cut_off(tmp_path):
-    path = tmp_path / "values.npy"
-    parts = np.array_split(np.arange(10), 5)
-
-    def fill(cut: int | None, fingerprint: str) -> list[int]:
-        array, filled = PartialArray(path, (10,), np.int16, fingerprint), []
-        for number, part in enumerate(array.remaining(parts, "filling", every=2)):
-            if number == cut:
-                return filled
-            array.values[part] = part + 1
-            filled += part.tolist()
-        array.finish()
-        return filled
-
-    assert fill(3, "a") == list(range(6))
-    assert not path.exists()
-    assert fill(None, "b") == list(range(10))  # other inputs: from the beginning
-    path.unlink()
-    assert fill(3, "a") == list(range(6))
-    assert fill(None, "a") == list(range(4, 10))  # what was marked as done stays
-    assert np.load(path).tolist() == list(range(1, 11))
-    assert [p.name for p in tmp_path.iterdir()] == ["values.npy"]
 
 
 def test_scripts_make_the_teachers_artefacts(data, tmp_path):

@@ -1,0 +1,63 @@
+"""Hold the beam search against transformers' `generate`: the same lists, and the ratio of times."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lohrec import devices, examples, joblog
+from lohrec.artefacts import write_json
+from lohrec.beam_search import beam_search
+from lohrec.peer import Generate
+from lohrec.prefix_tree import PrefixTree
+from lohrec.t5 import CODES, LEVELS, T5
+from lohrec.training_data import history_tokens, token_table
+
+
+def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> None:
+    """Decode `users` test users both ways, in turns, on one device."""
+    ids = np.load(ids).astype(np.int64)
+    tree, table = PrefixTree.from_ids(ids), token_table(ids)
+    ours, generate = T5.load(Path(model).parent), Generate(Path(model).parent, ids)
+    test = examples.load(sequences, examples_path, "test")
+    sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
+    lengths = test.length[sample]
+    seconds, same, same_top = {"ours": 0.0, "generate": 0.0}, 0, 0
+    for length in joblog.progress(np.unique(lengths), "histories of equal length"):
+        history = history_tokens(test, sample[lengths == length], table)
+        began = time.perf_counter()
+        leaf, _ = beam_search(
+            ours, history, tree, decoding["beams"], decoding["beams"], padded=False
+        )
+        between = time.perf_counter()
+        theirs = generate(history, decoding["beams"])
+        seconds["ours"] += between - began
+        seconds["generate"] += time.perf_counter() - between
+        equal = (tree.identifiers(leaf) + torch.arange(LEVELS) * CODES == theirs).all(-1)
+        same += int(equal.all(1).sum())
+        same_top += int(equal[:, :10].all(1).sum())
+    result = {
+        "users": len(sample),
+        "beams": decoding["beams"],
+        "identical_lists": same,
+        "identical_top_10": same_top,
+        "seconds": seconds,
+        "ratio": seconds["generate"] / seconds["ours"],
+        "threads": torch.get_num_threads(),
+    }
+    print(result)
+    write_json(output, result)
+
+
+if __name__ == "__main__":
+    with joblog.redirect(snakemake.log[0]):  # noqa: F821
+        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
+        main(
+            snakemake.input.model,  # noqa: F821
+            snakemake.input.sequences,  # noqa: F821
+            snakemake.input.examples,  # noqa: F821
+            snakemake.input.ids,  # noqa: F821
+            snakemake.output.comparison,  # noqa: F821
+            snakemake.params.decoding,  # noqa: F821
+        )
