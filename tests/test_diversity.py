@@ -6,7 +6,6 @@ from sklearn.metrics.pairwise import cosine_similarity
 from test_metrics import ITEMS, orders, random_lists
 
 from lohrec import diversity, ranked_lists
-from lohrec.agreement import agreement
 
 
 def distances(cosine, items):
@@ -76,23 +75,3 @@ def test_vectors_that_are_not_finite_are_refused():
     vectors[4, 1] = np.nan
     with pytest.raises(ValueError, match="1 item vectors are not finite"):
         diversity.intra_list(plain_lists([[0, 1]]), vectors, [2])
-
-
-def longest_common(a, b):
-    return max(
-        n
-        for n in range(len(a) + 1)
-        if set(itertools.combinations(a, n)) & set(itertools.combinations(b, n)) or not n
-    )
-
-
-def test_agreement_equals_brute_force():
-    rng = np.random.default_rng(3)
-    ours = np.array([rng.permutation(8)[:5] for _ in range(30)])
-    theirs = np.array([rng.permutation(8)[:6] for _ in range(30)])
-    got = agreement(plain_lists(ours), plain_lists(theirs), length=5)
-    for u, (a, b) in enumerate(zip(ours.tolist(), theirs[:, :5].tolist(), strict=True)):
-        assert got["coverage"][u] == pytest.approx(len(set(a) & set(b)) / 5)
-        assert got["coordination"][u] == pytest.approx(longest_common(a, b) / 5)
-    same = agreement(plain_lists(ours), plain_lists(ours), length=5)
-    assert (same["coverage"] == 1).all() and (same["coordination"] == 1).all()
