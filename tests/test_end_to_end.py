@@ -1,0 +1,80 @@
+"""The real workflow, scripts and all, from simulated reviews to metrics and comparison."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from conftest import ROOT
+
+VARIANTS = ["popularity", "lcrec", "tiger", "distill", "dtr", "dwr"]
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory) -> Path:
+    """The demonstration on a tenth of its users, with the smallest of models."""
+    folder = tmp_path_factory.mktemp("workflow")
+    for name in ("Snakefile", "rules", "config", "profiles", "envs", "workflow_scripts"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
+    row["variants"] = VARIANTS
+    row["settings"] = {
+        "simulation": {"users": 200, "items": 80},
+        "text": {"dimensions": 16},
+        "rqvae": {"hidden": [32], "epochs": 10},
+        "teacher": {"hidden": 32, "layers": 1, "intermediate": 32, "epochs": 2, "dev_users": 50},
+        "generator": {"d_model": 32, "d_ff": 32, "epochs": 2, "warm_epochs": 1, "dev_users": 50},
+        "evaluation": {"resamples": 200},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+    done = subprocess.run(
+        [*command, "--", *arguments] if "-n" not in arguments else [*command, *arguments],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_reviews_to_comparison(workflow: Path) -> None:
+    targets = ["results/demo/comparison.md", "results/demo/dwr/metrics.json"]
+    run(workflow, *targets)
+    results = workflow / "results/demo"
+
+    metrics = json.loads((results / "dwr/metrics.json").read_text())
+    for split in ("dev", "test"):
+        for name in ("recall@5", "recall@10", "ndcg@5", "ndcg@10", "diversity@10"):
+            assert 0 <= metrics[split][name]["mean"] <= 1
+    statistics = json.loads((results / "data/statistics.json").read_text())
+    assert metrics["statistics"]["users"] == statistics["users"]
+    assert metrics["seeds"] == [0] and metrics["versions"]["torch"]
+
+    ids = np.load(results / "ids/semantic_ids.npy")
+    assert len(np.unique(ids, axis=0)) == len(ids) == statistics["items"]  # no two alike
+
+    for variant in VARIANTS:
+        lists = pl.read_parquet(results / variant / "seed_0/recommendations.parquet")
+        assert not lists.select("split", "user", "item").is_duplicated().any()
+        assert lists["item"].is_between(0, statistics["items"] - 1).all()
+        assert (lists.group_by("split", "user").agg(pl.col("rank").max())["rank"] == 20).all()
+        assert lists["user"].n_unique() == statistics["users"]
+
+    table = (results / "comparison.md").read_text()
+    assert all(f"| {variant}" in table for variant in VARIANTS)
+    assert "<svg" in (results / "comparison.svg").read_text()
+    assert "Nothing to be done" in run(workflow, "-n", *targets)
