@@ -50,7 +50,7 @@ def main(
     raw = PartialArray(beams, shape, np.int16, made_of)
     batches = shared.batches(settings["batch_size"])
     for rows in raw.remaining(batches, "generating candidates"):
-        with teacher.precision(device, settings["bf16"]):
+        with devices.autocast(device, settings["bf16"]):
             found = teacher_beams.candidates(network, shared, rows, table, settings["beams"], tree)
         raw.values[shared.examples_of(rows)[0]] = found.codewords.cpu().numpy()
     quality = priors.beam_quality(raw.values, loaded.target, semantic)

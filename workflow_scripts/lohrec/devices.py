@@ -43,6 +43,19 @@ def acquire(cuda: dict, threads: int) -> torch.device:
     return torch.device("cuda", 0)
 
 
+def autocast(device: torch.device, bf16: bool | str) -> torch.autocast:
+    """Autocast to bfloat16, or nothing.
+
+    Args:
+        bf16: True, False, or "auto": where the hardware multiplies bfloat16. Others emulate it,
+            and are slower with it than without.
+    """
+    if bf16 == "auto":
+        can = torch.cpu.get_capabilities()
+        bf16 = device.type != "cpu" or bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch (all devices)."""
     os.environ["PYTHONHASHSEED"] = str(seed)

@@ -13,6 +13,7 @@ from torch import Tensor
 from lohrec import candidate_tree, losses
 from lohrec.checkpoints import Checkpoint, fingerprint
 from lohrec.decoding import recommend
+from lohrec.devices import autocast
 from lohrec.examples import Examples
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
@@ -56,10 +57,15 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
 
 
 def accuracy(
-    model: T5, examples: Examples, ids: np.ndarray, tree: PrefixTree, decoding: dict, bf16: bool
+    model: T5,
+    examples: Examples,
+    ids: np.ndarray,
+    tree: PrefixTree,
+    decoding: dict,
+    bf16: bool | str,
 ) -> dict[str, float]:
     """Recall@10 and NDCG@10 at the level of identifiers, to choose the best state."""
-    with _precision(tree.item.device, bf16):
+    with autocast(tree.item.device, bf16):
         leaf, _ = recommend(model, examples, ids, tree, {**decoding, "top": 10}, "dev set")
     hit = (leaf == tree.leaf_of_item().cpu()[examples.target][:, None]).float()
     discount = 1 / torch.arange(2, 12).log2()
@@ -143,7 +149,7 @@ def train(
         order = np.random.default_rng([seed, epoch])
         for batch_rows in data.epoch(settings["batch_size"], order)[first:per_epoch]:
             model.train()
-            with _precision(device, settings["bf16"]):
+            with autocast(device, settings["bf16"]):
                 found = objective(model, data.batch(batch_rows).to(device), settings)
             optimizer.zero_grad(set_to_none=True)
             found["loss"].backward()
@@ -209,7 +215,3 @@ def learning_rate(step: int, steps: int, warmup: float) -> float:
     if step < begin:
         return (step + 1) / begin
     return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
-
-
-def _precision(device: torch.device, bf16: bool) -> torch.autocast:
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)

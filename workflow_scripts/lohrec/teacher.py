@@ -78,11 +78,6 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> LlamaForCaus
     return LlamaForCausalLM.from_pretrained(folder).to(device).eval()
 
 
-def precision(device: torch.device, bf16: bool) -> torch.autocast:
-    """Autocast to bfloat16, or nothing."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
-
-
 def token_table(ids: np.ndarray) -> np.ndarray:
     """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1).
 

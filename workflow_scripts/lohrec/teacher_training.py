@@ -15,10 +15,11 @@ from transformers import LlamaForCausalLM
 
 from lohrec import teacher
 from lohrec.checkpoints import Checkpoint, fingerprint
+from lohrec.devices import autocast
 from lohrec.examples import Examples
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
-from lohrec.teacher import LEVELS, Windows, precision
+from lohrec.teacher import LEVELS, Windows
 from lohrec.teacher_beams import next_items
 
 # A user longer than the longest history gets a window at every so many items.
@@ -101,7 +102,7 @@ def train(
     remaining = itertools.islice(_epochs(windows, size, seed), done, steps)
     while waited <= settings["patience"] and (batch := next(remaining, None)) is not None:
         model.train()
-        with precision(device, settings["bf16"]):
+        with autocast(device, settings["bf16"]):
             value = loss(model, windows, batch, table)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
@@ -165,7 +166,7 @@ def loss(model: LlamaForCausalLM, windows: Windows, rows: np.ndarray, table: np.
 
 @torch.inference_mode()
 def accuracy(
-    model: LlamaForCausalLM, dev: Examples, table: np.ndarray, tree: PrefixTree, bf16: bool
+    model: LlamaForCausalLM, dev: Examples, table: np.ndarray, tree: PrefixTree, bf16: bool | str
 ) -> dict[str, float]:
     """Mean loss a codeword and, at the level of identifiers, Recall@10 and NDCG@10."""
     leaf_of_item = tree.leaf_of_item()
@@ -176,7 +177,7 @@ def accuracy(
         tokens = teacher.prompts(dev.histories(example), table).to(model.device)
         length = torch.from_numpy(1 + LEVELS * dev.length[example]).to(model.device)
         target = torch.from_numpy(dev.target[example].astype(np.int64)).to(model.device)
-        with precision(model.device, bf16):
+        with autocast(model.device, bf16):
             summed += loss(model, windows, rows, table).item() * len(rows)
             leaf, _ = next_items(model, tokens, length, 20, tree)
         hits.append(leaf[:, :10] == leaf_of_item[target].unsqueeze(1))
