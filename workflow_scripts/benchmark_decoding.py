@@ -1,0 +1,139 @@
+"""Measure the beam search against transformers' `generate` and against the arithmetic."""
+
+import tempfile
+from functools import partial
+
+import numpy as np
+import torch
+
+from lohrec import arithmetic, benchmarking, devices, examples, joblog
+from lohrec.beam_search import beam_search
+from lohrec.generator_training import objective
+from lohrec.peer import Generate
+from lohrec.prefix_tree import PrefixTree
+from lohrec.t5 import LEVELS, T5
+from lohrec.training_data import TrainingData, history_tokens, token_table
+
+
+def main(sequences, examples_path, ids, output, generator, settings) -> None:
+    """Decode the same users in turns; weights come from a short training.
+
+    Untrained weights would rank by chance, and every rounding would change their lists.
+    """
+    ids = np.load(ids).astype(np.int64)
+    tree, cpu = PrefixTree.from_ids(ids), torch.device("cpu")
+    data = TrainingData(examples.load(sequences, examples_path, "train"), ids)
+    model = fitted(data, generator, settings["steps"], cpu)
+    test = examples.load(sequences, examples_path, "test")
+    sample = np.random.default_rng(0).choice(
+        len(test), min(settings["users"], len(test)), replace=False
+    )
+    histories = by_length(test, sample, token_table(ids))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        generate = Generate(folder, ids)
+    rows = []
+    for beams in settings["beams"]:
+        search = partial(decode, model, histories, tree, beams)
+        product, operations = benchmarking.multiply(torch.float32)
+        half_product, _ = benchmarking.multiply(torch.bfloat16)
+        seconds = benchmarking.in_turns(
+            {
+                "fp32": search,
+                "bf16": partial(search, bf16=True),
+                "generate": lambda beams=beams: [generate(h, beams) for h in histories],
+                "product": product,
+                "half_product": half_product,
+            },
+            settings["rounds"],
+        )
+        lists, half = search(), search(bf16=True)
+        theirs = torch.cat([generate(h, beams) for h in histories])
+        mine = torch.where(lists[..., None] < 0, -1, tree.identifiers(lists))
+        mine = mine + torch.arange(LEVELS) * 256
+        same = (mine == theirs).all((1, 2)).float().mean().item()
+        queries = [1, *(beams,) * (LEVELS - 1)]
+        work = sum(
+            len(h)
+            * (
+                arithmetic.encoding(generator, h.shape[1])
+                + arithmetic.decoding(generator, queries, h.shape[1])
+            )
+            for h in histories
+        )
+        users = len(sample)
+        for dtype, product in (("fp32", "product"), ("bf16", "half_product")):
+            floor = work * seconds[product] / operations
+            line = benchmarking.row(
+                f"beam {beams}",
+                dtype,
+                1000 * seconds[dtype] / users,
+                1000 * seconds["generate"] / users,
+                1000 * floor / users,
+                "ms a user",
+            )
+            equal = [a == b for a, b in zip(half[:, :10].tolist(), lists[:, :10].tolist(), strict=True)]
+            line["same_lists"] = same if dtype == "fp32" else None
+            line["same_top_10"] = 1.0 if dtype == "fp32" else shared(half, lists, 10)
+            line["same_ordered_top_10"] = 1.0 if dtype == "fp32" else sum(equal) / users
+            rows.append(line)
+        torch.set_num_threads(2)
+        both = benchmarking.in_turns({"two": search}, settings["rounds"])["two"]
+        rows.append(
+            benchmarking.row(
+                f"beam {beams}, two threads against one",
+                "fp32",
+                1000 * both / users,
+                1000 * seconds["fp32"] / users,
+                unit="ms a user",
+            )
+        )
+        torch.set_num_threads(1)
+    benchmarking.write(output, rows, users=len(sample), items=len(ids))
+
+
+def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:
+    """The recommender after a few steps."""
+    torch.manual_seed(0)
+    model = T5(generator)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    settings = generator | {"target": "one_hot", "generation": 1.0, "rank": 0.0}
+    epoch = data.epoch(128, np.random.default_rng(0))[:steps]
+    for rows in joblog.progress(epoch, "short training", unit="step"):
+        with devices.autocast(device, "auto"):
+            found = objective(model, data.batch(rows), settings)
+        optimizer.zero_grad(set_to_none=True)
+        found["loss"].backward()
+        optimizer.step()
+    return model.eval()
+
+
+def by_length(test: examples.Examples, sample: np.ndarray, table: np.ndarray) -> list:
+    """Histories of equal length together, so that the peer needs no padding either."""
+    lengths = test.length[sample]
+    return [history_tokens(test, sample[lengths == n], table) for n in np.unique(lengths)]
+
+
+def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
+    """Lists of all histories, leaves (users, beams)."""
+    with devices.autocast(torch.device("cpu"), bf16):
+        found = [beam_search(model, h, tree, beams, beams, padded=False)[0] for h in histories]
+    return torch.cat(found)
+
+
+def shared(a: torch.Tensor, b: torch.Tensor, top: int) -> float:
+    """Share of the first `top` leaves of b that are among those of a."""
+    return (a[:, :top, None] == b[:, None, :top]).any(1).float().mean().item()
+
+
+if __name__ == "__main__":
+    with joblog.redirect(snakemake.log[0]):  # noqa: F821
+        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
+        main(
+            snakemake.input.sequences,  # noqa: F821
+            snakemake.input.examples,  # noqa: F821
+            snakemake.input.ids,  # noqa: F821
+            snakemake.output.benchmark,  # noqa: F821
+            snakemake.params.generator,  # noqa: F821
+            snakemake.params.settings,  # noqa: F821
+        )

@@ -1,0 +1,46 @@
+"""Floating-point operations of the recommender, counted from shapes (2 a multiply-add)."""
+
+from collections.abc import Sequence
+
+from lohrec.t5 import CODES
+
+
+def encoding(config: dict, places: int) -> int:
+    """Operations to encode one history of `places` tokens, cross-attention's keys and values too.
+
+    Args:
+        config: d_model, d_ff, heads, d_kv, layers.
+    """
+    wide = config["heads"] * config["d_kv"]
+    linear = 4 * config["d_model"] * wide + 2 * config["d_model"] * config["d_ff"]
+    attention = 2 * places * wide  # scores, and the weighted sum of values
+    memory = 2 * config["d_model"] * wide
+    return 2 * places * config["layers"] * (linear + attention + memory)
+
+
+def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool = True) -> int:
+    """Operations of the decoder over one history of `places` tokens.
+
+    Args:
+        queries: new positions at each step.
+        every_past: each new position's scores run over all positions so far; False counts what one
+            pass over all steps at once does, where they run over all there will be.
+    """
+    wide = config["heads"] * config["d_kv"]
+    linear = 6 * config["d_model"] * wide + 2 * config["d_model"] * config["d_ff"]
+    total, past = 0, 0 if every_past else sum(queries)
+    for new in queries:
+        past += new if every_past else 0
+        attention = 2 * (past + places) * wide
+        total += 2 * new * (config["layers"] * (linear + attention) + config["d_model"] * CODES)
+    return total
+
+
+def training_step(config: dict, queries: Sequence[int], places: int) -> int:
+    """Operations of one example's forward and backward pass; the backward is twice the forward."""
+    return 3 * (encoding(config, places) + decoding(config, queries, places, every_past=False))
+
+
+def autoencoder_step(widths: Sequence[int]) -> int:
+    """Operations of one vector's forward and backward pass through an MLP and its mirror."""
+    return 3 * 2 * 2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False))

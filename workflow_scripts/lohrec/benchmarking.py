@@ -1,0 +1,95 @@
+"""Honest timings: rivals in turns in one process, medians, and the arithmetic they cannot beat."""
+
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+import transformers
+
+from lohrec.artefacts import write_json
+
+
+def in_turns(rivals: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median seconds of each function, run one after another in every round.
+
+    Other work on the machine then slows all of them alike; the first round is a warm-up.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    for turn in range(rounds + 1):
+        for name, run in rivals.items():
+            began = time.perf_counter()
+            run()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: median(values) for name, values in seconds.items()}
+
+
+def multiply(dtype: torch.dtype, size: int = 1024) -> tuple[Callable[[], object], int]:
+    """A square matrix product on the CPU, to be timed in turns, and its operations."""
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    return lambda: a @ b, 2 * size**3
+
+
+def row(
+    name: str,
+    dtype: str,
+    ours: float,
+    peer: float | None = None,
+    floor: float | None = None,
+    unit: str = "s",
+) -> dict:
+    """One line of a benchmark.
+
+    Args:
+        ours, peer: cost, in `unit`.
+        floor: what the arithmetic alone costs, in `unit`: operations over the rate of a matrix
+            product on this machine; its share of ours is 1 where nothing but products takes time.
+    """
+    return {
+        "name": name,
+        "dtype": dtype,
+        "device": f"CPU, {torch.get_num_threads()} thread(s)",
+        "ours": ours,
+        "peer": peer,
+        "ratio": None if peer is None else peer / ours,
+        "floor_share": None if floor is None else floor / ours,
+        "unit": unit,
+    }
+
+
+def write(path: str | Path, rows: list[dict], **more: object) -> None:
+    """Write rows with the machine and the versions that they were measured with."""
+    for line in rows:
+        print(line)
+    write_json(
+        path,
+        {
+            "device": processor(),
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
+            **more,
+            "rows": rows,
+        },
+    )
+
+
+def processor() -> str:
+    """Name of the CPU, and how many there are."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        return f"{len(names)} x {names[0]}"
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
