@@ -1,10 +1,12 @@
 # make demo   set up, run the demonstration (simulated reviews, minutes) and print its comparison
 # make test   set up, check style and run the tests
+# make bench  set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
 PYTHON ?= python3
 BIN := .venv/bin
+RAW ?= resources/raw
 
-.PHONY: demo test setup
+.PHONY: demo test bench setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -17,6 +19,11 @@ test: .venv/dev.stamp
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest
+
+# One job at a time, so that none is measured beside another.
+bench: setup
+	$(BIN)/snakemake --cores 2 --resources benchmark=1 --config raw_dir=$(RAW) -- results/benchmarks/table.md
+	cat results/benchmarks/table.md
 
 setup: .venv/run.stamp
 

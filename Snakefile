@@ -36,6 +36,7 @@ include: "rules/priors.smk"
 include: "rules/generators.smk"
 include: "rules/recommendations.smk"
 include: "rules/evaluation.smk"
+include: "rules/benchmarks.smk"
 
 
 onstart:

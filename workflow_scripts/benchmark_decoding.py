@@ -72,7 +72,9 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
                 1000 * floor / users,
                 "ms a user",
             )
-            equal = [a == b for a, b in zip(half[:, :10].tolist(), lists[:, :10].tolist(), strict=True)]
+            equal = [
+                a == b for a, b in zip(half[:, :10].tolist(), lists[:, :10].tolist(), strict=True)
+            ]
             line["same_lists"] = same if dtype == "fp32" else None
             line["same_top_10"] = 1.0 if dtype == "fp32" else shared(half, lists, 10)
             line["same_ordered_top_10"] = 1.0 if dtype == "fp32" else sum(equal) / users

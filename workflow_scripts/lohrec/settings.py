@@ -98,6 +98,8 @@ def check_target(target: str, datasets: dict, variants: dict) -> None:
     if not (match := re.fullmatch(r"results/([^/]+)/(.+)", target)):
         return
     dataset, rest = match.groups()
+    if dataset == "benchmarks":
+        return
     known(dataset, datasets, f"{target}: dataset")
     reported = {name: row for name, row in variants.items() if row["recommender"]}
     if match := re.fullmatch(r"generators/([^/]+)/.*", rest):

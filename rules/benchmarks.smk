@@ -1,0 +1,127 @@
+# How fast each step is, against its peer and against the arithmetic. Public data is used where
+# raw_dir holds it, simulated reviews otherwise.
+
+
+def measured_on(dataset, kind, path):
+    """An artefact of `dataset`, or of the simulation where the dataset's raw file is not there."""
+
+    def artefact(wildcards):
+        found = settings.find_raw(config["raw_dir"], raw_name(dataset, kind))
+        return f"results/{dataset if found else 'demo'}/{path}"
+
+    return artefact
+
+
+rule benchmark_decoding:
+    input:
+        sequences=measured_on("instruments_lcrec", "inter", "data/sequences.npy"),
+        examples=measured_on("instruments_lcrec", "inter", "data/examples.parquet"),
+        ids=measured_on("instruments_lcrec", "inter", "ids/semantic_ids.npy"),
+    output:
+        benchmark="results/benchmarks/decoding.json",
+    log:
+        "logs/benchmarks/decoding.log",
+    conda:
+        "../envs/lohrec.yaml"
+    resources:
+        benchmark=1,
+    params:
+        code=code("benchmark_decoding"),
+        generator=config["presets"]["paper"]["generator"],
+        settings=config["benchmarks"]["decoding"],
+    script:
+        "../workflow_scripts/benchmark_decoding.py"
+
+
+rule benchmark_training:
+    input:
+        sequences=measured_on("instruments_lcrec", "inter", "data/sequences.npy"),
+        examples=measured_on("instruments_lcrec", "inter", "data/examples.parquet"),
+        ids=measured_on("instruments_lcrec", "inter", "ids/semantic_ids.npy"),
+    output:
+        benchmark="results/benchmarks/training.json",
+    log:
+        "logs/benchmarks/training.log",
+    conda:
+        "../envs/lohrec.yaml"
+    resources:
+        benchmark=1,
+    params:
+        code=code("benchmark_training"),
+        generator=config["presets"]["paper"]["generator"],
+        settings=config["benchmarks"]["training"],
+    script:
+        "../workflow_scripts/benchmark_training.py"
+
+
+rule benchmark_quantizer:
+    input:
+        embeddings=measured_on("games_laptop", "reviews", "text/embeddings.npy"),
+    output:
+        benchmark="results/benchmarks/quantizer.json",
+    log:
+        "logs/benchmarks/quantizer.log",
+    conda:
+        "../envs/lohrec.yaml"
+    threads: 2
+    resources:
+        benchmark=1,
+    params:
+        code=code("benchmark_quantizer"),
+        laptop=config["presets"]["laptop"]["rqvae"],
+        paper=config["presets"]["paper"]["rqvae"],
+        collisions=config["presets"]["laptop"]["collisions"],
+        settings=config["benchmarks"]["quantizer"],
+    script:
+        "../workflow_scripts/benchmark_quantizer.py"
+
+
+rule benchmark_ingest:
+    output:
+        benchmark="results/benchmarks/ingest.json",
+    log:
+        "logs/benchmarks/ingest.log",
+    conda:
+        "../envs/lohrec.yaml"
+    resources:
+        benchmark=1,
+    params:
+        code=code("benchmark_ingest"),
+        settings=config["benchmarks"]["ingest"],
+    script:
+        "../workflow_scripts/benchmark_ingest.py"
+
+
+rule benchmark_scale:
+    output:
+        benchmark="results/benchmarks/scale.json",
+    log:
+        "logs/benchmarks/scale.log",
+    conda:
+        "../envs/lohrec.yaml"
+    resources:
+        benchmark=1,
+    params:
+        code=code("benchmark_scale"),
+        generator=config["presets"]["paper"]["generator"],
+        settings=config["benchmarks"]["scale"],
+    script:
+        "../workflow_scripts/benchmark_scale.py"
+
+
+rule tabulate_benchmarks:
+    input:
+        expand(
+            "results/benchmarks/{what}.json",
+            what=["decoding", "training", "quantizer", "ingest", "scale"],
+        ),
+    output:
+        table="results/benchmarks/table.md",
+    log:
+        "logs/benchmarks/table.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("tabulate_benchmarks"),
+    script:
+        "../workflow_scripts/tabulate_benchmarks.py"

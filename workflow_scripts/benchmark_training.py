@@ -1,0 +1,183 @@
+"""Measure training steps against transformers padded to 80 tokens, and against the arithmetic."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from transformers import T5Config, T5ForConditionalGeneration
+
+from lohrec import arithmetic, benchmarking, candidate_tree, devices, examples, joblog, losses
+from lohrec.generator_training import objective
+from lohrec.t5 import CODES, LEVELS, PAD, START, T5, VOCABULARY, tokens
+from lohrec.training_data import Batch, TrainingData
+
+PADDED = 80  # tokens of the longest history, to which the peer pads
+
+
+def main(sequences, examples_path, ids, output, generator, settings) -> None:
+    """Time plain and DWR steps in turns over the same batches, whose lengths are those of an epoch.
+
+    Candidates are items of other users' targets and of neighbours in the order of identifiers, so
+    that some share prefixes; the teacher's probabilities are random, as their values cost nothing.
+    """
+    ids, cpu = np.load(ids).astype(np.int64), torch.device("cpu")
+    train = examples.load(sequences, examples_path, "train")
+    data = TrainingData(train, ids, simulated_prior(train.target, ids), None)
+    rng, batches = np.random.default_rng(0), []
+    # Batches at the quantiles of an epoch's lengths stand for all of it.
+    epoch = sorted(data.epoch(settings["batch_size"], rng), key=lambda r: train.length[r].mean())
+    picks = np.linspace(0, len(epoch) - 1, 2 * settings["batches"] + 1)[1::2].round().astype(int)
+    loader = benchmarking.in_turns({"batch": lambda: data.batch(epoch[picks[0]])}, 5)["batch"]
+    for pick in picks:
+        batch = data.batch(epoch[pick])
+        teacher = torch.rand(len(batch.candidates), LEVELS, CODES)
+        batches.append(Batch(**(vars(batch) | {"teacher": teacher / teacher.sum(-1, True)})))
+    torch.manual_seed(0)
+    model, peer = T5(generator), transformers_model(generator)
+    steps = {
+        "plain": generator | {"target": "one_hot", "generation": 1.0, "rank": 0.0},
+        "dwr": generator | {"target": "teacher", "generation": 1.0, "rank": 1.0},
+    }
+    rows, memory = [], {}
+    for dtype, bf16 in (("fp32", False), ("bf16", True)):
+        product, operations = benchmarking.multiply(torch.bfloat16 if bf16 else torch.float32)
+        rivals = {"product": product}
+        for name, objective_settings in steps.items():
+            rivals[name] = step(model, partial(run, model, objective_settings), batches, bf16)
+        rivals["peer"] = step(peer, partial(padded_loss, peer), batches, bf16)
+        seconds = benchmarking.in_turns(rivals, settings["rounds"])
+        rate = operations / seconds["product"]
+        count = sum(len(batch.candidates) for batch in batches)
+        for name in steps:
+            floor = sum(work(generator, batch, name == "dwr") for batch in batches) / rate
+            cost = [1000 * s / count for s in (seconds[name], seconds["peer"], floor)]
+            rows.append(benchmarking.row(f"{name} step", dtype, *cost, "ms an example"))
+            rows[-1]["share_of_peer"] = seconds[name] / seconds["peer"]
+            rows[-1]["share_of_plain"] = seconds[name] / seconds["plain"]
+        with devices.autocast(cpu, bf16):
+            middle = batches[len(batches) // 2]
+            memory = saved_bytes(partial(run, model, steps["dwr"]), middle)
+            naive = saved_bytes(partial(naive_dwr, model, steps["dwr"]), middle)
+        rows.append(
+            benchmarking.row(
+                "dwr step, saved for backward", dtype, memory / 1e6, naive / 1e6, unit="MB"
+            )
+        )
+    plain = next(r["ours"] for r in rows if r["name"] == "plain step" and r["dtype"] == "bf16")
+    each = 1000 * loader / settings["batch_size"]
+    rows.append(benchmarking.row("making a batch, against a plain step", "bf16", each, plain))
+    rows[-1]["unit"] = "ms an example"
+    benchmarking.write(output, rows, examples=len(train), batch_size=settings["batch_size"])
+
+
+def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.ndarray:
+    """Candidates of every target: itself, its neighbours among the sorted identifiers, others."""
+    rng = np.random.default_rng(0)
+    order = np.lexsort(ids.T[::-1])
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    near = place[target][:, None] + rng.integers(-20, 21, (len(target), keep // 2))
+    far = rng.choice(target, (len(target), keep - 1 - keep // 2))
+    return np.hstack([target[:, None], order[near % len(order)], far]).astype(np.int32)
+
+
+def transformers_model(c: dict) -> T5ForConditionalGeneration:
+    """The same architecture as its user would write it."""
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=VOCABULARY,
+            d_model=c["d_model"],
+            d_kv=c["d_kv"],
+            d_ff=c["d_ff"],
+            num_layers=c["layers"],
+            num_heads=c["heads"],
+            dropout_rate=c["dropout"],
+            pad_token_id=PAD,
+            decoder_start_token_id=START,
+        )
+    )
+
+
+def run(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
+    """Our loss."""
+    return objective(model, batch, settings)["loss"]
+
+
+def padded_loss(peer: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """The peer's loss on the same examples."""
+    history = batch.history
+    history = torch.nn.functional.pad(history, (0, PADDED - history.shape[1]), value=PAD)
+    labels = tokens(batch.candidates[:, 0])
+    return peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels).loss
+
+
+def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
+    """The DWR loss with every history repeated for each candidate, padded to 80 tokens."""
+    count = batch.candidates.shape[1]
+    history = torch.nn.functional.pad(
+        batch.history, (0, PADDED - batch.history.shape[1]), value=PAD
+    )
+    # The encoder runs once; its states are repeated.
+    row = torch.arange(len(history)).repeat_interleave(count)
+    memory, mask = model.encode(history)
+    memory = [(k[row], v[row]) for k, v in memory], mask[row]
+    scores, log_p = candidate_tree.score(model, memory, batch.candidates.flatten(0, 1)[:, None])
+    generation = losses.generation(log_p.unflatten(0, (-1, count))[:, 0], batch.teacher)
+    rank = losses.margin_ranking(
+        scores.view(-1, count) / LEVELS, batch.real, settings["margin"], settings["reduction"]
+    )
+    return generation + settings["rank"] * rank
+
+
+def step(model, loss, batches, bf16):
+    """A function that takes one optimiser step on every batch."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+
+    def steps() -> None:
+        for batch in batches:
+            with devices.autocast(torch.device("cpu"), bf16):
+                value = loss(batch)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+
+    return steps
+
+
+def work(generator: dict, batch: Batch, ranked: bool) -> int:
+    """Operations of a step on the batch, with each distinct prefix of an example counted once."""
+    total = 0
+    ids = batch.candidates if ranked else batch.candidates[:, :1]
+    for length, row in zip(batch.length.tolist(), ids, strict=True):
+        queries = [1, *(len(row[:, :depth].unique(dim=0)) for depth in range(1, LEVELS))]
+        total += arithmetic.training_step(generator, queries, length)
+    return total
+
+
+def saved_bytes(loss, batch: Batch) -> int:
+    """Bytes of the distinct tensors that a forward pass keeps for the backward pass."""
+    kept = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        value = loss(batch)
+    value.detach_()
+    return sum(kept.values())
+
+
+if __name__ == "__main__":
+    with joblog.redirect(snakemake.log[0]):  # noqa: F821
+        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
+        main(
+            snakemake.input.sequences,  # noqa: F821
+            snakemake.input.examples,  # noqa: F821
+            snakemake.input.ids,  # noqa: F821
+            snakemake.output.benchmark,  # noqa: F821
+            snakemake.params.generator,  # noqa: F821
+            snakemake.params.settings,  # noqa: F821
+        )
