@@ -1,6 +1,7 @@
 """Floating-point operations of the recommender, counted from shapes (2 a multiply-add)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lohrec.t5 import CODES
 
@@ -43,4 +44,4 @@ def training_step(config: dict, queries: Sequence[int], places: int) -> int:
 
 def autoencoder_step(widths: Sequence[int]) -> int:
     """Operations of one vector's forward and backward pass through an MLP and its mirror."""
-    return 3 * 2 * 2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return 3 * 2 * 2 * sum(a * b for a, b in pairwise(widths))

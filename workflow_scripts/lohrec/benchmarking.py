@@ -13,25 +13,33 @@ import transformers
 from lohrec.artefacts import write_json
 
 
-def in_turns(rivals: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def in_turns(
+    rivals: dict[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, float]:
     """Median seconds of each function, run one after another in every round.
 
-    Other work on the machine then slows all of them alike; the first round is a warm-up.
+    Work beside it on the machine then slows all of them alike; the first round is a warm-up.
+
+    Args:
+        clock: by default the processor time of this process, which leaves out what others take of
+            the core. Where functions differ in threads, it has to be `time.perf_counter`.
     """
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     for turn in range(rounds + 1):
         for name, run in rivals.items():
-            began = time.perf_counter()
+            began = clock()
             run()
             if turn:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     return {name: median(values) for name, values in seconds.items()}
 
 
-def multiply(dtype: torch.dtype, size: int = 1024) -> tuple[Callable[[], object], int]:
-    """A square matrix product on the CPU, to be timed in turns, and its operations."""
+def multiply(dtype: torch.dtype, size: int = 1024, times: int = 8) -> tuple[Callable, int]:
+    """Square matrix products on the CPU, to be timed in turns, and their operations."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-    return lambda: a @ b, 2 * size**3
+    return lambda: [a @ b for _ in range(times)], 2 * size**3 * times
 
 
 def row(

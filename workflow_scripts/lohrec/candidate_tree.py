@@ -58,13 +58,15 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
     allowed = torch.eye(nodes, dtype=torch.bool, device=ids.device).repeat(batch, 1, 1)
     allowed[:, :, 0] = True
     row = torch.arange(batch, device=ids.device)[:, None]
+    yes = allowed.new_ones(())
     for depth in range(1, levels):
         for above in range(1, depth):
-            allowed[row, path[..., depth], path[..., above]] = True
-    depths = torch.arange(levels, device=ids.device)
+            allowed.index_put_((row, path[..., depth], path[..., above]), yes)
+    # Nothing here is copied from the host, so that a CUDA graph can hold all of it.
+    depth_of = [ids.new_full((room,), depth) for depth, room in enumerate(width)]
     return CandidateTree(
         torch.cat(token, 1),
-        depths.repeat_interleave(torch.tensor(width, device=ids.device), output_size=nodes),
+        torch.cat(depth_of),
         allowed,
         path,
         width,

@@ -34,8 +34,8 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
     full = batch.candidates.device.type == "cuda"  # shapes known without asking the device
     memory = model.encode(batch.history, batch.padded, batch.row, batch.length)
     scores, log_p = candidate_tree.score(model, memory, batch.candidates, full)
-    first = torch.tensor([model.first_code(level) for level in range(LEVELS)])
-    code = batch.candidates[:, 0] + first.to(scores.device)
+    first = torch.arange(LEVELS, device=scores.device) * model.first_code(1)
+    code = batch.candidates[:, 0] + first
 
     target = settings["target"]
     if target == "one_hot":

@@ -251,7 +251,8 @@ class T5(nn.Module):
         x = F.dropout(self.encoder.final_layer_norm(x), dropout, self.training)
         memory = []
         for block in self.decoder.block:
-            k, v = block.layer[1].EncDecAttention.project(x, "kv")
+            # Contiguous, or every decoder step copies them for its products.
+            k, v = (y.contiguous() for y in block.layer[1].EncDecAttention.project(x, "kv"))
             memory.append((k, v) if row is None else (k[row], v[row]))
         return memory, mask
 
