@@ -1,0 +1,253 @@
+"""Measure training, decoding and the teacher on a GPU, with Python, torch and transformers alone.
+
+    python workflow_scripts/benchmark_cuda.py cuda.json
+    python workflow_scripts/benchmark_cuda.py cuda.json --device cpu --size tiny
+
+The data is simulated with the shape of the Games set: 50,546 users, 16,859 items, 452,989
+interactions. The JSON is that of the other benchmarks; `tabulate_benchmarks.py` makes it a table.
+"""
+
+import argparse
+import time
+from functools import partial
+
+import numpy as np
+import torch
+
+from lohrec import arithmetic, benchmarking, teacher, teacher_beams
+from lohrec.beam_search import beam_search
+from lohrec.examples import Examples
+from lohrec.generator_training import objective
+from lohrec.prefix_tree import PrefixTree
+from lohrec.t5 import CODES, LEVELS, PAD, T5, tokens
+from lohrec.training_data import Batch
+
+PAPER = {"d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "dropout": 0.1}
+# 12 layers: 100 M parameters.
+LLAMA = {"kind": "scratch", "hidden": 768, "layers": 12, "heads": 12, "intermediate": 2560}
+SIZES = {
+    "games": {
+        "users": 50546,
+        "items": 16859,
+        "batch": 256,
+        "steps": 100,
+        "generator": PAPER,
+        "teacher": LLAMA,
+        "windows": 512,
+        "product": 8192,
+    },
+    "tiny": {
+        "users": 60,
+        "items": 300,
+        "batch": 8,
+        "steps": 2,
+        "generator": PAPER | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1},
+        "teacher": LLAMA | {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 64},
+        "windows": 16,
+        "product": 128,
+    },
+}
+ROOMS = (2, 4, 8, 20)  # items that a history is padded to: one CUDA graph each
+OBJECTIVE = {
+    "target": "teacher",
+    "generation": 1.0,
+    "rank": 1.0,
+    "margin": 0.001,
+    "reduction": "mean",
+    "ranked_target": True,
+}
+
+
+def main(output: str, device: torch.device, size: dict) -> None:
+    """Measure everything and write it."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    ids = distinct(size["items"], rng)
+    # 8.96 items a user, as in Games.
+    count = np.minimum(5 + rng.geometric(1 / 4.96, size["users"]) - 1, 60)
+    sequences = rng.integers(0, size["items"], count.sum()).astype(np.int32)
+    train, test = split(sequences, count)
+    rate = product_rate(device, size["product"])
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    line = partial(benchmarking.row, dtype="bf16")
+    rows = [line("matrix product", ours=rate / 1e12, unit="TFLOP/s")]
+
+    seconds, work = dwr_epoch(train, ids, size, device)
+    rows.append(line("DWR, 200 epochs", ours=200 * seconds, floor=200 * work / rate))
+    rows[-1]["examples"] = len(train)
+    seconds, work = decode_all(test, ids, size, device)
+    rows.append(line("all test users, beam 20", ours=seconds, floor=work / rate))
+    rows[-1]["users"] = len(test)
+    rows += [line(what, ours=s) for what, s in teach(train, ids, size, device).items()]
+    for row in rows:
+        row["device"] = name
+    benchmarking.write(output, rows)
+
+
+def distinct(items: int, rng: np.random.Generator) -> np.ndarray:
+    """Random identifiers, no two alike, int64 (items, levels)."""
+    number = rng.choice(CODES**LEVELS, items, replace=False)
+    return np.stack([number // CODES**d % CODES for d in reversed(range(LEVELS))], 1)
+
+
+def split(sequences: np.ndarray, count: np.ndarray) -> tuple[Examples, Examples]:
+    """Train and test examples by leave-one-out, histories of at most 20 items."""
+    first, user = np.cumsum(count) - count, np.arange(len(count))
+    owner = np.repeat(user, count - 3)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(count - 3) - (count - 3), count - 3)
+    stops = first[owner] + 1 + place, first + count - 1
+    return tuple(
+        Examples(sequences, who.astype(np.int32), np.maximum(first[who], stop - 20), stop)
+        for who, stop in zip((owner, user), stops, strict=True)
+    )
+
+
+def product_rate(device: torch.device, size: int) -> float:
+    """Operations a second of a bf16 matrix product."""
+    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    return 2 * size**3 / timed(lambda: a @ b, device, 20)
+
+
+def timed(run, device: torch.device, times: int) -> float:
+    """Seconds a run, after three for warm-up; the device is waited for at both ends only."""
+    for _ in range(3):
+        run()
+    wait(device)
+    began = time.perf_counter()
+    for _ in range(times):
+        run()
+    wait(device)
+    return (time.perf_counter() - began) / times
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
+    """Seconds and operations of an epoch of DWR steps, from steps at every padded length."""
+    model = T5(size["generator"] | {"codewords": "level", "causal_encoder": False}).to(device)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=5e-4, fused=True, capturable=device.type == "cuda"
+    )
+    seconds, work, lower = 0.0, 0, 0
+    queries = [1, *(16,) * (LEVELS - 1)]  # `full` trees have a fixed shape
+    for room in ROOMS:
+        rows = np.flatnonzero((train.length > lower) & (train.length <= room))
+        lower = room
+        if not len(rows):
+            continue
+        batch = padded(train, rows, ids, room, size["batch"], device)
+        run = step(model, optimizer, batch, device)
+        seconds += timed(run, device, size["steps"]) * len(rows) / size["batch"]
+        lengths, counts = np.unique(train.length[rows], return_counts=True)
+        for length, n in zip((LEVELS * lengths).tolist(), counts.tolist(), strict=True):
+            work += n * arithmetic.training_step(size["generator"], queries, length)
+        print(f"histories up to {room}: {len(rows)} examples", flush=True)
+    return seconds, work
+
+
+def padded(train: Examples, rows, ids, room: int, batch: int, device) -> Batch:
+    """One batch of fixed shape: random candidates and teacher probabilities."""
+    items = train.histories(np.resize(rows, batch))
+    items = np.pad(items, ((0, 0), (0, room - items.shape[1])), constant_values=-1)
+    table = np.vstack([ids + np.arange(LEVELS) * CODES, np.full((1, LEVELS), PAD)])
+    candidates = torch.from_numpy(ids[np.random.default_rng(0).integers(0, len(ids), (batch, 16))])
+    return Batch(
+        torch.from_numpy(table[items].reshape(batch, -1)).to(device),
+        True,
+        None,
+        torch.full((batch,), LEVELS * room, device=device),
+        candidates.to(device),
+        torch.ones(batch, 16, dtype=torch.bool, device=device),
+        torch.rand(batch, LEVELS, CODES, device=device).softmax(-1).half(),
+    )
+
+
+def step(model: T5, optimizer, batch: Batch, device: torch.device):
+    """A training step; on a GPU one CUDA graph, so that it is launched at once.
+
+    A next batch would be copied into the tensors of `batch`, which the graph reads.
+    """
+
+    def run() -> None:
+        with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
+            loss = objective(model, batch, OBJECTIVE)["loss"]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    if device.type != "cuda":
+        return run
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
+def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:
+    """Seconds and operations to decode every test user once, in batches of equal length."""
+    config = size["generator"] | {"codewords": "level", "causal_encoder": False}
+    model, tree = T5(config).to(device).eval(), PrefixTree.from_ids(ids).to(device)
+    batches, work = [], 0
+    for length in np.unique(test.length):
+        rows = np.flatnonzero(test.length == length)
+        history = tokens(torch.from_numpy(ids[test.histories(rows)])).flatten(1).to(device)
+        batches += history.split(4096)
+        each = arithmetic.encoding(config, history.shape[1])
+        each += arithmetic.decoding(config, [1, 20, 20, 20], history.shape[1])
+        work += each * len(rows)
+
+    def run() -> None:
+        with torch.autocast(device.type, torch.bfloat16):
+            for history in batches:
+                beam_search(model, history, tree, 20, 20, padded=False)
+
+    return timed(run, device, 1), work
+
+
+def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
+    """Seconds for the teacher's candidates and probabilities of all train examples.
+
+    Measured on the windows of some users and scaled to all.
+    """
+    network = teacher.build(size["teacher"] | {"dropout": 0.0, "seed": 0}).to(device).eval()
+    windows, table = teacher.Windows.of(train), teacher.token_table(ids)
+    rows = np.random.default_rng(0).choice(
+        len(windows), min(size["windows"], len(windows)), replace=False
+    )
+    share = len(windows.examples_of(rows)[0]) / len(train)
+
+    def beams() -> None:
+        for part in np.array_split(rows, 4):
+            teacher_beams.candidates(network, windows, part, table, 25)
+
+    @torch.inference_mode()
+    def probabilities() -> None:
+        logits, _ = teacher.target_logits(network, windows, rows, table)
+        teacher.probabilities(logits, "level", 1.0).half().cpu()
+
+    with torch.autocast(device.type, torch.bfloat16):
+        return {
+            "teacher's candidates of all train examples": timed(beams, device, 2) / share,
+            "teacher's probabilities of all train examples": timed(probabilities, device, 2)
+            / share,
+        }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--size", default="games", choices=SIZES)
+    arguments = parser.parse_args()
+    main(arguments.output, torch.device(arguments.device), SIZES[arguments.size])
