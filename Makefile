@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RAW ?= resources/raw
 
-.PHONY: demo test bench setup
+.PHONY: demo test bench performance setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -24,6 +24,11 @@ test: .venv/dev.stamp
 bench: setup
 	$(BIN)/snakemake --cores 2 --resources benchmark=1 --config raw_dir=$(RAW) -- results/benchmarks/table.md
 	cat results/benchmarks/table.md
+
+# The tables of docs/performance.md, after its mark.
+performance: bench
+	sed -i '/^<!-- tables -->/q' docs/performance.md
+	cat results/benchmarks/table.md >> docs/performance.md
 
 setup: .venv/run.stamp
 

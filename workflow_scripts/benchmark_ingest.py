@@ -14,6 +14,7 @@ from lohrec.interactions import core, drop_repeats, renumber
 from lohrec.reviews import read_reviews
 from lohrec.sequences import leave_one_out
 
+FAR = 100_000_000  # lines to extrapolate to, from the last growth
 LINE = '{{"reviewerID": "A{:09d}", "asin": "B{:09d}", "overall": 5.0, "unixReviewTime": {}}}\n'
 
 
@@ -35,6 +36,8 @@ def main(output: str, settings: dict) -> None:
         slope = math.log(seconds[large] / seconds[small]) / math.log(large / small)
         name = f"growth from {small:,} to {large:,} lines"
         rows.append(benchmarking.row(name, "", slope, unit="exponent of time"))
+    whole = seconds[large] * (FAR / large) ** slope
+    rows.append(benchmarking.row(f"{FAR:,} lines, extrapolated", "", whole))
     benchmarking.write(output, rows)
 
 
