@@ -2,16 +2,6 @@
 # raw_dir holds it, simulated reviews otherwise.
 
 
-def measured_on(dataset, kind, path):
-    """An artefact of `dataset`, or of the simulation where the dataset's raw file is not there."""
-
-    def artefact(wildcards):
-        found = settings.find_raw(config["raw_dir"], raw_name(dataset, kind))
-        return f"results/{dataset if found else 'demo'}/{path}"
-
-    return artefact
-
-
 rule benchmark_decoding:
     input:
         sequences=measured_on("instruments_lcrec", "inter", "data/sequences.npy"),

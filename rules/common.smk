@@ -95,6 +95,16 @@ def raw_file(kind):
     return path
 
 
+def measured_on(dataset, kind, path):
+    """An artefact of `dataset`, or of the simulation where the dataset's raw file is not there."""
+
+    def artefact(wildcards):
+        found = settings.find_raw(config["raw_dir"], raw_name(dataset, kind))
+        return f"results/{dataset if found else 'demo'}/{path}"
+
+    return artefact
+
+
 def raw_sizes(*kinds):
     """Bytes of a dataset's own raw files: a replacement that is older than results shows here."""
 

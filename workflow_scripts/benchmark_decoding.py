@@ -88,7 +88,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
         cost = [1000 * wall[n] / users for n in (2, 1)]
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
-    benchmarking.write(output, rows, users=len(sample), items=len(ids))
+        benchmarking.write(output, rows, users=len(sample), items=len(ids))
 
 
 def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:
