@@ -61,7 +61,7 @@ def disk_rows(rng: np.random.Generator) -> list[dict]:
         targets = np.load(path, mmap_mode="r")
         before, began = benchmarking.own_memory(), time.perf_counter()
         for _ in range(100):
-            batch = torch.from_numpy(np.asarray(targets[np.sort(rng.choice(MANY, 256, False))]))
+            batch = torch.from_numpy(np.asarray(targets[np.sort(rng.integers(0, MANY, 256))]))
         seconds, after = (time.perf_counter() - began) / 100, benchmarking.own_memory()
         del batch
     what = f"targets of a batch of 256 of {MANY:,}"
