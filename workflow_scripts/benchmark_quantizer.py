@@ -54,7 +54,7 @@ def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]
 
 
 def use(history: list[dict]) -> dict[str, float]:
-    """Share of every codebook that the kept epoch uses."""
+    """Codewords in use at every level in the kept epoch."""
     kept = next(row for row in history if row["kept"])
     return {name: value for name, value in kept.items() if name.startswith("use_")}
 
