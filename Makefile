@@ -28,7 +28,7 @@ bench: setup
 # The tables of docs/performance.md, after its mark.
 performance: bench
 	sed -i '/^<!-- tables -->/q' docs/performance.md
-	cat results/benchmarks/table.md >> docs/performance.md
+	(echo; cat results/benchmarks/table.md) >> docs/performance.md
 
 setup: .venv/run.stamp
 
