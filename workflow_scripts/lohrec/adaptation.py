@@ -55,7 +55,7 @@ def adapt(
         tokenizer, network = language_models.load(*where, dtype, "adaptation", head=True)
     first = vocabulary.add_codewords(tokenizer, network, settings["seed"])
     if adaptation["checkpointing"]:
-        network.gradient_checkpointing_enable({"use_reentrant": False})
+        network.activation_checkpointing_enable({"use_reentrant": False})
     if adaptation["method"] == "full":
         return Adapted(network, tokenizer, first, lambda: network)
     return _lora(network, tokenizer, first, settings["seed"], adaptation)
