@@ -1,8 +1,8 @@
 """A teacher with words: vocabulary, tasks, packing, LoRA, training and beams."""
 
-import subprocess
-
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tiny_llama
 import torch
@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lohrec import (
     adaptation,
+    artefacts,
     language_models,
     lessons,
     memory_plan,
@@ -410,6 +411,46 @@ def test_a_tokenizer_is_saved_with_the_model(untied, tmp_path):
     assert tokenizer(text)["input_ids"] == own.tokenizer(text)["input_ids"]
 
 
-def test_torchrun_runs_a_module_in_each_process():
-    with pytest.raises(subprocess.CalledProcessError):
-        parallel.launch("lohrec.no_such_module", [], 1)
+def test_two_processes_train_what_one_trains(untied, tmp_path):
+    """Under torchrun on the CPU; on GPUs only the backend of the sums is another."""
+    parts = tiny_llama.split(12)
+    rows = {"split": [], "user": [], "start": [], "stop": []}
+    for name, part in parts.items():
+        rows["split"] += [name] * len(part)
+        for key in ("user", "start", "stop"):
+            rows[key] += getattr(part, key).tolist()
+    pq.write_table(pa.table(rows), tmp_path / "examples.parquet")
+    np.save(tmp_path / "sequences.npy", parts["train"].sequences)
+    np.save(tmp_path / "ids.npy", tiny_llama.identifiers())
+    items = {"title": tiny_llama.TITLES, "description": tiny_llama.DESCRIPTIONS}
+    pq.write_table(pa.table(items), tmp_path / "items.parquet")
+    inputs = {
+        "sequences": str(tmp_path / "sequences.npy"),
+        "examples": str(tmp_path / "examples.parquet"),
+        "ids": str(tmp_path / "ids.npy"),
+        "catalogue": str(tmp_path / "items.parquet"),
+        "templates": str(ROOT / "config/tasks/english.yaml"),
+    }
+    settings = tiny_llama.settings(untied, dropout=0.0, evaluations=1, batch_size=48)
+    found = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        outputs = {
+            "model": str(folder / "model/model.safetensors"),
+            "history": str(folder / "history.parquet"),
+        }
+        folder.mkdir()
+        job = [inputs, outputs, settings, None, {}, {"count": 0, "memory_gb": 0}, 1]
+        artefacts.write_json(folder / "job.json", job)
+        parallel.launch("lohrec.teacher_job", [str(folder / "job.json")], processes)
+        row = pq.read_table(outputs["history"]).to_pylist()[0]
+        found.append((row, AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()))
+    (one, alone), (two, together) = found
+    for name in ("loss", "dev_loss", "dev_recall@10"):
+        assert one[name] == pytest.approx(two[name], abs=1e-4)
+    # AdamW divides by the gradients' size, which lifts rounding where they are all but zero.
+    differ = torch.cat([(alone[n] - together[n]).abs().flatten() for n in alone])
+    assert differ.median() < 1e-5 and (differ > 1e-3).float().mean() < 0.01
+    original = AutoModelForCausalLM.from_pretrained(untied).state_dict()
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert (alone[name] - original[name]).abs().mean() > 1e-4
