@@ -35,11 +35,18 @@ wildcard_constraints:
     variant=any_of(REPORTED),
     generator=any_of(TRAINED),
     seed=r"\d+",
+    fold=r"\d+",
+    shard=r"\d+",
 
 
 def section(name):
     """A section of the dataset's settings, as a parameter."""
     return lambda wildcards: SETTINGS[wildcards.dataset][name]
+
+
+def sections(*names):
+    """Several sections by name, as one parameter."""
+    return lambda wildcards: {name: SETTINGS[wildcards.dataset][name] for name in names}
 
 
 def code(rule):
@@ -137,6 +144,73 @@ def downloads():
     }
 
 
+def reads_words(dataset):
+    """Whether a dataset's teacher reads more than codewords."""
+    return SETTINGS[dataset]["teacher"]["kind"] != "scratch"
+
+
+def checked_language_model(wildcards):
+    """The report that a pretrained teacher can be had, before hours of work for it."""
+    if SETTINGS[wildcards.dataset]["teacher"]["kind"] != "pretrained":
+        return {}
+    return {"checked": ancient(f"results/{wildcards.dataset}/teacher/language_model.json")}
+
+
+def words_of_teacher(wildcards):
+    """What a teacher with words reads beyond the sequences."""
+    if not reads_words(wildcards.dataset):
+        return {}
+    tasks = SETTINGS[wildcards.dataset]["tasks"]
+    templates = Path(tasks["templates"])
+    inputs = {
+        "catalogue": f"results/{wildcards.dataset}/data/items.parquet",
+        "templates": str(templates if templates.exists() else Path(workflow.basedir) / templates),
+    }
+    if tasks["user_texts"]:
+        inputs["user_texts"] = tasks["user_texts"]
+        inputs["users"] = f"results/{wildcards.dataset}/data/users.parquet"
+    return inputs | checked_language_model(wildcards)
+
+
+def teacher_settings(folds):
+    """The sections that a teacher's training depends on, and nothing that it does not."""
+
+    def chosen(wildcards):
+        names = ["teacher"]
+        names += ["adaptation", "tasks"] if reads_words(wildcards.dataset) else []
+        names += ["sharding"] if folds else []
+        return sections(*names)(wildcards)
+
+    return chosen
+
+
+def teacher_memory(wildcards, resources):
+    """Memory of the GPU that trains the teacher; see `cuda` for the name `resources`."""
+    return SETTINGS[wildcards.dataset]["cuda"]["train_teacher"]
+
+
+def teacher_of_shard(wildcards):
+    """The model that computes a shard: where there are folds, one that has not learned from it."""
+    folder, folds = f"results/{wildcards.dataset}/teacher", SETTINGS[wildcards.dataset]["sharding"]
+    if folds["folds"] > 1:
+        folder += f"/folds/{int(wildcards.shard) % folds['folds']}"
+    return {
+        "model": f"{folder}/model/model.safetensors",
+        "config": f"{folder}/model/config.json",
+    }
+
+
+def shards_of(name):
+    """A file of every shard, in order."""
+
+    def paths(wildcards):
+        sharding = SETTINGS[wildcards.dataset]["sharding"]
+        every = range(sharding["folds"] * sharding["shards"])
+        return [f"results/{wildcards.dataset}/teacher/shards/{shard}/{name}" for shard in every]
+
+    return paths
+
+
 def generator_model(dataset, generator, seed):
     return f"results/{dataset}/generators/{generator}/seed_{seed}/model.safetensors"
 
@@ -217,7 +291,7 @@ def require_gpus():
         (job.wildcards.dataset, job.rule.name): need
         for job in sorted(workflow.dag.needrun_jobs(), key=lambda job: order.index(job.rule.name))
         if "cuda" in job.params.keys()
-        for need in [SETTINGS[job.wildcards.dataset]["cuda"][job.rule.name]]
+        for need in [job.params.cuda]
         if need["count"]
     }
     if not needs or not workflow.local_exec:

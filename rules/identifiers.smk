@@ -3,6 +3,7 @@
 
 rule embed_items:
     input:
+        unpack(checked_language_model),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         embeddings="results/{dataset}/text/embeddings.npy",

@@ -79,6 +79,7 @@ rule recommend_teacher:
         gpu=gpus("recommend_teacher"),
     params:
         code=code("recommend_teacher"),
+        teacher=lambda wildcards: {"constrained": VARIANTS[wildcards.variant]["constrained"]},
         decoding=section("decoding"),
         cuda=cuda("recommend_teacher"),
     script:

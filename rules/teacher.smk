@@ -2,8 +2,25 @@
 # Distillation and ranking wait for it, so its jobs go first.
 
 
+rule check_language_model:
+    output:
+        report="results/{dataset}/teacher/language_model.json",
+    log:
+        "logs/{dataset}/check_language_model.log",
+    priority: 2
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("check_language_model"),
+        settings=sections("teacher", "adaptation"),
+        memory_gb=teacher_memory,
+    script:
+        "../workflow_scripts/check_language_model.py"
+
+
 rule train_teacher:
     input:
+        unpack(words_of_teacher),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
@@ -23,26 +40,40 @@ rule train_teacher:
         gpu=gpus("train_teacher"),
     params:
         code=code("train_teacher"),
-        teacher=section("teacher"),
+        settings=teacher_settings(folds=False),
         cuda=cuda("train_teacher"),
     script:
         "../workflow_scripts/train_teacher.py"
 
 
+# One for each fold of the users, which has learned from all others.
+use rule train_teacher as train_fold_teacher with:
+    output:
+        model="results/{dataset}/teacher/folds/{fold}/model/model.safetensors",
+        config="results/{dataset}/teacher/folds/{fold}/model/config.json",
+        history="results/{dataset}/teacher/folds/{fold}/history.parquet",
+    log:
+        "logs/{dataset}/train_fold_teacher/{fold}.log",
+    benchmark:
+        "benchmarks/{dataset}/train_fold_teacher/{fold}.tsv"
+    params:
+        code=code("train_teacher"),
+        settings=teacher_settings(folds=True),
+        cuda=cuda("train_teacher"),
+
+
 rule generate_candidates:
     input:
+        unpack(teacher_of_shard),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
-        model="results/{dataset}/teacher/model/model.safetensors",
-        config="results/{dataset}/teacher/model/config.json",
     output:
-        beams="results/{dataset}/teacher/beams.npy",
-        report="results/{dataset}/teacher/candidates.json",
+        beams="results/{dataset}/teacher/shards/{shard}/beams.npy",
     log:
-        "logs/{dataset}/generate_candidates.log",
+        "logs/{dataset}/generate_candidates/{shard}.log",
     benchmark:
-        "benchmarks/{dataset}/generate_candidates.tsv"
+        "benchmarks/{dataset}/generate_candidates/{shard}.tsv"
     priority: 1
     conda:
         "../envs/lohrec.yaml"
@@ -51,25 +82,45 @@ rule generate_candidates:
         gpu=gpus("generate_candidates"),
     params:
         code=code("generate_candidates"),
-        candidates=section("candidates"),
+        settings=sections("candidates", "sharding"),
         cuda=cuda("generate_candidates"),
     script:
         "../workflow_scripts/generate_candidates.py"
 
 
-rule score_codewords:
+rule gather_candidates:
     input:
+        shards=shards_of("beams.npy"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
-        model="results/{dataset}/teacher/model/model.safetensors",
-        config="results/{dataset}/teacher/model/config.json",
     output:
-        probabilities="results/{dataset}/teacher/probabilities.npy",
+        beams="results/{dataset}/teacher/beams.npy",
+        report="results/{dataset}/teacher/candidates.json",
     log:
-        "logs/{dataset}/score_codewords.log",
+        "logs/{dataset}/gather_candidates.log",
+    priority: 1
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("gather_candidates"),
+        sharding=section("sharding"),
+    script:
+        "../workflow_scripts/gather_candidates.py"
+
+
+rule score_codewords:
+    input:
+        unpack(teacher_of_shard),
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        probabilities="results/{dataset}/teacher/shards/{shard}/probabilities.npy",
+    log:
+        "logs/{dataset}/score_codewords/{shard}.log",
     benchmark:
-        "benchmarks/{dataset}/score_codewords.tsv"
+        "benchmarks/{dataset}/score_codewords/{shard}.tsv"
     priority: 1
     conda:
         "../envs/lohrec.yaml"
@@ -78,7 +129,26 @@ rule score_codewords:
         gpu=gpus("score_codewords"),
     params:
         code=code("score_codewords"),
-        probabilities=section("probabilities"),
+        settings=sections("probabilities", "sharding"),
         cuda=cuda("score_codewords"),
     script:
         "../workflow_scripts/score_codewords.py"
+
+
+rule gather_probabilities:
+    input:
+        shards=shards_of("probabilities.npy"),
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+    output:
+        probabilities="results/{dataset}/teacher/probabilities.npy",
+    log:
+        "logs/{dataset}/gather_probabilities.log",
+    priority: 1
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("gather_probabilities"),
+        sharding=section("sharding"),
+    script:
+        "../workflow_scripts/gather_probabilities.py"

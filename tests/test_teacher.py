@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
-from lohrec import teacher, teacher_training
+from lohrec import lessons, questions, teacher, teacher_training
 from lohrec.examples import Examples
 
 SETTINGS = {
@@ -29,6 +29,11 @@ SETTINGS = {
     "seed": 0,
 }
 CPU = torch.device("cpu")
+
+
+def train(examples, ids, settings, path=None):
+    taught = lessons.CodewordLessons(examples["train"], ids, settings)
+    return teacher_training.train(taught, examples["dev"], settings, CPU, path, "this")
 
 
 def split(lengths: list[int], items: int, seed: int = 0) -> dict[str, Examples]:
@@ -101,25 +106,22 @@ def test_batches_hold_every_window_once_and_alike_numbers_of_targets():
 def test_target_logits_equal_one_full_forward_an_example(data):
     train, ids = data[0]["train"], data[1]
     model, table = teacher.build(SETTINGS).eval(), teacher.token_table(ids)
-    windows = teacher.Windows.of(train)
-    rows = np.array([3, 0, 11])
+    asked = questions.CodewordQuestions(train, ids).ask(np.array([3, 0, 11]), answered=True)
     with torch.no_grad():
-        logits, tokens = teacher.target_logits(model, windows, rows, table)
-        for number, example in enumerate(windows.examples_of(rows)[0]):
+        logits = teacher.answer_logits(model, asked)
+        for number, example in enumerate(asked.example):
             history = train.sequences[train.start[example] : train.stop[example]]
             own = table[train.target[example]]
             sequence = [teacher.START, *table[history].reshape(-1), *own]
             expected = model(torch.tensor([sequence])).logits[0, -5:-1]
             torch.testing.assert_close(logits[number], expected, atol=1e-5, rtol=1e-4)
-            assert tokens[number].tolist() == own.tolist()
+            assert asked.answer[number].tolist() == own.tolist()
 
 
 def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monkeypatch):
     examples, ids = data
     path = tmp_path / "state.pt"
-    whole, history = teacher_training.train(
-        examples["train"], examples["dev"], ids, SETTINGS, CPU, path, {"code": 1}
-    )
+    whole, history = train(examples, ids, SETTINGS, path)
     loss = history["loss"].to_pylist()
     assert loss[-1] < loss[0] < np.log(1026) * 1.1
     assert not whole.training
@@ -136,14 +138,10 @@ def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monke
     path.unlink()
     monkeypatch.setattr(teacher_training, "accuracy", killed)
     with pytest.raises(KeyboardInterrupt):
-        teacher_training.train(
-            examples["train"], examples["dev"], ids, SETTINGS, CPU, path, {"code": 1}
-        )
+        train(examples, ids, SETTINGS, path)
     monkeypatch.setattr(teacher_training, "accuracy", evaluate)
-    again, resumed = teacher_training.train(
-        examples["train"], examples["dev"], ids, SETTINGS, CPU, path, {"code": 1}
-    )
-    columns = [name for name in history.column_names if name != "seconds"]
+    again, resumed = train(examples, ids, SETTINGS, path)
+    columns = [name for name in history.column_names if "second" not in name]
     assert resumed.select(columns).equals(history.select(columns))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
@@ -152,10 +150,8 @@ def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monke
     test = examples["test"]
     sequences = test.sequences.copy()
     sequences[test.stop] = 0
-    train, dev = (
-        Examples(sequences, e.user, e.start, e.stop) for e in (examples["train"], examples["dev"])
-    )
-    other, _ = teacher_training.train(train, dev, ids, SETTINGS, CPU)
+    changed = {name: Examples(sequences, e.user, e.start, e.stop) for name, e in examples.items()}
+    other, _ = train(changed, ids, SETTINGS)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, other.state_dict()[name])
 
@@ -163,7 +159,7 @@ def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monke
 def test_a_teacher_that_has_learned_a_rule_finds_the_next_item(data):
     examples, ids = data
     settings = SETTINGS | {"epochs": 80, "evaluations": 2, "dropout": 0.0}
-    _, history = teacher_training.train(examples["train"], examples["dev"], ids, settings, CPU)
+    _, history = train(examples, ids, settings)
     assert history["dev_recall@10"][-1].as_py() > 0.9
 
 
@@ -191,9 +187,7 @@ def test_probabilities_are_softmaxes_over_the_level_or_over_all_codewords():
     torch.testing.assert_close(every, F.softmax(logits[..., :1024], -1))
 
 
-def test_an_unknown_kind_is_a_clear_error():
-    with pytest.raises(ValueError, match=r"teacher.kind .*'oracle'.*scratch"):
-        teacher.build(SETTINGS | {"kind": "oracle"})
+def test_wrong_sizes_and_missing_models_are_clear_errors():
     with pytest.raises(ValueError, match=r"teacher.hidden \(30\)"):
         teacher.build(SETTINGS | {"hidden": 30, "heads": 4})
     with pytest.raises(FileNotFoundError, match="train it first"):
@@ -202,6 +196,8 @@ def test_an_unknown_kind_is_a_clear_error():
 
 def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     import correct_candidates
+    import gather_candidates
+    import gather_probabilities
     import generate_candidates
     import order_by_cooccurrence
     import order_by_distance
@@ -223,22 +219,31 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     run = [{}, {"count": 0, "memory_gb": 0}, 1]
     model = str(tmp_path / "teacher" / "model" / "model.safetensors")
 
-    train_teacher.main(
-        *common, model, str(tmp_path / "teacher" / "history.parquet"), SETTINGS, *run
-    )
+    names = ("sequences", "examples", "ids")
+    inputs = dict(zip(names, common, strict=True))
+    outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
+    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, None, *run)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")
-    generate_candidates.main(*common, model, beams, report, candidates, *run)
+    sharding = {"folds": 1, "shards": 3}
+    settings = {"candidates": candidates, "sharding": sharding}
+    shards = [str(tmp_path / "shards" / f"{n}.npy") for n in range(3)]
+    for number, shard in enumerate(shards):
+        generate_candidates.main(*common, model, shard, number, settings, *run)
+    gather_candidates.main(shards, *common, beams, report, sharding)
     probabilities = str(tmp_path / "teacher" / "probabilities.npy")
     scoring = {"codewords": "level", "temperature": 1.0, "batch_size": 16}
-    score_codewords.main(*common, model, probabilities, scoring, *run)
+    settings = {"probabilities": scoring, "sharding": sharding}
+    for number, shard in enumerate(shards):
+        score_codewords.main(*common, model, shard, number, settings, *run)
+    gather_probabilities.main(shards, *common[:2], probabilities, sharding)
     correct_candidates.main(beams, *common, str(tmp_path / "llm.npy"), report, candidates)
     order_by_distance.main(*common, str(tmp_path / "distance.npy"), report, candidates)
     order_by_cooccurrence.main(*common, str(tmp_path / "cooccurrence.npy"), report, candidates)
     decoding = {"beams": 6, "top": 5, "batch_size": 16, "exclude_history": True}
     table = str(tmp_path / "recommendations.parquet")
-    recommend_teacher.main(*common, model, table, decoding, *run[1:])
+    recommend_teacher.main(*common, model, table, decoding, True, *run[1:])
 
     train = examples["train"]
     assert np.load(beams).shape == (len(train), 5, 4)

@@ -6,7 +6,8 @@ import torch
 
 from lohrec import teacher
 from lohrec.prefix_tree import PrefixTree
-from lohrec.teacher_beams import Beams, beam_search, candidates, next_items, read
+from lohrec.questions import Asked, CodewordQuestions
+from lohrec.teacher_beams import Beams, answers, beam_search, items_only, read
 
 SETTINGS = {
     "kind": "scratch",
@@ -44,6 +45,12 @@ def histories(items: int, rows: int, longest: int) -> np.ndarray:
 def prompts_and_lengths(ids: np.ndarray, history: np.ndarray):
     tokens = teacher.prompts(history, teacher.token_table(ids))
     return tokens, torch.from_numpy(1 + 4 * (history >= 0).sum(1))
+
+
+def next_items(model, tokens, length, beams, tree, excluded=None):
+    asked = Asked(None, tokens, torch.arange(len(tokens)), length, None)
+    found = answers(model, asked, beams, 0, tree, excluded)
+    return found.leaf, found.score
 
 
 def test_unconstrained_equals_generate(model):
@@ -128,7 +135,9 @@ def test_examples_of_a_window_equal_prompts_of_their_own(model):
         place=np.array([1, 4, 6, 3, 2]),
     )
     rows = np.array([1, 0])
-    found = candidates(model, windows, rows, table, 25)
+    asking = CodewordQuestions.__new__(CodewordQuestions)
+    asking.windows, asking.table = windows, table
+    found = answers(model, asking.ask(rows, answered=False), 25, 0)
     for number, example in enumerate(windows.examples_of(rows)[0]):
         start = windows.start[windows.row[example]]
         history = sequences[start : start + windows.place[example]][None]
@@ -141,8 +150,33 @@ def test_examples_of_a_window_equal_prompts_of_their_own(model):
 def test_a_token_of_another_level_is_no_codeword():
     token = torch.tensor([[[0, 256, 512, 768], [255, 511, 767, 1023], [256, 255, 1024, 1025]]])
     assert Beams(token, torch.zeros(1, 3), None).codewords.tolist() == [
-        [[0, 0, 0, 0], [255, 255, 255, 255], [-1, -1, -1, -1]]
+        [[0, 0, 0, 0], [255, 255, 255, 255], [-1, -1, -2, -2]]
     ]
+
+
+def test_unconstrained_lists_hold_items_only_and_in_order(model):
+    ids = random_ids(150, 4)
+    tree = PrefixTree.from_ids(ids)
+    tokens, length = prompts_and_lengths(ids, histories(150, 5, 4))
+    found = beam_search(model, read(model, tokens), torch.arange(5), length, 30)
+    # Some beams become identifiers of items, so that both kinds are there.
+    token = found.token.clone()
+    token[:, ::3] = torch.from_numpy(teacher.token_table(ids)[:10])
+    found = Beams(token, found.score, None)
+    excluded = tree.leaf_of_item()[:2].expand(5, -1)
+    leaf, score = items_only(found, tree, excluded)
+    known = {tuple(row): n for n, row in enumerate(np.unique(ids, axis=0).tolist())}
+    for row in range(5):
+        beams = found.codewords[row].tolist()
+        expected = [
+            (known[tuple(beam)], s)
+            for beam, s in zip(beams, found.score[row].tolist(), strict=True)
+            if tuple(beam) in known and known[tuple(beam)] not in excluded[row].tolist()
+        ]
+        assert expected
+        assert leaf[row, : len(expected)].tolist() == [n for n, _ in expected]
+        assert score[row, : len(expected)].tolist() == [s for _, s in expected]
+        assert (leaf[row, len(expected) :] == -1).all()
 
 
 def test_every_token_may_follow_where_nothing_forbids(model):

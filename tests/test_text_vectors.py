@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lohrec import text_vectors
+from lohrec import language_models, text_vectors
 
 WORDS = ["halo", "gears", "of", "war", "racing", "wheel", "red", "blue", "pad", "for", "the"]
 WORDS += ["console", "edition", "game"]
@@ -150,13 +150,13 @@ def test_weights_that_are_not_all_there_are_refused(checkpoint, settings, tmp_pa
     weights.pop("model.layers.1.mlp.up_proj.weight")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"lacks 1 weights.*layers\.1\.mlp\.up_proj"):
-        text_vectors.load_model(str(folder), None, "float32")
+        language_models.load(str(folder), None, "float32", "text", False)
 
 
 def test_a_hub_name_without_a_network_fails_with_a_remedy(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(FileNotFoundError, match=r"'no/such' cannot be loaded[^$]*HF_HUB_OFFLINE=1"):
-        text_vectors.load_model("no/such", "a" * 40, "float32")
+        language_models.load("no/such", "a" * 40, "float32", "text", False)
 
 
 def lsa(titles, descriptions, dimensions=8, max_features=1000):

@@ -97,6 +97,8 @@ def run(finished: Path, tmp_path: Path) -> Path:
 AFTER_TEACHER = {
     "generate_candidates": 1,
     "score_codewords": 1,
+    "gather_candidates": 1,
+    "gather_probabilities": 1,
     "correct_candidates": 1,
     "train_generator": 2,
     "recommend_generator": 1,
@@ -127,6 +129,7 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
             {"presets": {"demo": {"probabilities": {"temperature": 2.0}}}},
             {
                 "score_codewords": 1,
+                "gather_probabilities": 1,
                 "train_generator": 2,
                 "recommend_generator": 1,
                 "evaluate": 1,
@@ -194,8 +197,8 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     data = {"download_reviews", "ingest_reviews", "split_sequences"}
     ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
     tiger = ids | {"train_generator", "recommend_generator"}
-    distill = tiger | {"train_teacher", "score_codewords"}
-    llm = {"train_teacher", "generate_candidates", "correct_candidates"}
+    distill = tiger | {"train_teacher", "score_codewords", "gather_probabilities"}
+    llm = {"train_teacher", "generate_candidates", "gather_candidates", "correct_candidates"}
     assert needs("popularity") == data | {"recommend_popularity"}
     assert needs("lcrec") == ids | {"train_teacher", "recommend_teacher"}
     assert needs("tiger") == needs("smooth") == tiger
@@ -287,6 +290,10 @@ def rules() -> dict[str, dict[str, set[str]]]:
 # Inputs that a rule names by functions.
 BY_FUNCTION = {
     "ingest_lcrec": {"item"},
+    "generate_candidates": {"model", "config"},
+    "score_codewords": {"model", "config"},
+    "train_teacher": {"catalogue", "templates", "user_texts", "users", "checked"},
+    "embed_items": {"checked"},
     "train_generator": {"prior", "teacher", "start"},
 }
 

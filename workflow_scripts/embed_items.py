@@ -30,8 +30,8 @@ def main(catalogue: str, embeddings: str, text: dict, cuda: dict, threads: int) 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
         main(
-            **snakemake.input,  # noqa: F821
-            **snakemake.output,  # noqa: F821
+            snakemake.input.catalogue,  # noqa: F821
+            snakemake.output.embeddings,  # noqa: F821
             text=snakemake.params.text,  # noqa: F821
             cuda=snakemake.params.cuda,  # noqa: F821
             threads=snakemake.threads,  # noqa: F821

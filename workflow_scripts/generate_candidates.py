@@ -1,10 +1,10 @@
-"""Let the teacher write raw candidates for every train example (C1 of Eq. 15)."""
+"""Let the teacher write raw candidates for one shard of the train examples (C1 of Eq. 15)."""
 
 from pathlib import Path
 
 import numpy as np
 
-from lohrec import artefacts, devices, joblog, priors, teacher, teacher_beams
+from lohrec import devices, folds, joblog, questions, teacher, teacher_beams
 from lohrec import examples as windows
 from lohrec.checkpoints import fingerprint
 from lohrec.partial_array import PartialArray
@@ -17,46 +17,46 @@ def main(
     ids: str,
     model: str,
     beams: str,
-    report: str,
-    settings: dict,
+    shard: int,
+    settings: dict[str, dict],
     code: dict,
     cuda: dict,
     threads: int,
 ) -> None:
-    """Write beams.npy, int16 (train examples, beams, 4), and a report on them.
+    """Write beams.npy, int16 (the shard's examples, beams, 4).
 
     Args:
         sequences: sequences.npy.
         examples: examples.parquet.
         ids: semantic_ids.npy.
-        model: model.safetensors of the teacher.
-        beams: beams.npy; -1 stands for a token that is no codeword of its level.
-        report: candidates.json.
-        settings: section `candidates`.
+        model: model.safetensors of the shard's teacher.
+        beams: beams.npy; -1 stands for a codeword of another level, -2 for a word.
+        shard: number of the shard.
+        settings: sections `candidates` and `sharding`.
         code: hashes of the program.
         cuda: GPUs of this step.
         threads: CPU threads.
     """
     device = devices.acquire(cuda, threads)
-    loaded, semantic = windows.load(sequences, examples, "train"), np.load(ids)
-    network, table = teacher.load(Path(model).parent, device), teacher.token_table(semantic)
-    tree = PrefixTree.from_ids(semantic).to(device) if settings["constrained"] else None
-    shared = teacher.Windows.of(loaded)
+    chosen, parts = settings["candidates"], settings["sharding"]
+    train, semantic = windows.load(sequences, examples, "train"), np.load(ids)
+    _, own = folds.shard(train, shard, parts["folds"], parts["shards"])
+    network = teacher.load(Path(model).parent, device)
+    asking = questions.of(Path(model).parent, own, semantic)
+    tree = PrefixTree.from_ids(semantic).to(device) if chosen["constrained"] else None
     made_of = fingerprint(
-        [settings, code],
-        *(semantic, loaded.stop, np.asarray(loaded.sequences), np.memmap(model, np.uint8, "r")),
+        [settings, shard, code],
+        *(semantic, own.stop, np.asarray(own.sequences), np.memmap(model, np.uint8, "r")),
     )
-    shape = (len(loaded), settings["beams"], teacher.LEVELS)
+    shape = (len(own), chosen["beams"], teacher.LEVELS)
     raw = PartialArray(beams, shape, np.int16, made_of)
-    batches = shared.batches(settings["batch_size"])
-    for rows in raw.remaining(batches, "generating candidates"):
-        with devices.autocast(device, settings["bf16"]):
-            found = teacher_beams.candidates(network, shared, rows, table, settings["beams"], tree)
-        raw.values[shared.examples_of(rows)[0]] = found.codewords.cpu().numpy()
-    quality = priors.beam_quality(raw.values, loaded.target, semantic)
-    print(", ".join(f"{name} {value}" for name, value in quality.items()))
+    for part in raw.remaining(asking.batches(chosen["batch_size"]), "generating candidates"):
+        asked = asking.ask(part, answered=False).to(device)
+        with devices.autocast(device, chosen["bf16"]):
+            found = teacher_beams.answers(network, asked, chosen["beams"], asking.first, tree)
+        raw.values[asked.example] = found.codewords.cpu().numpy()
+    print(f"{len(own):,} examples in {raw.seconds:.0f} s")
     raw.finish()
-    artefacts.write_json(report, quality | {"seconds": raw.seconds})
 
 
 if __name__ == "__main__":
@@ -67,8 +67,8 @@ if __name__ == "__main__":
             snakemake.input.ids,  # noqa: F821
             snakemake.input.model,  # noqa: F821
             snakemake.output.beams,  # noqa: F821
-            snakemake.output.report,  # noqa: F821
-            snakemake.params.candidates,  # noqa: F821
+            int(snakemake.wildcards.shard),  # noqa: F821
+            snakemake.params.settings,  # noqa: F821
             snakemake.params.code,  # noqa: F821
             snakemake.params.cuda,  # noqa: F821
             snakemake.threads,  # noqa: F821

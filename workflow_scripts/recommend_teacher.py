@@ -1,11 +1,11 @@
-"""Recommend with the teacher itself: constrained beam search for dev and test users."""
+"""Recommend with the teacher itself, for dev and test users."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lohrec import devices, joblog, recommendations, teacher, teacher_beams
+from lohrec import devices, joblog, questions, recommendations, teacher, teacher_beams
 from lohrec import examples as windows
 from lohrec.prefix_tree import PrefixTree
 
@@ -17,6 +17,7 @@ def main(
     model: str,
     output: str,
     decoding: dict,
+    constrained: bool,
     cuda: dict,
     threads: int,
 ) -> None:
@@ -29,33 +30,46 @@ def main(
         model: model.safetensors of the teacher.
         output: recommendations.parquet.
         decoding: settings `beams`, `top`, `batch_size`, `exclude_history`.
+        constrained: whether the prefix tree forbids identifiers of no item. Without it they take
+            beams and are left out of the lists, which so end early.
         cuda: GPUs of this step.
         threads: CPU threads.
     """
     device = devices.acquire(cuda, threads)
     semantic = np.load(ids)
-    network, table = teacher.load(Path(model).parent, device), teacher.token_table(semantic)
+    network = teacher.load(Path(model).parent, device)
     tree = PrefixTree.from_ids(semantic).to(device)
     leaf_of_item = np.append(tree.leaf_of_item().cpu().numpy(), -1)  # item -1 is padding
     top, tables = decoding["top"], []
     for split in ("dev", "test"):
         loaded = windows.load(sequences, examples, split)
-        order = np.argsort(loaded.length, kind="stable")
-        batches = np.split(order, range(decoding["batch_size"], len(order), decoding["batch_size"]))
-        leaf = torch.empty(len(loaded), top, dtype=torch.long)
-        score = torch.empty(len(loaded), top)
-        for rows in joblog.progress(batches, f"recommending ({split})", unit="batch"):
-            history = loaded.histories(rows)
-            excluded = torch.from_numpy(leaf_of_item[history]).to(device)
-            found = teacher_beams.next_items(
-                network,
-                teacher.prompts(history, table).to(device),
-                torch.from_numpy(1 + teacher.LEVELS * loaded.length[rows]).to(device),
-                decoding["beams"],
-                tree,
-                excluded if decoding["exclude_history"] else None,
-            )
-            leaf[rows], score[rows] = (part[:, :top].cpu() for part in found)
+        asking = questions.of(Path(model).parent, loaded, semantic)
+        leaf = torch.full((len(loaded), top), -1)
+        score = torch.full((len(loaded), top), -torch.inf)
+        batches = asking.batches(decoding["batch_size"])
+        invalid = 0
+        for part in joblog.progress(batches, f"recommending ({split})", unit="batch"):
+            asked = asking.ask(part, answered=False).to(device)
+            history = torch.from_numpy(leaf_of_item[loaded.histories(asked.example)]).to(device)
+            excluded = history if decoding["exclude_history"] else None
+            width = decoding["beams"], asking.first
+            if constrained:
+                found = teacher_beams.answers(network, asked, *width, tree, excluded)
+                leaves, scores = found.leaf, found.score
+            else:
+                found = teacher_beams.answers(network, asked, *width)
+                leaves, scores = teacher_beams.items_only(found, tree, excluded)
+                invalid += int((leaves < 0).sum())
+                # Every user needs a list; an item of the history is never a target.
+                none = leaves[:, 0] < 0
+                last = torch.from_numpy(loaded.length[asked.example] - 1).to(device)
+                leaves[none, 0] = history.gather(1, last[:, None])[none, 0]
+            width = min(top, leaves.shape[1])
+            leaf[asked.example, :width] = leaves[:, :width].cpu()
+            score[asked.example, :width] = scores[:, :width].cpu()
+        if not constrained:
+            share = invalid / (len(loaded) * decoding["beams"])
+            print(f"{split}: {share:.2%} of the beams are no items, or in the history")
         tables.append(recommendations.from_leaves(split, loaded.user, leaf, score, tree))
     recommendations.write(output, tables)
 
@@ -69,6 +83,7 @@ if __name__ == "__main__":
             snakemake.input.model,  # noqa: F821
             snakemake.output.recommendations,  # noqa: F821
             snakemake.params.decoding,  # noqa: F821
+            snakemake.params.teacher["constrained"],  # noqa: F821
             snakemake.params.cuda,  # noqa: F821
             snakemake.threads,  # noqa: F821
         )

@@ -1,11 +1,11 @@
-"""Write the teacher's probabilities of every codeword at every train target (Eq. 12)."""
+"""Write the teacher's probabilities of every codeword at a shard's train targets (Eq. 12)."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lohrec import devices, joblog, teacher
+from lohrec import devices, folds, joblog, questions, teacher
 from lohrec import examples as windows
 from lohrec.checkpoints import fingerprint
 from lohrec.partial_array import PartialArray
@@ -17,42 +17,46 @@ def main(
     ids: str,
     model: str,
     probabilities: str,
-    settings: dict,
+    shard: int,
+    settings: dict[str, dict],
     code: dict,
     cuda: dict,
     threads: int,
 ) -> None:
-    """Write probabilities.npy, float16 (train examples, 4, codewords), teacher-forced.
+    """Write probabilities.npy, float16 (the shard's examples, 4, codewords), teacher-forced.
 
     Args:
         sequences: sequences.npy.
         examples: examples.parquet.
         ids: semantic_ids.npy.
-        model: model.safetensors of the teacher.
+        model: model.safetensors of the shard's teacher.
         probabilities: probabilities.npy.
-        settings: section `probabilities`; `codewords` decides over what the softmax runs: the 256
-            of the level, or all 1,024.
+        shard: number of the shard.
+        settings: sections `probabilities` and `sharding`; `codewords` decides over what the
+            softmax runs: the 256 of the level, or all 1,024.
         code: hashes of the program.
         cuda: GPUs of this step.
         threads: CPU threads.
     """
     device = devices.acquire(cuda, threads)
-    loaded, semantic = windows.load(sequences, examples, "train"), np.load(ids)
-    network, table = teacher.load(Path(model).parent, device), teacher.token_table(semantic)
-    shared = teacher.Windows.of(loaded)
+    chosen, parts = settings["probabilities"], settings["sharding"]
+    train, semantic = windows.load(sequences, examples, "train"), np.load(ids)
+    _, own = folds.shard(train, shard, parts["folds"], parts["shards"])
+    network = teacher.load(Path(model).parent, device)
+    asking = questions.of(Path(model).parent, own, semantic)
     made_of = fingerprint(
-        [settings, code],
-        *(semantic, loaded.stop, np.asarray(loaded.sequences), np.memmap(model, np.uint8, "r")),
+        [settings, shard, code],
+        *(semantic, own.stop, np.asarray(own.sequences), np.memmap(model, np.uint8, "r")),
     )
-    width = teacher.CODES if settings["codewords"] == "level" else teacher.LEVELS * teacher.CODES
-    scored = PartialArray(probabilities, (len(loaded), teacher.LEVELS, width), np.float16, made_of)
-    batches = shared.batches(settings["batch_size"])
-    for rows in scored.remaining(batches, "scoring codewords"):
+    width = teacher.CODES if chosen["codewords"] == "level" else teacher.LEVELS * teacher.CODES
+    scored = PartialArray(probabilities, (len(own), teacher.LEVELS, width), np.float16, made_of)
+    over = chosen["codewords"], chosen["temperature"], asking.first
+    for part in scored.remaining(asking.batches(chosen["batch_size"]), "scoring codewords"):
+        asked = asking.ask(part, answered=True).to(device)
         with torch.inference_mode():
-            logits, _ = teacher.target_logits(network, shared, rows, table)
-            found = teacher.probabilities(logits, settings["codewords"], settings["temperature"])
-        scored.values[shared.examples_of(rows)[0]] = found.half().cpu().numpy()
-    print(f"{len(loaded):,} examples in {scored.seconds:.0f} s")
+            found = teacher.probabilities(teacher.answer_logits(network, asked), *over)
+        scored.values[asked.example] = found.half().cpu().numpy()
+    print(f"{len(own):,} examples in {scored.seconds:.0f} s")
     scored.finish()
 
 
@@ -64,7 +68,8 @@ if __name__ == "__main__":
             snakemake.input.ids,  # noqa: F821
             snakemake.input.model,  # noqa: F821
             snakemake.output.probabilities,  # noqa: F821
-            snakemake.params.probabilities,  # noqa: F821
+            int(snakemake.wildcards.shard),  # noqa: F821
+            snakemake.params.settings,  # noqa: F821
             snakemake.params.code,  # noqa: F821
             snakemake.params.cuda,  # noqa: F821
             snakemake.threads,  # noqa: F821

@@ -1,20 +1,13 @@
 """Train the teacher on the train split."""
 
-from pathlib import Path
-
-import numpy as np
-
-from lohrec import artefacts, devices, joblog, teacher, teacher_training
-from lohrec import examples as windows
+from lohrec import joblog, teacher_job
 
 
 def main(
-    sequences: str,
-    examples: str,
-    ids: str,
-    model: str,
-    history: str,
-    settings: dict,
+    inputs: dict[str, str],
+    outputs: dict[str, str],
+    settings: dict[str, dict],
+    fold: int | None,
     code: dict,
     cuda: dict,
     threads: int,
@@ -22,41 +15,28 @@ def main(
     """Write the teacher as a transformers folder, and the history of its training.
 
     Args:
-        sequences: sequences.npy.
-        examples: examples.parquet.
-        ids: semantic_ids.npy.
-        model: model.safetensors in the folder to write.
-        history: history.parquet; the state of an unfinished run is kept beside it.
-        settings: section `teacher`.
+        inputs: sequences.npy, examples.parquet and semantic_ids.npy as sequences, examples, ids;
+            for a model with words also catalogue (items.parquet), templates and perhaps
+            user_texts (JSON) and users (users.parquet).
+        outputs: model (model.safetensors in the folder to write) and history (history.parquet;
+            the state of an unfinished run is kept beside it).
+        settings: sections `teacher`, `adaptation`, `tasks` and `sharding`.
+        fold: the fold of users to leave out, or None.
         code: hashes of the program.
-        cuda: GPUs of this step.
+        cuda: GPUs of this step; as many processes train together.
         threads: CPU threads.
     """
-    device = devices.acquire(cuda, threads)
-    checkpoint = Path(history).with_name(".train_teacher.pt")
-    trained, table = teacher_training.train(
-        windows.load(sequences, examples, "train"),
-        windows.load(sequences, examples, "dev"),
-        np.load(ids),
-        settings,
-        device,
-        checkpoint,
-        code,
-    )
-    teacher.save(trained, Path(model).parent)
-    artefacts.write_parquet(history, table)
-    checkpoint.unlink(missing_ok=True)
+    teacher_job.start(inputs, outputs, settings, fold, code, cuda, threads)
 
 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
+        wildcards = snakemake.wildcards  # noqa: F821
         main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.model,  # noqa: F821
-            snakemake.output.history,  # noqa: F821
-            snakemake.params.teacher,  # noqa: F821
+            dict(snakemake.input.items()),  # noqa: F821
+            dict(snakemake.output.items()),  # noqa: F821
+            snakemake.params.settings,  # noqa: F821
+            int(wildcards.fold) if "fold" in wildcards.keys() else None,  # noqa: SIM118
             snakemake.params.code,  # noqa: F821
             snakemake.params.cuda,  # noqa: F821
             snakemake.threads,  # noqa: F821

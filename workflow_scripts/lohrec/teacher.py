@@ -1,6 +1,7 @@
 """The teacher: a decoder-only language model that reads and writes identifiers (Section 4.2)."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,66 +9,74 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from lohrec.examples import Examples
+from lohrec.vocabulary import CODES, LEVELS
 
-LEVELS, CODES = 4, 256
-# Codeword c of level d is token d * CODES + c.
+# Over codewords alone, codeword c of level d is token d * CODES + c.
 PAD, START = LEVELS * CODES, LEVELS * CODES + 1
 
 
-def build(settings: dict) -> LlamaForCausalLM:
-    """A teacher with fresh weights, chosen by `settings["kind"]`.
+def build(settings: dict, tokenizer=None) -> LlamaForCausalLM:
+    """LLaMA's architecture with fresh weights.
 
-    "scratch" is the LLaMA architecture over the codewords alone; it has no other words, so its
-    prompt is a start token and the identifiers of the history.
+    Args:
+        settings: the section `teacher`.
+        tokenizer: of the words that it reads; None for codewords alone, where a prompt is a start
+            token and the identifiers of the history.
 
     Raises:
-        ValueError: the kind is not known, or the hidden size does not fit the heads.
+        ValueError: the hidden size does not fit the heads.
     """
-    if settings["kind"] not in KINDS:
-        raise ValueError(f"teacher.kind is {settings['kind']!r}; choose from {sorted(KINDS)}.")
     if settings["hidden"] % (2 * settings["heads"]):
         raise ValueError(
             f"teacher.hidden ({settings['hidden']}) must be a multiple of twice teacher.heads "
             f"({settings['heads']}): rotary positions turn pairs of a head's dimensions."
         )
+    words = {"vocab_size": LEVELS * CODES + 2, "pad_token_id": PAD, "bos_token_id": START}
+    if tokenizer is not None:
+        words = {"vocab_size": len(tokenizer), "bos_token_id": tokenizer.bos_token_id}
     torch.manual_seed(settings["seed"])
-    return KINDS[settings["kind"]](settings)
-
-
-def _scratch(settings: dict) -> LlamaForCausalLM:
     config = LlamaConfig(
-        vocab_size=LEVELS * CODES + 2,
         hidden_size=settings["hidden"],
         intermediate_size=settings["intermediate"],
         num_hidden_layers=settings["layers"],
         num_attention_heads=settings["heads"],
-        max_position_embeddings=1024,
+        max_position_embeddings=1024 if tokenizer is None else 4096,
         attention_dropout=settings["dropout"],
         tie_word_embeddings=True,
-        pad_token_id=PAD,
-        bos_token_id=START,
         eos_token_id=None,
+        **words,
     )
     return LlamaForCausalLM(config)
 
 
-KINDS = {"scratch": _scratch}
+def head(model: PreTrainedModel) -> torch.nn.Module:
+    """The layer from hidden states to logits over the vocabulary."""
+    return model.get_output_embeddings()
 
 
-def save(model: LlamaForCausalLM, folder: str | Path) -> None:
-    """Write a folder that transformers' `from_pretrained` reads; whole or not at all."""
+def save(
+    model: PreTrainedModel, folder: str | Path, beside: Callable[[Path], None] | None = None
+) -> None:
+    """Write a folder that transformers' `from_pretrained` reads; whole or not at all.
+
+    Args:
+        beside: writes what else belongs into the folder.
+    """
     folder = Path(folder)
     temporary = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    # One file, so that its name is known before.
+    model.save_pretrained(temporary, max_shard_size="1TB")
+    if beside is not None:
+        beside(temporary)
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
 
 
-def load(folder: str | Path, device: torch.device | str = "cpu") -> LlamaForCausalLM:
+def load(folder: str | Path, device: torch.device | str = "cpu") -> PreTrainedModel:
     """The teacher saved in `folder`, in evaluation mode.
 
     Raises:
@@ -75,7 +84,7 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> LlamaForCaus
     """
     if not (Path(folder) / "config.json").exists():
         raise FileNotFoundError(f"{folder} holds no teacher; train it first (rule train_teacher).")
-    return LlamaForCausalLM.from_pretrained(folder).to(device).eval()
+    return AutoModelForCausalLM.from_pretrained(folder).to(device).eval()
 
 
 def token_table(ids: np.ndarray) -> np.ndarray:
@@ -175,33 +184,24 @@ def prompts(items: np.ndarray, table: np.ndarray) -> Tensor:
     return torch.from_numpy(np.pad(tokens, ((0, 0), (1, 0)), constant_values=START))
 
 
-def target_logits(
-    model: LlamaForCausalLM, windows: Windows, rows: np.ndarray, table: np.ndarray
-) -> tuple[Tensor, Tensor]:
-    """Teacher-forced logits of every target in the windows `rows`, and its tokens.
+def answer_logits(model: PreTrainedModel, asked) -> Tensor:
+    """Teacher-forced logits of the true targets, one forward for all examples.
 
     The state at token t predicts token t + 1. Padding is on the right, where a causal model never
     looks.
 
     Args:
-        table: what `token_table` returned.
+        asked: `questions.Asked` with the answers after the prompts, on the model's device.
 
     Returns:
-        logits (targets, levels, vocabulary) and tokens int64 (targets, levels), in the order of
-        `windows.examples_of(rows)`.
+        (n, levels, vocabulary).
     """
-    example, row = windows.examples_of(rows)
-    place = windows.place[example]
-    items = windows.items(rows, targets=True)
-    tokens = prompts(items, table)[:, :-1].to(model.device)
-    state = model.model(input_ids=tokens, use_cache=False).last_hidden_state
-    position = torch.from_numpy(LEVELS * place[:, None] + np.arange(LEVELS)).to(model.device)
-    where = torch.from_numpy(row[:, None]).to(model.device)
-    target = table[items[row, place]]
-    return model.lm_head(state[where, position]), torch.from_numpy(target).to(model.device)
+    state = model.base_model(input_ids=asked.tokens, use_cache=False).last_hidden_state
+    position = asked.length[:, None] - 1 + torch.arange(LEVELS, device=asked.length.device)
+    return head(model)(state[asked.row[:, None], position])
 
 
-def probabilities(logits: Tensor, codewords: str, temperature: float) -> Tensor:
+def probabilities(logits: Tensor, codewords: str, temperature: float, first: int = 0) -> Tensor:
     """The teacher's distribution over codewords at every level (Eq. 12).
 
     Args:
@@ -209,11 +209,12 @@ def probabilities(logits: Tensor, codewords: str, temperature: float) -> Tensor:
         codewords: "level": the softmax runs over the level's own codewords; "all": over those of
             every level.
         temperature: divides the logits.
+        first: the token of the first codeword.
 
     Returns:
         float32 (n, levels, 256) or (n, levels, 1024).
     """
-    logits = logits[..., : LEVELS * CODES].float() / temperature
+    logits = logits[..., first : first + LEVELS * CODES].float() / temperature
     if codewords == "level":
         level = torch.arange(LEVELS, device=logits.device)
         logits = logits.unflatten(-1, (LEVELS, CODES))[:, level, level]

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache, LlamaForCausalLM
+from transformers import DynamicCache, PreTrainedModel
 
 from lohrec.prefix_tree import PrefixTree
-from lohrec.teacher import CODES, LEVELS, Windows, prompts
+from lohrec.questions import Asked
+from lohrec.teacher import CODES, LEVELS, head
 
 
 @dataclass(frozen=True)
@@ -33,36 +33,41 @@ class Beams:
         score: float32 (examples, beams), log-probabilities; -inf where there are fewer beams.
         leaf: int64 (examples, beams), leaves of the prefix tree, -1 where there are fewer; None
             where decoding was not constrained.
+        first: the token of the first codeword.
     """
 
     token: Tensor
     score: Tensor
     leaf: Tensor | None
+    first: int = 0
 
     @property
     def codewords(self) -> Tensor:
-        """int64 (examples, beams, levels); -1 where a token is no codeword of its level."""
-        code = self.token - torch.arange(LEVELS, device=self.token.device) * CODES
-        return code.where((code >= 0) & (code < CODES), -1)
+        """int64 (examples, beams, levels); -1 for another level's codeword, -2 for a word."""
+        place = self.token - self.first
+        code = place - torch.arange(LEVELS, device=self.token.device) * CODES
+        foreign = torch.where((place >= 0) & (place < LEVELS * CODES), -1, -2)
+        return code.where((code >= 0) & (code < CODES), foreign)
 
 
 @torch.inference_mode()
-def read(model: LlamaForCausalLM, tokens: Tensor) -> Prompt:
+def read(model: PreTrainedModel, tokens: Tensor) -> Prompt:
     """Read prompts, int64 (rows, length), padded on the right."""
-    out = model.model(input_ids=tokens, use_cache=True)
+    out = model.base_model(input_ids=tokens, use_cache=True)
     layers = out.past_key_values.layers
     return Prompt(out.last_hidden_state, [(layer.keys, layer.values) for layer in layers])
 
 
 @torch.inference_mode()
 def beam_search(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     prompt: Prompt,
     row: Tensor,
     length: Tensor,
     beams: int,
     tree: PrefixTree | None = None,
     excluded: Tensor | None = None,
+    first: int = 0,
 ) -> Beams:
     """The most probable continuations of prompts by one identifier.
 
@@ -79,6 +84,7 @@ def beam_search(
         beams: beam width; where fewer prefixes are legal, all of them are kept.
         tree: all identifiers; None decodes over the whole vocabulary.
         excluded: int64 (examples, n), leaves of the tree that are left out, -1 for none.
+        first: the token of the first codeword.
     """
     examples, device = len(row), row.device
     longest = int(length.max())
@@ -90,10 +96,10 @@ def beam_search(
     node = torch.zeros(examples, 1, dtype=torch.long, device=device)
     lineage = torch.empty(examples, 1, 0, dtype=torch.bool, device=device)
     for level in range(LEVELS):
-        log_p = model.lm_head(state).float().log_softmax(-1)  # (examples, beams, vocabulary)
+        log_p = head(model)(state).float().log_softmax(-1)  # (examples, beams, vocabulary)
         width = beams
         if tree is not None:
-            log_p = log_p[..., level * CODES : (level + 1) * CODES]
+            log_p = log_p[..., first + level * CODES :][..., :CODES]
             child = tree.children(level, node)
             log_p = log_p.masked_fill(child < 0, -torch.inf)
             if excluded is not None and level == LEVELS - 1:
@@ -103,7 +109,7 @@ def beam_search(
         parent, chosen = best // log_p.shape[-1], best % log_p.shape[-1]
         if tree is not None:
             node = child.flatten(1).gather(1, best).masked_fill(score == -torch.inf, -1)
-            chosen = chosen + level * CODES
+            chosen = chosen + first + level * CODES
         token = torch.cat([_along(token, parent), chosen.unsqueeze(-1)], -1)
         if level == LEVELS - 1:
             break
@@ -111,7 +117,7 @@ def beam_search(
         self_only = torch.eye(now, dtype=torch.bool, device=device).expand(examples, -1, -1)
         lineage = torch.cat([_along(lineage, parent), self_only], -1)
         mask = torch.cat([in_prompt.unsqueeze(1).expand(-1, now, -1), lineage], -1)
-        state = model.model(
+        state = model.base_model(
             input_ids=chosen,
             position_ids=(length + level)[:, None].expand(-1, now),
             attention_mask=mask.unsqueeze(1),
@@ -119,14 +125,14 @@ def beam_search(
             use_cache=True,
         ).last_hidden_state
     if tree is None:
-        return Beams(token, score, None)
+        return Beams(token, score, None, first)
     if excluded is not None:
         dropped = (node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1)
         score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
         node = node.gather(1, order).masked_fill(score == -torch.inf, -1)
         token = _along(token, order)
     token = token.masked_fill((node < 0).unsqueeze(-1), -1)
-    return Beams(token, score, node)
+    return Beams(token, score, node, first)
 
 
 def _along(value: Tensor, parent: Tensor) -> Tensor:
@@ -134,43 +140,39 @@ def _along(value: Tensor, parent: Tensor) -> Tensor:
     return value.gather(1, parent.unsqueeze(-1).expand(-1, -1, value.shape[-1]))
 
 
-def candidates(
-    model: LlamaForCausalLM,
-    windows: Windows,
-    rows: np.ndarray,
-    table: np.ndarray,
+def answers(
+    model: PreTrainedModel,
+    asked: Asked,
     beams: int,
+    first: int,
     tree: PrefixTree | None = None,
-) -> Beams:
-    """The beams of all examples of the windows `rows`, in the order of `windows.examples_of`.
-
-    A window is read once for all its examples: their prompts are its prefixes.
-    """
-    example, row = windows.examples_of(rows)
-    tokens = prompts(windows.items(rows, targets=False), table).to(model.device)
-    length = torch.from_numpy(1 + LEVELS * windows.place[example]).to(model.device)
-    row = torch.from_numpy(row).to(model.device)
-    return beam_search(model, read(model, tokens), row, length, beams, tree)
-
-
-def next_items(
-    model: LlamaForCausalLM,
-    tokens: Tensor,
-    length: Tensor,
-    beams: int,
-    tree: PrefixTree,
     excluded: Tensor | None = None,
+) -> Beams:
+    """The beams of all examples of `asked`; a row is read once for all examples in it."""
+    prompt = read(model, asked.tokens)
+    return beam_search(model, prompt, asked.row, asked.length, beams, tree, excluded, first)
+
+
+def items_only(
+    found: Beams, tree: PrefixTree, excluded: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The most probable identifiers after each prompt.
+    """Unconstrained beams without those that are no item's identifier.
 
     Args:
-        tokens: int64 (users, longest), prompts padded on the right.
-        length: int64 (users,), tokens of each.
-        excluded: int64 (users, n), leaves left out, -1 for none.
+        found: beams over the whole vocabulary.
+        tree: all identifiers.
+        excluded: int64 (examples, n), leaves that are left out too, -1 for none.
 
     Returns:
-        leaf (users, beams) int64, -1 where there are fewer, and log-probabilities, float32.
+        leaf (examples, beams) int64 and log-probabilities, in order; -1 and -inf at the end.
     """
-    row = torch.arange(len(tokens), device=tokens.device)
-    found = beam_search(model, read(model, tokens), row, length, beams, tree, excluded)
-    return found.leaf, found.score
+    code = found.codewords
+    node = torch.zeros(code.shape[:2], dtype=torch.long, device=code.device)
+    for level in range(LEVELS):
+        child = tree.children(level, node).gather(-1, code[..., level : level + 1].clamp(min=0))
+        node = child.squeeze(-1).masked_fill(code[..., level] < 0, -1)
+    if excluded is not None:
+        node = node.masked_fill((node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1), -1)
+    order = (node < 0).long().argsort(dim=1, stable=True)
+    leaf = node.gather(1, order)
+    return leaf, found.score.gather(1, order).masked_fill(leaf < 0, -torch.inf)

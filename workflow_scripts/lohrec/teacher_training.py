@@ -1,4 +1,4 @@
-"""Training the teacher on the codewords of its users' training sequences (Section 4.2)."""
+"""Training a teacher, over codewords alone or with words: one loop for both (Section 4.2)."""
 
 import itertools
 import math
@@ -10,64 +10,58 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
 
-from lohrec import teacher
-from lohrec.checkpoints import Checkpoint, fingerprint
+from lohrec import parallel
+from lohrec.checkpoints import Checkpoint
 from lohrec.devices import autocast
 from lohrec.examples import Examples
 from lohrec.joblog import progress
+from lohrec.lessons import CodewordLessons, TextLessons, answer_loss
 from lohrec.prefix_tree import PrefixTree
-from lohrec.teacher import LEVELS, Windows
-from lohrec.teacher_beams import next_items
+from lohrec.teacher_beams import answers
 
-# A user longer than the longest history gets a window at every so many items.
-STRIDE = 10
+Lessons = CodewordLessons | TextLessons
 
 
 def train(
-    examples: Examples,
+    lessons: Lessons,
     dev: Examples,
-    ids: np.ndarray,
     settings: dict,
     device: torch.device,
     checkpoint_path: str | Path | None = None,
-    code: dict | None = None,
-) -> tuple[LlamaForCausalLM, pa.Table]:
+    made_of: str = "",
+) -> tuple[PreTrainedModel, pa.Table]:
     """Train a teacher and return its best state on the dev set, with the history.
 
-    A user's training sequence is one row: every position after the first item is a target, and
-    all are predicted at once. Nothing after the last train target is read.
+    Where several processes train together, each computes its share of a step's parts.
 
     Args:
-        examples: the train split.
+        lessons: the network and what it learns.
         dev: dev examples; `settings["dev_users"]` of them choose the best state by NDCG@10.
-        ids: int (items, 4).
-        settings: architecture and optimiser, see config/config.yaml; `batch_size` is in targets.
+        settings: the optimiser, see the section `teacher` of config/config.yaml.
         checkpoint_path: where the run leaves its state after each evaluation.
-        code: hashes of the program, so that no checkpoint outlives a change of it.
+        made_of: a digest of all that the result depends on; no checkpoint outlives its change.
 
     Raises:
         FloatingPointError: the loss is no longer finite.
     """
-    model = teacher.build(settings).to(device)
-    hooks = add_dropout(model, settings["dropout"])
-    table = teacher.token_table(ids)
-    tree = PrefixTree.from_ids(ids).to(device)
-    windows = Windows.of(examples, STRIDE)
+    model = lessons.network.to(device)
+    tree = PrefixTree.from_ids(lessons.ids).to(device)
     dev = _sample(dev, settings["dev_users"])
+    if parallel.rank():
+        torch.manual_seed(settings["seed"] + parallel.rank())  # another dropout in each process
 
-    size, seed = settings["batch_size"], settings["seed"]
-    steps = max(1, round(settings["epochs"] * len(windows.batches(size))))
+    steps = max(1, round(settings["epochs"] * lessons.steps))
     every = max(1, round(steps / settings["evaluations"]))
+    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(
         [
             {
-                "params": [p for p in model.parameters() if p.ndim > 1],
+                "params": [p for p in learned.values() if p.ndim > 1],
                 "weight_decay": settings["weight_decay"],
             },
-            {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+            {"params": [p for p in learned.values() if p.ndim == 1], "weight_decay": 0.0},
         ],
         lr=settings["learning_rate"],
         betas=(0.9, 0.98),
@@ -78,17 +72,17 @@ def train(
     )
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
-        f"{len(examples):,} targets in {len(windows):,} windows, {steps:,} steps"
+        f"{sum(p.numel() for p in learned.values()) / 1e6:.2f} M of them trained, "
+        f"{lessons.what}, {steps:,} steps"
     )
 
     checkpoint, state = None, None
     if checkpoint_path is not None:
-        made_of = fingerprint([settings, code], ids, examples.stop, np.asarray(examples.sequences))
-        checkpoint = Checkpoint(checkpoint_path, made_of)
+        checkpoint = Checkpoint(checkpoint_path, f"{made_of} {parallel.world()}")
         state = checkpoint.load()
     done, rows, best, best_weights, waited, seconds = 0, [], -1.0, None, 0, 0.0
     if state:
-        model.load_state_dict(state["model"])
+        _put(learned, state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         _set_random_state(state["random"])
@@ -97,23 +91,29 @@ def train(
         )
         print(f"resuming at step {done:,}")
 
-    total, began = torch.zeros((), device=device), time.monotonic()
+    total, tokens, began = torch.zeros((), device=device), 0, time.monotonic()
+    interval = began
     bar = progress(None, "training the teacher", total=steps, unit="step", initial=done)
-    remaining = itertools.islice(_epochs(windows, size, seed), done, steps)
-    while waited <= settings["patience"] and (batch := next(remaining, None)) is not None:
+    remaining = itertools.islice(_steps(lessons), done, steps)
+    while waited <= settings["patience"] and (step := next(remaining, None)) is not None:
         model.train()
-        with autocast(device, settings["bf16"]):
-            value = loss(model, windows, batch, table)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip"])
+        parts = lessons.parts(step)
+        for part in parts[parallel.rank() :: parallel.world()]:
+            with autocast(device, settings["bf16"]):
+                value = lessons.loss(part.content) * part.share
+            value.backward()
+            total += value.detach()
+        tokens += sum(part.tokens for part in parts)
+        _add_up_gradients(learned)
+        torch.nn.utils.clip_grad_norm_(learned.values(), settings["clip"])
         optimizer.step()
         schedule.step()
-        total += value.detach()
         done += 1
         bar.update()
         if done % every and done != steps:
             continue
+        parallel.add_up([total])
         mean = float(total) / (done % every or every)
         total.zero_()
         if not math.isfinite(mean):
@@ -121,24 +121,28 @@ def train(
                 f"The loss is {mean} at step {done}. Lower teacher.learning_rate "
                 f"({settings['learning_rate']}) or set teacher.bf16 to false."
             )
-        found = accuracy(model.eval(), dev, table, tree, settings["bf16"])
-        spent = seconds + time.monotonic() - began
+        speed = tokens / (time.monotonic() - interval)
+        found = accuracy(model.eval(), lessons, dev, tree, settings["bf16"])
+        tokens, interval = 0, time.monotonic()
+        spent = seconds + interval - began
         rate = optimizer.param_groups[0]["lr"]
         rows.append({"step": done, "seconds": spent, "learning_rate": rate, "loss": mean})
+        rows[-1] |= {"tokens_per_second": speed}
         rows[-1] |= {f"dev_{name}": figure for name, figure in found.items()}
         print(", ".join(f"{k} {v:.4g}" for k, v in rows[-1].items()), flush=True)
-        bar.set_postfix(loss=mean, recall=found["recall@10"])
+        bar.set_postfix(loss=mean, recall=found["recall@10"], tokens_per_second=round(speed))
         waited += 1
         if found["ndcg@10"] > best:
             best, waited = found["ndcg@10"], 0
-            best_weights = {k: v.detach().clone().cpu() for k, v in model.state_dict().items()}
-        if checkpoint:
+            best_weights = {name: p.detach().clone().cpu() for name, p in learned.items()}
+        random = _random_state()
+        if checkpoint and parallel.rank() == 0:
             checkpoint.save(
                 {
-                    "model": model.state_dict(),
+                    "weights": {name: p.detach() for name, p in learned.items()},
                     "optimizer": optimizer.state_dict(),
                     "schedule": schedule.state_dict(),
-                    "random": _random_state(),
+                    "random": random,
                     "step": done,
                     "history": rows,
                     "best": best,
@@ -148,62 +152,46 @@ def train(
                 }
             )
     bar.close()
-    model.load_state_dict(best_weights)
-    for hook in hooks:
-        hook.remove()
-    return model.eval(), pa.Table.from_pylist(rows)
-
-
-def loss(model: LlamaForCausalLM, windows: Windows, rows: np.ndarray, table: np.ndarray) -> Tensor:
-    """Mean cross-entropy of every target's codewords in the windows `rows` (Eq. 8).
-
-    The softmax runs over the whole vocabulary. Over the level's codewords it would cost a little
-    less, but unconstrained decoding would then choose among tokens that were never compared.
-    """
-    logits, tokens = teacher.target_logits(model, windows, rows, table)
-    return F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
+    _put(learned, best_weights)
+    return lessons.finish().eval(), pa.Table.from_pylist(rows)
 
 
 @torch.inference_mode()
 def accuracy(
-    model: LlamaForCausalLM, dev: Examples, table: np.ndarray, tree: PrefixTree, bf16: bool | str
+    model: PreTrainedModel, lessons: Lessons, dev: Examples, tree: PrefixTree, bf16: bool | str
 ) -> dict[str, float]:
     """Mean loss a codeword and, at the level of identifiers, Recall@10 and NDCG@10."""
-    leaf_of_item = tree.leaf_of_item()
-    windows = Windows.of(dev)
-    summed, hits = 0.0, []
-    for rows in windows.batches(256):
-        example, _ = windows.examples_of(rows)
-        tokens = teacher.prompts(dev.histories(example), table).to(model.device)
-        length = torch.from_numpy(1 + LEVELS * dev.length[example]).to(model.device)
-        target = torch.from_numpy(dev.target[example].astype(np.int64)).to(model.device)
+    leaf_of_item, questions = tree.leaf_of_item(), lessons.ask(dev)
+    discount = 1 / torch.arange(2, 12, device=model.device).log2()
+    sums = torch.zeros(3, dtype=torch.float64, device=model.device)
+    batches = questions.batches(lessons.batch)[parallel.rank() :: parallel.world()]
+    for part in batches:
+        asked = questions.ask(part, answered=True).to(model.device)
+        target = torch.from_numpy(dev.target[asked.example].astype(np.int64)).to(model.device)
         with autocast(model.device, bf16):
-            summed += loss(model, windows, rows, table).item() * len(rows)
-            leaf, _ = next_items(model, tokens, length, 20, tree)
-        hits.append(leaf[:, :10] == leaf_of_item[target].unsqueeze(1))
-    hit = torch.cat(hits).float().cpu()
-    discount = 1 / torch.arange(2, 2 + hit.shape[1]).log2()
-    return {
-        "loss": summed / len(dev),
-        "recall@10": hit.sum(1).mean().item(),
-        "ndcg@10": (hit @ discount).mean().item(),
-    }
+            loss = answer_loss(model, asked)
+            asked = questions.ask(part, answered=False).to(model.device)
+            leaf = answers(model, asked, 20, questions.first, tree).leaf[:, :10]
+        hit = (leaf == leaf_of_item[target].unsqueeze(1)).float()
+        gain = hit @ discount[: hit.shape[1]]
+        sums += torch.stack([loss.double() * len(target), hit.sum().double(), gain.sum().double()])
+    parallel.add_up([sums])
+    names = ("loss", "recall@10", "ndcg@10")
+    return dict(zip(names, (sums / len(dev)).tolist(), strict=True))
 
 
-def add_dropout(model: LlamaForCausalLM, share: float) -> list[torch.utils.hooks.RemovableHandle]:
-    """Drop embeddings and what each block adds to the residual stream, in training mode.
+def _add_up_gradients(learned: dict[str, torch.nn.Parameter]) -> None:
+    if parallel.world() > 1:
+        for p in learned.values():
+            # A process may have had no part in this step.
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+        parallel.add_up(p.grad for p in learned.values())
 
-    transformers' LLaMA has dropout on attention weights only, too little for sets of this size.
-    Returns the hooks, to be removed after training.
-    """
 
-    def drop(module: torch.nn.Module, _: tuple, output: Tensor) -> Tensor:
-        return F.dropout(output, share, module.training)
-
-    modules = [model.model.embed_tokens]
-    for layer in model.model.layers:
-        modules += [layer.self_attn.o_proj, layer.mlp.down_proj]
-    return [module.register_forward_hook(drop) for module in modules]
+@torch.no_grad()
+def _put(learned: dict[str, torch.nn.Parameter], weights: dict[str, Tensor]) -> None:
+    for name, p in learned.items():
+        p.copy_(weights[name])
 
 
 def learning_rate(step: int, steps: int, warmup: float) -> float:
@@ -214,9 +202,9 @@ def learning_rate(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
 
 
-def _epochs(windows: Windows, targets: int, seed: int) -> Iterator[np.ndarray]:
-    for epoch in itertools.count():
-        yield from windows.batches(targets, np.random.default_rng([seed, epoch]))
+def _steps(lessons: Lessons) -> Iterator:
+    for number in itertools.count():
+        yield from lessons.epoch(number)
 
 
 def _sample(examples: Examples, users: int) -> Examples:
@@ -227,12 +215,18 @@ def _sample(examples: Examples, users: int) -> Examples:
     )
 
 
-def _random_state() -> dict:
+def _random_state() -> list[dict]:
+    """Of every process."""
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+    own = {"cpu": torch.get_rng_state(), "cuda": cuda}
+    every = [own] * parallel.world()
+    if parallel.world() > 1:
+        torch.distributed.all_gather_object(every, own)
+    return every
 
 
-def _set_random_state(state: dict) -> None:
+def _set_random_state(every: list[dict]) -> None:
+    state = every[parallel.rank()]
     torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"])

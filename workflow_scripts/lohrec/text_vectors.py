@@ -14,6 +14,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
+from lohrec import language_models
 from lohrec.artefacts import read_json, whole, write_json
 from lohrec.joblog import progress
 
@@ -21,7 +22,6 @@ from lohrec.joblog import progress
 MARK_SECONDS = 30
 # Texts tokenised, and items averaged, at a time.
 CHUNK = 4096
-_HEXADECIMAL = set("0123456789abcdef")
 
 
 def lsa(
@@ -112,7 +112,9 @@ def llama(
     items = len(titles)
     if not any(text.strip() for text in texts):
         raise _no_text(items)
-    tokenizer, model = load_model(settings["model"], settings["revision"], settings["dtype"])
+    tokenizer, model = language_models.load(
+        settings["model"], settings["revision"], settings["dtype"], "text", head=False
+    )
     model.to(device)
     limit = getattr(model.config, "max_position_embeddings", None) or settings["max_tokens"]
     tokens = _tokenise(tokenizer, texts, min(settings["max_tokens"], limit))
@@ -144,55 +146,6 @@ def llama(
         fill_empty(vectors, count == 0)
         vectors.flush()
     shutil.rmtree(work)
-
-
-def load_model(name: str, revision: str | None, dtype: str):
-    """Load tokenizer and decoder of a transformers checkpoint, from safetensors only.
-
-    Args:
-        name: a folder, or a name on the Hugging Face hub.
-        revision: the commit of a hub name, 40 hexadecimal digits; not used for a folder.
-        dtype: "bfloat16" or "float32".
-
-    Raises:
-        ValueError: the revision is no commit, or the checkpoint is none of a causal decoder.
-        FileNotFoundError: tokenizer or weights are neither here nor to be had.
-    """
-    from transformers import AutoModel, AutoTokenizer
-
-    folder = Path(name).is_dir()
-    if not folder and not (revision and len(revision) == 40 and set(revision) <= _HEXADECIMAL):
-        raise ValueError(
-            f"text.model {name!r} is no folder here, and text.revision {revision!r} is no commit "
-            "of it on the Hugging Face hub. Name a folder with config.json, tokenizer.json and "
-            "*.safetensors, or a hub name together with the 40 digits of its commit."
-        )
-    where = {"revision": None if folder else revision, "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        model, found = AutoModel.from_pretrained(
-            name,
-            use_safetensors=True,
-            dtype=getattr(torch, dtype),
-            output_loading_info=True,
-            **where,
-        )
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"text.model {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}\n"
-            "It must be a folder or hub name with config.json, a tokenizer and *.safetensors. "
-            "Without a network, download it elsewhere, name its folder in text.model, and set "
-            "HF_HUB_OFFLINE=1 to fail at once; for a gated model, accept its licence on its page "
-            "and log in with `hf auth login`; or set text.method to lsa, which needs no model."
-        ) from error
-    if missing := sorted(found["missing_keys"]):
-        raise ValueError(
-            f"text.model {name!r} lacks {len(missing)} weights of its configuration, {missing[0]} "
-            "first, which would be random. Download it again."
-        )
-    if model.config.is_encoder_decoder:
-        raise ValueError(f"text.model {name!r} is an encoder-decoder; name a causal decoder.")
-    return tokenizer, model.eval()
 
 
 def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:

@@ -1,0 +1,157 @@
+"""How much GPU memory and time a language model's training and reading take, computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is computed at once.
+
+    Attributes:
+        tokens: read at once.
+        row: tokens of the longest row.
+        answers: tokens that are predicted.
+        checkpointing: whether layers are computed again for the gradients.
+        bf16: whether matrices are multiplied in bfloat16.
+    """
+
+    tokens: int
+    row: int
+    answers: int
+    checkpointing: bool
+    bf16: bool
+
+
+def plan(config, parameters: float, learned: float, frozen_bytes: int, step: Step) -> dict:
+    """Bytes of one training process, by part.
+
+    Learned parameters are float32 with a gradient and AdamW's two moments: 16 bytes each. With
+    checkpointing a layer leaves its input, and one layer at a time is computed again.
+
+    Args:
+        config: of the network, as transformers has it.
+        parameters: all of them.
+        learned: those that are trained.
+        frozen_bytes: bytes of a parameter that is not trained.
+    """
+    hidden, layers = config.hidden_size, config.num_hidden_layers
+    size = 2 if step.bf16 else 4
+    # What one layer keeps for its backward pass: about 10 values of hidden size and 4 of the
+    # intermediate. Attention through a mask keeps no square of the length.
+    layer = step.tokens * (10 * hidden + 4 * config.intermediate_size) * size
+    inputs = step.tokens * hidden * size
+    return {
+        "frozen weights": (parameters - learned) * frozen_bytes,
+        # Autocast makes a bfloat16 copy of learned matrices.
+        "learned weights": learned * (4 + 2 * step.bf16),
+        "gradients": learned * 4,
+        "optimiser": learned * 8,
+        "activations": layers * inputs + layer if step.checkpointing else layers * layer,
+        "mask": step.tokens * step.row * (1 + size),
+        # In float32 with their gradient, and as they were multiplied.
+        "logits": step.answers * config.vocab_size * (2 * 4 + size),
+    }
+
+
+def of_network(network, step: Step) -> dict[str, float]:
+    """The plan for a network as it is."""
+    every = list(network.parameters())
+    frozen = [p for p in every if not p.requires_grad]
+    total = sum(p.numel() for p in every)
+    learned = total - sum(p.numel() for p in frozen)
+    width = frozen[0].element_size() if frozen else 4
+    return plan(network.config, total, learned, width, step)
+
+
+def of_packed(teacher: dict, adaptation: dict) -> Step:
+    """A step of packed samples; their responses are at most a third of their tokens or so."""
+    tokens = max(adaptation["batch_tokens"], adaptation["row_tokens"])
+    bf16 = teacher["bf16"] is True
+    return Step(tokens, adaptation["row_tokens"], tokens // 3, adaptation["checkpointing"], bf16)
+
+
+def lora_parameters(
+    hidden: int,
+    intermediate: int,
+    layers: int,
+    rank: int,
+    modules: Sequence[str],
+    tied: bool,
+    key_value: int,
+    codewords: int = 1024,
+) -> int:
+    """What LoRA trains: A and B of every module named, and the codewords' rows.
+
+    Args:
+        key_value: size of keys, and of values.
+    """
+    shape = {
+        "q_proj": (hidden, hidden),
+        "o_proj": (hidden, hidden),
+        "k_proj": (hidden, key_value),
+        "v_proj": (hidden, key_value),
+        "gate_proj": (hidden, intermediate),
+        "up_proj": (hidden, intermediate),
+        "down_proj": (intermediate, hidden),
+    }
+    rows = codewords * hidden * (1 if tied else 2)
+    return layers * rank * sum(sum(shape[name]) for name in modules) + rows
+
+
+def text(parts: dict[str, float]) -> str:
+    """The plan as one line."""
+    listed = ", ".join(f"{name} {size / GB:.2f}" for name, size in parts.items())
+    return f"memory plan in GB, computed: {listed}; together {sum(parts.values()) / GB:.2f}"
+
+
+def require(parts: dict[str, float], device: torch.device) -> None:
+    """Refuse a GPU that is too small.
+
+    Raises:
+        RuntimeError: it is; the message says what to lower.
+    """
+    if device.type != "cuda":
+        return
+    size = torch.cuda.get_device_properties(device).total_memory
+    enough(parts, size / GB)
+
+
+def enough(parts: dict[str, float], gigabytes: float) -> None:
+    """Refuse a memory that is too small for a plan.
+
+    Raises:
+        RuntimeError: it is; the message says what to lower.
+    """
+    if sum(parts.values()) > gigabytes * GB:
+        raise RuntimeError(
+            f"The teacher's training does not fit into {gigabytes:.0f} GB: {text(parts)}. Lower "
+            "adaptation.batch_tokens, set adaptation.checkpointing to true, teacher.bf16 to true "
+            "or adaptation.method to lora, or name a smaller model; or, with a larger GPU, raise "
+            "cuda.train_teacher.memory_gb."
+        )
+
+
+def of_checkpoint(config, parameters: int, settings: dict) -> dict[str, float]:
+    """The plan for a checkpoint that was not loaded, from its configuration."""
+    adaptation = settings["adaptation"]
+    key_value = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    parameters += (1 if config.tie_word_embeddings else 2) * 1024 * config.hidden_size
+    learned = parameters
+    if adaptation["method"] == "lora":
+        learned = lora_parameters(
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_hidden_layers,
+            adaptation["rank"],
+            adaptation["modules"],
+            config.tie_word_embeddings,
+            key_value * width,
+        )
+    step = of_packed(settings["teacher"], adaptation)
+    return plan(config, parameters, learned, 2 if step.bf16 else 4, step)
