@@ -191,9 +191,11 @@ def teacher_memory(wildcards, resources):
 
 def teacher_of_shard(wildcards):
     """The model that computes a shard: where there are folds, one that has not learned from it."""
-    folder, folds = f"results/{wildcards.dataset}/teacher", SETTINGS[wildcards.dataset]["sharding"]
+    folder = f"results/{wildcards.dataset}/teacher"
+    folds = SETTINGS[wildcards.dataset]["sharding"]
     if folds["folds"] > 1:
-        folder += f"/folds/{int(wildcards.shard) % folds['folds']}"
+        fold = int(wildcards.shard) % folds["folds"]
+        folder = f"results/{wildcards.dataset}/teacher/folds/{fold}"
     return {
         "model": f"{folder}/model/model.safetensors",
         "config": f"{folder}/model/config.json",

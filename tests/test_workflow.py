@@ -235,7 +235,7 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
     folder = Path(shutil.copytree(fresh, tmp_path / "run"))
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("bash", "sh"):
+    for tool in ("bash", "sh", "which"):  # the last for the SLURM plugin, where it is installed
         (tools / tool).symlink_to(shutil.which(tool))
     target = "results/games/text/embeddings.npy"
     status, said = snakemake(folder, "--cores", "2", target, path=str(tools))
