@@ -99,6 +99,24 @@ rule benchmark_scale:
         "../workflow_scripts/benchmark_scale.py"
 
 
+# On a GPU alone, so not among the inputs of the table.
+rule benchmark_cuda:
+    output:
+        benchmark="results/benchmarks/cuda.json",
+    log:
+        "logs/benchmarks/cuda.log",
+    conda:
+        "../envs/lohrec.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        benchmark=1,
+    params:
+        code=code("benchmark_cuda"),
+    script:
+        "../workflow_scripts/benchmark_cuda.py"
+
+
 rule tabulate_benchmarks:
     input:
         expand(

@@ -14,11 +14,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from lohrec import arithmetic, benchmarking, teacher, teacher_beams
+from lohrec import arithmetic, benchmarking, devices, joblog, teacher, teacher_beams
 from lohrec.beam_search import beam_search
 from lohrec.examples import Examples
 from lohrec.generator_training import objective
 from lohrec.prefix_tree import PrefixTree
+from lohrec.questions import CodewordQuestions
 from lohrec.t5 import CODES, LEVELS, PAD, T5, tokens
 from lohrec.training_data import Batch
 
@@ -33,7 +34,7 @@ SIZES = {
         "steps": 100,
         "generator": PAPER,
         "teacher": LLAMA,
-        "windows": 512,
+        "questions": 512,
         "product": 8192,
     },
     "tiny": {
@@ -43,7 +44,7 @@ SIZES = {
         "steps": 2,
         "generator": PAPER | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1},
         "teacher": LLAMA | {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 64},
-        "windows": 16,
+        "questions": 16,
         "product": 128,
     },
 }
@@ -218,24 +219,25 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:
 def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
     """Seconds for the teacher's candidates and probabilities of all train examples.
 
-    Measured on the windows of some users and scaled to all.
+    Measured on batches at quantiles of the histories' lengths and scaled to all.
     """
     network = teacher.build(size["teacher"] | {"dropout": 0.0, "seed": 0}).to(device).eval()
-    windows, table = teacher.Windows.of(train), teacher.token_table(ids)
-    rows = np.random.default_rng(0).choice(
-        len(windows), min(size["windows"], len(windows)), replace=False
-    )
-    share = len(windows.examples_of(rows)[0]) / len(train)
+    asking = CodewordQuestions(train, ids)
+    parts = asking.batches(size["questions"])
+    parts = [parts[i] for i in np.linspace(0, len(parts) - 1, min(8, len(parts))).astype(int)]
 
     def beams() -> None:
-        for part in np.array_split(rows, 4):
-            teacher_beams.candidates(network, windows, part, table, 25)
+        for part in parts:
+            asked = asking.ask(part, answered=False).to(device)
+            teacher_beams.answers(network, asked, 25, asking.first).codewords.cpu()
 
     @torch.inference_mode()
     def probabilities() -> None:
-        logits, _ = teacher.target_logits(network, windows, rows, table)
-        teacher.probabilities(logits, "level", 1.0).half().cpu()
+        for part in parts:
+            logits = teacher.answer_logits(network, asking.ask(part, answered=True).to(device))
+            teacher.probabilities(logits, "level", 1.0).half().cpu()
 
+    share = sum(len(asking.windows.examples_of(part)[0]) for part in parts) / len(train)
     with torch.autocast(device.type, torch.bfloat16):
         return {
             "teacher's candidates of all train examples": timed(beams, device, 2) / share,
@@ -245,9 +247,14 @@ def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--size", default="games", choices=SIZES)
-    arguments = parser.parse_args()
-    main(arguments.output, torch.device(arguments.device), SIZES[arguments.size])
+    if "snakemake" in globals():
+        with joblog.redirect(snakemake.log[0]):  # noqa: F821
+            gpu = devices.acquire({"count": 1, "memory_gb": 40}, snakemake.threads)  # noqa: F821
+            main(snakemake.output.benchmark, gpu, SIZES["games"])  # noqa: F821
+    else:
+        parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+        parser.add_argument("output")
+        parser.add_argument("--device", default="cuda")
+        parser.add_argument("--size", default="games", choices=SIZES)
+        arguments = parser.parse_args()
+        main(arguments.output, torch.device(arguments.device), SIZES[arguments.size])
