@@ -313,7 +313,7 @@ def test_training_resumes_after_a_kill_with_the_same_result(untied, tmp_path, mo
 
 def test_a_small_model_learns_words_and_identifiers_from_nothing():
     settings = {"epochs": 120, "dropout": 0.0, "method": "full", "mixture": {"index_to_item": 1.0}}
-    own = taught(None, **settings, checkpointing=False, batch_size=8, evaluations=1)
+    own = taught(None, **settings, checkpointing=False, batch_size=8)
     model, history = teacher_training.train(own, tiny_llama.split()["dev"], own.settings, CPU)
     assert history["loss"][-1].as_py() < 0.5 * history["loss"][0].as_py()
     index = tasks.index_texts(tiny_llama.identifiers())
