@@ -269,7 +269,12 @@ def per_user(dataset, variant):
 def compared(wildcards):
     """{variant: per-user metrics of its seeds} of the variants that the dataset's row names."""
     names = DATASETS[wildcards.dataset].get("variants", REPORTED)
-    return {name: per_user(wildcards.dataset, name) for name in names}
+    return {name: per_user(*settings.owner(wildcards.dataset, name)) for name in names}
+
+
+def reference(wildcards):
+    """The variant that the others of a comparison are held against."""
+    return DATASETS[wildcards.dataset]["reference"]
 
 
 def made_of(wildcards):

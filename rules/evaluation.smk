@@ -55,6 +55,7 @@ rule compare:
         "../envs/lohrec.yaml"
     params:
         code=code("compare"),
+        reference=reference,
         evaluation=section("evaluation"),
     script:
         "../workflow_scripts/compare.py"

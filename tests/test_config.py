@@ -87,6 +87,8 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
         ({"datasets": {"demo": {"preset": "laptob"}}}, ["'laptob'", "Did you mean laptop?"]),
         ({"datasets": {"demo": {"variants": ["tigger"]}}}, ["'tigger'", "Did you mean tiger?"]),
         ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),
+        ({"datasets": {"demo": {"variants": ["gamez/lcrec", "tiger"]}}}, ["'gamez'", "games"]),
+        ({"datasets": {"demo": {"reference": "lcrec"}}}, ["demo.reference", "'lcrec'", "tiger"]),
         ({"variants": {"dwr": {"start_from": "dtr"}}}, ["variants.dwr.start_from", "distill"]),
         ({"variants": {"dtr": {"ranker": "rank"}}}, ["variants.dtr.ranker", "ranker"]),
         (

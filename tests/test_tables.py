@@ -57,7 +57,7 @@ def variants(tmp_path):
 
 def run_compare(variants, folder):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
-    compare.main(variants, *outputs, "demo", EVALUATION)
+    compare.main(variants, *outputs, "demo", EVALUATION, "tiger")
     return outputs
 
 

@@ -14,7 +14,7 @@ def main(
     figure: str,
     dataset: str,
     evaluation: dict,
-    reference: str = "tiger",
+    reference: str,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
 
@@ -130,4 +130,5 @@ if __name__ == "__main__":
             snakemake.output.figure,  # noqa: F821
             snakemake.wildcards.dataset,  # noqa: F821
             snakemake.params.evaluation,  # noqa: F821
+            snakemake.params.reference,  # noqa: F821
         )

@@ -65,14 +65,27 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
             section: _merged(preset[section], row["settings"].get(section, {}))
             for section in sections
         }
-        for variant in row.get("variants", ()):
+        compared = row.get("variants", reported)
+        for name in compared:
+            other, variant = owner(dataset, name)
+            known(other, config["datasets"], f"datasets.{dataset}.variants")
             known(variant, reported, f"datasets.{dataset}.variants")
+        known(row["reference"], dict.fromkeys(compared), f"datasets.{dataset}.reference")
         if row["source"] == "lcrec" and resolved[dataset]["evaluation"]["diversity"] == "latent":
             raise ValueError(
                 f"datasets.{dataset}: published semantic IDs come without an RQ-VAE; set "
                 "settings.evaluation.diversity to interactions, or to text if there is any."
             )
     return resolved
+
+
+def owner(dataset: str, name: str) -> tuple[str, str]:
+    """The dataset and the variant that a comparison of `dataset` calls `name`.
+
+    "games_words/lcrec" is a variant of another row, which must have the same users.
+    """
+    other, _, variant = name.rpartition("/")
+    return other or dataset, variant
 
 
 def known(name: str, table: dict, what: str) -> Any:
