@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,21 @@ def test_histories(examples):
     for row, history in zip(rows, examples.histories(rows), strict=True):
         real = examples.sequences[examples.start[row] : examples.stop[row]]
         assert np.array_equal(history[: len(real)], real) and (history[len(real) :] == -1).all()
+
+
+def test_aligned_histories_lose_old_items_only_and_share_beginnings(examples):
+    aligned = examples.aligned()
+    lost = aligned.start - examples.start
+    assert (lost >= 0).all() and lost.max() == 9 and (aligned.length >= 11)[lost > 0].all()
+    assert np.array_equal(aligned.target, examples.target)
+    assert (lost[examples.length < 20] == 0).all()
+    assert len(np.unique(aligned.start)) < 0.5 * len(np.unique(examples.start))
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_aligned_histories_are_never_empty(examples, length):
+    short = replace(examples, start=np.maximum(examples.start, examples.stop - length))
+    assert short.aligned().length.min() >= 1
 
 
 @pytest.mark.parametrize("size", [32, 100])

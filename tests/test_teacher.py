@@ -66,7 +66,7 @@ def data():
 @pytest.mark.parametrize("stride", [1, 10])
 def test_windows_hold_every_example_once(stride):
     train = split([5, 23, 24, 70, 6], 100)["train"]
-    windows = teacher.Windows.of(train, stride)
+    windows = teacher.Windows.of(train if stride == 1 else train.aligned())
     example, row = windows.examples_of(np.arange(len(windows)))
     assert sorted(example) == list(range(len(train)))
     items = windows.items(np.arange(len(windows)), targets=True)
@@ -85,7 +85,7 @@ def test_windows_hold_every_example_once(stride):
 def test_windows_never_hold_a_dev_or_test_item():
     lengths = [5, 9, 60]
     train = split(lengths, 100)["train"]
-    windows = teacher.Windows.of(train, 10)
+    windows = teacher.Windows.of(train.aligned())
     last_train = np.cumsum(lengths) - 3
     user = np.searchsorted(last_train, windows.start)
     assert (windows.start + windows.length <= last_train[user]).all()
@@ -93,7 +93,7 @@ def test_windows_never_hold_a_dev_or_test_item():
 
 def test_batches_hold_every_window_once_and_alike_numbers_of_targets():
     train = split(np.random.default_rng(1).integers(5, 60, 300).tolist(), 100)["train"]
-    windows = teacher.Windows.of(train, 10)
+    windows = teacher.Windows.of(train.aligned())
     parts = windows.batches(100, np.random.default_rng(0))
     assert sorted(np.concatenate(parts)) == list(range(len(windows)))
     count = [len(windows.examples_of(part)[0]) for part in parts]

@@ -13,12 +13,14 @@ from lohrec.training_data import TrainingData
 
 def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
     """Read the inputs that the row names, train, and write model and history."""
+    causal = settings["causal_encoder"]
+    train_split = examples.load(inputs["sequences"], inputs["examples"], "train")
     data = TrainingData(
-        examples.load(inputs["sequences"], inputs["examples"], "train"),
+        train_split.aligned() if causal else train_split,
         np.load(inputs["ids"]).astype(np.int64),
         np.load(inputs["prior"], mmap_mode="r") if "prior" in inputs else None,
         np.load(inputs["teacher"], mmap_mode="r") if "teacher" in inputs else None,
-        settings["causal_encoder"],
+        shared=causal,
     )
     dev = examples.load(inputs["sequences"], inputs["examples"], "dev")
     start = T5.load(Path(inputs["start"]).parent) if "start" in inputs else None

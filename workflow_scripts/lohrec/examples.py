@@ -1,6 +1,6 @@
 """Examples: a history and its target as a window of the flat array of all users' sequences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,21 @@ class Examples:
     def target(self) -> np.ndarray:
         """Target items, int32 (examples,)."""
         return np.asarray(self.sequences[self.stop])
+
+    def aligned(self) -> "Examples":
+        """The same examples with fewer places where histories begin, for causal training.
+
+        A causal model encodes all prefixes of a window at once, but the histories of a user longer
+        than the longest history begin at a new item each. Here they begin only at every so many of
+        the user's items, half of the longest history apart, and lose fewer than that many of their
+        oldest items.
+        """
+        stride = max(1, int(self.length.max(initial=1)) // 2)
+        _, user = np.unique(self.user, return_inverse=True)
+        first = np.full(user.max(initial=-1) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(first, user, self.start)
+        first = first[user]
+        return replace(self, start=first + -(-(self.start - first) // stride) * stride)
 
     def histories(self, rows: np.ndarray) -> np.ndarray:
         """Histories of `rows` as int32 (rows, longest), padded with -1 on the right."""

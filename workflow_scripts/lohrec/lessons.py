@@ -16,9 +16,6 @@ from lohrec.packing import Packed, Sample
 from lohrec.questions import CodewordQuestions, TextQuestions
 from lohrec.tasks import Phrasing, Texts
 
-# A user longer than the longest history gets a window at every so many items.
-STRIDE = 10
-
 
 @dataclass(frozen=True)
 class Part:
@@ -44,7 +41,7 @@ class CodewordLessons:
         self.network = teacher.build(settings)
         self.hooks = add_dropout(self.network, settings["dropout"])
         self.ids, self.settings = ids, settings
-        self.questions = CodewordQuestions(examples, ids, STRIDE)
+        self.questions = CodewordQuestions(examples.aligned(), ids)
         windows = self.questions.windows
         self.steps = len(windows.batches(settings["batch_size"]))
         size, longest = settings["batch_size"], 1 + teacher.LEVELS * int(windows.length.max())

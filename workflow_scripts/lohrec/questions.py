@@ -43,8 +43,8 @@ class CodewordQuestions:
 
     first = 0
 
-    def __init__(self, examples: Examples, ids: np.ndarray, stride: int = 1) -> None:
-        self.windows = Windows.of(examples, stride)
+    def __init__(self, examples: Examples, ids: np.ndarray) -> None:
+        self.windows = Windows.of(examples)
         self.table = token_table(ids)
 
     def batches(self, size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:

@@ -121,20 +121,10 @@ class Windows:
     place: np.ndarray
 
     @classmethod
-    def of(cls, examples: Examples, stride: int = 1) -> "Windows":
-        """Windows of the examples; those that begin at the same item share one.
-
-        A user longer than the longest history needs many windows. With a `stride` above 1 they
-        begin only at every stride-th of the user's items, so that there are fewer: a history loses
-        up to stride - 1 of its oldest items.
-        """
-        _, user = np.unique(examples.user, return_inverse=True)
-        first = np.full(user.max() + 1, np.iinfo(np.int64).max)
-        np.minimum.at(first, user, examples.start)
-        first = first[user]
-        start = first + -(-(examples.start - first) // stride) * stride
-        place = examples.stop - start
-        start, row = np.unique(start, return_inverse=True)
+    def of(cls, examples: Examples) -> "Windows":
+        """Windows of the examples; those that begin at the same item share one."""
+        start, row = np.unique(examples.start, return_inverse=True)
+        place = examples.length
         length = np.zeros(len(start), dtype=np.int64)
         np.maximum.at(length, row, place)
         return cls(examples.sequences, start, length, row, place)
