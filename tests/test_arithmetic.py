@@ -14,6 +14,7 @@ CONFIG = {
     "heads": 3,
     "d_kv": 16,
     "layers": 2,
+    "decoder_layers": 2,
     "dropout": 0.0,
     "codewords": "level",
     "causal_encoder": False,

@@ -14,6 +14,7 @@ CONFIG = {
     "heads": 2,
     "d_kv": 16,
     "layers": 2,
+    "decoder_layers": 2,
     "dropout": 0.0,
     "causal_encoder": False,
 }

@@ -21,6 +21,7 @@ CONFIG = {
     "heads": 2,
     "d_kv": 16,
     "layers": 1,
+    "decoder_layers": 1,
     "dropout": 0.0,
     "codewords": "level",
     "causal_encoder": False,

@@ -23,7 +23,10 @@ from lohrec.questions import CodewordQuestions
 from lohrec.t5 import CODES, LEVELS, PAD, T5, tokens
 from lohrec.training_data import Batch
 
-PAPER = {"d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "dropout": 0.1}
+PAPER = {
+    "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
+    "dropout": 0.1,
+}  # fmt: skip
 # 12 layers: 100 M parameters.
 LLAMA = {"kind": "scratch", "hidden": 768, "layers": 12, "heads": 12, "intermediate": 2560}
 SIZES = {
@@ -42,7 +45,8 @@ SIZES = {
         "items": 300,
         "batch": 8,
         "steps": 2,
-        "generator": PAPER | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1},
+        "generator": PAPER
+        | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1, "decoder_layers": 1},
         "teacher": LLAMA | {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 64},
         "questions": 16,
         "product": 128,

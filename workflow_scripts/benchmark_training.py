@@ -90,6 +90,7 @@ def transformers_model(c: dict) -> T5ForConditionalGeneration:
             d_kv=c["d_kv"],
             d_ff=c["d_ff"],
             num_layers=c["layers"],
+            num_decoder_layers=c["decoder_layers"],
             num_heads=c["heads"],
             dropout_rate=c["dropout"],
             pad_token_id=PAD,

@@ -10,13 +10,14 @@ def encoding(config: dict, places: int) -> int:
     """Operations to encode one history of `places` tokens, cross-attention's keys and values too.
 
     Args:
-        config: d_model, d_ff, heads, d_kv, layers.
+        config: d_model, d_ff, heads, d_kv, layers, decoder_layers.
     """
     wide = config["heads"] * config["d_kv"]
     linear = 4 * config["d_model"] * wide + 2 * config["d_model"] * config["d_ff"]
     attention = 2 * places * wide  # scores, and the weighted sum of values
     memory = 2 * config["d_model"] * wide
-    return 2 * places * config["layers"] * (linear + attention + memory)
+    layers, decoder_layers = config["layers"], config["decoder_layers"]
+    return 2 * places * (layers * (linear + attention) + decoder_layers * memory)
 
 
 def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool = True) -> int:
@@ -29,11 +30,11 @@ def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool
     """
     wide = config["heads"] * config["d_kv"]
     linear = 6 * config["d_model"] * wide + 2 * config["d_model"] * config["d_ff"]
-    total, past = 0, 0 if every_past else sum(queries)
+    layers, total, past = config["decoder_layers"], 0, 0 if every_past else sum(queries)
     for new in queries:
         past += new if every_past else 0
         attention = 2 * (past + places) * wide
-        total += 2 * new * (config["layers"] * (linear + attention) + config["d_model"] * CODES)
+        total += 2 * new * (layers * (linear + attention) + config["d_model"] * CODES)
     return total
 
 

@@ -19,7 +19,10 @@ VOCABULARY = CODEWORDS + 3
 
 BUCKETS, MAX_DISTANCE = 32, 128
 
-CONFIG = ("d_model", "d_ff", "heads", "d_kv", "layers", "dropout", "codewords", "causal_encoder")
+CONFIG = (
+    "d_model", "d_ff", "heads", "d_kv", "layers", "decoder_layers", "dropout", "codewords",
+    "causal_encoder",
+)  # fmt: skip
 
 KeysValues = tuple[Tensor, Tensor]
 Memory = tuple[list[KeysValues], Tensor | None]
@@ -146,7 +149,8 @@ class Stack(nn.Module):
 
     def __init__(self, config: dict, decoder: bool) -> None:
         super().__init__()
-        self.block = nn.ModuleList(Block(config, decoder, i == 0) for i in range(config["layers"]))
+        layers = config["decoder_layers" if decoder else "layers"]
+        self.block = nn.ModuleList(Block(config, decoder, i == 0) for i in range(layers))
         self.final_layer_norm = Norm(config["d_model"])
         self.decoder = decoder
 
@@ -177,10 +181,10 @@ class T5(nn.Module):
     """Encoder-decoder over codewords, with the tree of decoder positions as the general case.
 
     Args:
-        config: d_model, d_ff, heads, d_kv, layers (of each stack), dropout, and codewords: "level"
-            normalises probabilities over a level's codewords, "all" over those of all levels
-            (Eq. 9-12); causal_encoder: history tokens attend to earlier ones only, so that all
-            prefixes of a sequence are encoded at once.
+        config: d_model, d_ff, heads, d_kv, layers (of the encoder), decoder_layers, dropout, and
+            codewords: "level" normalises probabilities over a level's codewords, "all" over those
+            of all levels (Eq. 9-12); causal_encoder: history tokens attend to earlier ones only, so
+            that all prefixes of a sequence are encoded at once.
     """
 
     def __init__(self, config: dict) -> None:
@@ -333,7 +337,7 @@ class T5(nn.Module):
                 "d_kv": c["d_kv"],
                 "d_ff": c["d_ff"],
                 "num_layers": c["layers"],
-                "num_decoder_layers": c["layers"],
+                "num_decoder_layers": c["decoder_layers"],
                 "num_heads": c["heads"],
                 "dropout_rate": c["dropout"],
                 "feed_forward_proj": "relu",
@@ -359,6 +363,7 @@ class T5(nn.Module):
                 "heads": c["num_heads"],
                 "d_kv": c["d_kv"],
                 "layers": c["num_layers"],
+                "decoder_layers": c["num_decoder_layers"],
                 "dropout": c["dropout_rate"],
                 "codewords": c["codewords"],
                 "causal_encoder": c["causal_encoder"],
