@@ -133,3 +133,19 @@ rule tabulate_benchmarks:
         code=code("tabulate_benchmarks"),
     script:
         "../workflow_scripts/tabulate_benchmarks.py"
+
+
+rule tabulate_teacher_sizes:
+    output:
+        table="results/benchmarks/teacher_sizes.md",
+    log:
+        "logs/benchmarks/teacher_sizes.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("tabulate_teacher_sizes"),
+        sections={
+            name: config["presets"]["paper"][name] for name in ("teacher", "adaptation", "tasks")
+        },
+    script:
+        "../workflow_scripts/tabulate_teacher_sizes.py"

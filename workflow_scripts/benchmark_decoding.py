@@ -26,10 +26,8 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
     data = TrainingData(examples.load(sequences, examples_path, "train"), ids)
     model = fitted(data, generator, settings["steps"], cpu)
     test = examples.load(sequences, examples_path, "test")
-    sample = np.random.default_rng(0).choice(
-        len(test), min(settings["users"], len(test)), replace=False
-    )
-    histories = by_length(test, sample, token_table(ids))
+    histories = at_quantiles(test, token_table(ids), settings["batch_size"], settings["batches"])
+    users = sum(map(len, histories))
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         generate = Generate(folder, ids)
@@ -62,7 +60,6 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
             )
             for h in histories
         )
-        users = len(sample)
         for dtype, product in (("fp32", "product"), ("bf16", "half_product")):
             floor = work * seconds[product] / operations
             line = benchmarking.row(
@@ -88,7 +85,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
         cost = [1000 * wall[n] / users for n in (2, 1)]
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
-        benchmarking.write(output, rows, users=len(sample), items=len(ids))
+        benchmarking.write(output, rows, users=users, items=len(ids))
 
 
 def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:
@@ -107,10 +104,16 @@ def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device
     return model.eval()
 
 
-def by_length(test: examples.Examples, sample: np.ndarray, table: np.ndarray) -> list:
-    """Histories of equal length together, so that the peer needs no padding either."""
-    lengths = test.length[sample]
-    return [history_tokens(test, sample[lengths == n], table) for n in np.unique(lengths)]
+def at_quantiles(test: examples.Examples, table: np.ndarray, size: int, count: int) -> list:
+    """`count` batches of histories as tokens, at the quantiles of all users' lengths.
+
+    The histories of a batch are of equal length, so that the peer needs no padding either.
+    """
+    batches = examples.length_batches(test.length, size, np.random.default_rng(0))
+    even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
+    even = sorted(even, key=lambda rows: test.length[rows[0]]) or batches
+    picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)
+    return [history_tokens(test, even[pick], table) for pick in picks]
 
 
 def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
