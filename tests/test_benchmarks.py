@@ -7,8 +7,10 @@ import benchmark_training
 import numpy as np
 import pytest
 import tabulate_benchmarks
+import tabulate_teacher_sizes
 import torch
 from conftest import ROOT
+from transformers import LlamaForCausalLM
 
 from lohrec import benchmarking
 from lohrec.generator_training import objective
@@ -87,3 +89,14 @@ def test_simulated_games_are_split_as_leave_one_out():
 @pytest.mark.parametrize(("value", "text"), [(None, ""), (0.12345, "0.123"), (12345.6, "12,346")])
 def test_cells(value, text):
     assert tabulate_benchmarks.cell(value) == text
+
+
+@pytest.mark.parametrize("shape", tabulate_teacher_sizes.SHAPES.values())
+def test_weights_are_those_of_transformers(shape):
+    config = tabulate_teacher_sizes.configuration(*shape)
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+    matrices, top = tabulate_teacher_sizes.weights(config)
+    total = matrices + top * (1 if config.tie_word_embeddings else 2)
+    vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
+    assert total == sum(p.numel() for p in model.parameters()) - vectors

@@ -59,16 +59,12 @@ def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> 
     A token costs two operations a weight to be read, as many to be computed again for its
     gradients, as many for the gradients of its states, and, where all weights learn, of those.
     """
-    hidden = config.hidden_size
-    narrow = hidden // config.num_attention_heads * config.num_key_value_heads
-    each = 2 * hidden * (hidden + narrow) + 3 * hidden * config.intermediate_size
-    matrices = config.num_hidden_layers * each
-    top = hidden * (config.vocab_size + 1024)
-    weights = matrices + top * (1 if config.tie_word_embeddings else 2)
+    matrices, top = weights(config)
+    total = matrices + top * (1 if config.tie_word_embeddings else 2)
     memory = []
     for method in ("lora", "full"):
         settings = {"teacher": teacher, "adaptation": adaptation | {"method": method}}
-        planned = memory_plan.of_checkpoint(config, weights, settings)
+        planned = memory_plan.of_checkpoint(config, total, settings)
         memory.append(sum(planned.values()) / memory_plan.GB)
     histories = mixture["sequential"] + mixture["history_to_title"] + mixture["titles_to_index"]
     samples = EXAMPLES * histories + ITEMS * (mixture["item_to_index"] + mixture["index_to_item"])
@@ -81,6 +77,14 @@ def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> 
         TEXTS * TEXT_TOKENS * 2 * matrices,
     ]
     return memory + [operations / rate / 3600 for operations in work]
+
+
+def weights(config) -> tuple[int, int]:
+    """Weights of all layers' matrices, and of the head; an embedding that is not tied is another."""
+    hidden = config.hidden_size
+    narrow = hidden // config.num_attention_heads * config.num_key_value_heads
+    each = 2 * hidden * (hidden + narrow) + 3 * hidden * config.intermediate_size
+    return config.num_hidden_layers * each, hidden * config.vocab_size
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def keep_memory() -> None:
     """Let the C library keep freed memory for the next tensors (glibc; elsewhere nothing happens).
 
     By default it hands every large block back to the kernel, which then fills the same pages with
-    zeros again for each tensor of each step: a third of a training step's time on a CPU.
+    zeros again for each tensor of each step.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
