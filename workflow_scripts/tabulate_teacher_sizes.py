@@ -80,7 +80,7 @@ def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> 
 
 
 def weights(config) -> tuple[int, int]:
-    """Weights of all layers' matrices, and of the head; an embedding that is not tied is another."""
+    """Weights of the layers' matrices and of the head; an embedding not tied to it is another."""
     hidden = config.hidden_size
     narrow = hidden // config.num_attention_heads * config.num_key_value_heads
     each = 2 * hidden * (hidden + narrow) + 3 * hidden * config.intermediate_size
