@@ -177,7 +177,7 @@ def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Pa
 
 
 def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
-    status, said = snakemake(fresh, "-n", "--cores", "8", "results/games_laptop/comparison.json")
+    status, said = snakemake(fresh, "-n", "--cores", "8", "results/gift_cards/comparison.json")
     assert status == 0, said
     makers = {}
     for rule, inputs, outputs in re.findall(
@@ -187,7 +187,7 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
             makers[output] = rule, inputs.split(", ") if inputs else []
 
     def needs(variant: str) -> set[str]:
-        rules, todo = set(), [f"results/games_laptop/{variant}/seed_0/recommendations.parquet"]
+        rules, todo = set(), [f"results/gift_cards/{variant}/seed_0/recommendations.parquet"]
         while todo:
             rule, inputs = makers[todo.pop()]
             rules.add(rule)
@@ -209,8 +209,8 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     assert needs("dwr_cooccurrence") == distill | {"order_by_cooccurrence"}
     assert needs("dtr") == (distill | llm | {"recommend_cascade"}) - {"recommend_generator"}
     # Training that starts from another row starts from that row's model of the same seed.
-    _, inputs = makers["results/games_laptop/generators/dwr/seed_2/model.safetensors"]
-    assert "results/games_laptop/generators/distill/seed_2/model.safetensors" in inputs
+    _, inputs = makers["results/gift_cards/generators/dwr/seed_2/model.safetensors"]
+    assert "results/gift_cards/generators/distill/seed_2/model.safetensors" in inputs
 
 
 def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
