@@ -111,7 +111,7 @@ def at_quantiles(test: examples.Examples, table: np.ndarray, size: int, count: i
     """
     batches = examples.length_batches(test.length, size, np.random.default_rng(0))
     even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
-    even = sorted(even, key=lambda rows: test.length[rows[0]]) or batches
+    even = sorted(even, key=lambda rows: test.length[rows[0]])
     picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)
     return [history_tokens(test, even[pick], table) for pick in picks]
 
