@@ -105,7 +105,7 @@ def train(
     per_epoch = len(data.epoch(settings["batch_size"], np.random.default_rng(0)))
     warm = "warm_" if start else ""
     steps = max(1, round(settings[f"{warm}epochs"] * per_epoch))
-    every = max(1, round(steps / settings["evaluations"]))
+    every = max(1, math.ceil(steps / settings["evaluations"]))
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(

@@ -53,7 +53,7 @@ def train(
         torch.manual_seed(settings["seed"] + parallel.rank())  # another dropout in each process
 
     steps = max(1, round(settings["epochs"] * lessons.steps))
-    every = max(1, round(steps / settings["evaluations"]))
+    every = max(1, math.ceil(steps / settings["evaluations"]))
     learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(
         [
