@@ -21,6 +21,7 @@ include: "rules/common.smk"
 
 localrules:
     all,
+    check_language_model,
     download_reviews,
 
 

@@ -12,6 +12,7 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error))
 
+WARM = ["warm_epochs", "warm_learning_rate"]
 DATASETS, VARIANTS = config["datasets"], config["variants"]
 TRAINED = [name for name, row in VARIANTS.items() if settings.trained(row)]
 REPORTED = [name for name, row in VARIANTS.items() if row["recommender"]]
@@ -39,14 +40,18 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-def section(name):
-    """A section of the dataset's settings, as a parameter."""
-    return lambda wildcards: SETTINGS[wildcards.dataset][name]
+def section(name, without=()):
+    """A section of the dataset's settings, less what the rule does not read, as a parameter."""
+    return lambda wildcards: less(SETTINGS[wildcards.dataset][name], without)
 
 
-def sections(*names):
-    """Several sections by name, as one parameter."""
-    return lambda wildcards: {name: SETTINGS[wildcards.dataset][name] for name in names}
+def sections(*names, without=()):
+    """Several sections by name, less what the rule does not read, as one parameter."""
+    return lambda wildcards: {name: section(name, without)(wildcards) for name in names}
+
+
+def less(values, names):
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def code(rule):
@@ -127,6 +132,12 @@ def raw_sizes(*kinds):
     return sizes
 
 
+def lcrec_sizes(wildcards):
+    """The same of published sequences, with the text that may come with them."""
+    text = published_text(wildcards).values()
+    return raw_sizes("inter")(wildcards) | {Path(p).name: Path(p).stat().st_size for p in text}
+
+
 def published_text(wildcards):
     """The file with text that may come with published sequences."""
     found = settings.find_raw(config["raw_dir"], raw_name(wildcards.dataset, "item"))
@@ -135,8 +146,11 @@ def published_text(wildcards):
 
 def downloads():
     """{file name: {"url": address, "sha256": expected digest or None}} of every dataset."""
+    digests = {}
+    for row in DATASETS.values():
+        digests |= row["sha256"]
     return {
-        name: {"url": source["url"].format(file=name), "sha256": row["sha256"].get(name)}
+        name: {"url": source["url"].format(file=name), "sha256": digests.get(name)}
         for row in DATASETS.values()
         for source in config["sources"].get(row["source"], {}).values()
         if "url" in source
@@ -178,8 +192,10 @@ def teacher_settings(folds):
     def chosen(wildcards):
         names = ["teacher"]
         names += ["adaptation", "tasks"] if reads_words(wildcards.dataset) else []
-        names += ["sharding"] if folds else []
-        return sections(*names)(wildcards)
+        parts = sections(*names)(wildcards)
+        if folds:
+            parts["sharding"] = section("sharding", without=("shards",))(wildcards)
+        return parts
 
     return chosen
 
@@ -231,10 +247,31 @@ def learned_from(wildcards):
 
 
 def generator_settings(wildcards):
-    """The section `generator` with the row's own values, and the row's objective."""
+    """The section `generator` with the row's own values, and the row's objective.
+
+    What another row's objective reads is left out, so that only rows that use a value run again
+    when it changes.
+    """
     row = VARIANTS[wildcards.generator]
+    unused = ["epochs", "learning_rate"] if row["start_from"] else WARM
+    unused = [*unused, *([] if row["rank"] else ("margin", "reduction", "ranked_target"))]
+    unused += [] if row["target"] == "smoothed" else ["smoothing"]
     objective = {name: row[name] for name in ("target", "generation", "rank")}
-    return SETTINGS[wildcards.dataset]["generator"] | row["generator"] | objective
+    values = SETTINGS[wildcards.dataset]["generator"] | row["generator"]
+    return less(values, unused) | objective
+
+
+def training_decoding(wildcards):
+    """What training reads of the section `decoding`: a ranker is tried on a retriever's lists."""
+    orders_only = not VARIANTS[wildcards.generator]["generation"]
+    without = ("top",) if orders_only else ("top", "rerank")
+    return section("decoding", without)(wildcards)
+
+
+def teacher_decoding(wildcards):
+    """The section `decoding` in batches that a teacher's beams fit into."""
+    found = section("decoding", without=("rerank",))(wildcards)
+    return found | {"batch_size": SETTINGS[wildcards.dataset]["candidates"]["batch_size"]}
 
 
 def model_of(role):
@@ -308,6 +345,7 @@ def require_gpus():
         listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         listed = ""
-    found = [int(line) * 2**20 / 1e9 for line in listed.split()]
+    # A GPU that shares the host's memory reports no size of its own.
+    found = [int(line) * 2**20 / 1e9 for line in listed.split() if line.isdecimal()]
     if missing := settings.lacking(needs, found, DATASETS, SETTINGS):
         raise WorkflowError(missing)

@@ -53,7 +53,7 @@ rule ingest_reviews:
         "../envs/lohrec.yaml"
     params:
         code=code("ingest_reviews"),
-        ingest=section("ingest"),
+        ingest=section("ingest", without=("history",)),
         sizes=raw_sizes("reviews", "metadata"),
     script:
         "../workflow_scripts/ingest_reviews.py"
@@ -77,7 +77,7 @@ rule ingest_lcrec:
         "../envs/lohrec.yaml"
     params:
         code=code("ingest_lcrec"),
-        sizes=raw_sizes("inter"),
+        sizes=lcrec_sizes,
     script:
         "../workflow_scripts/ingest_lcrec.py"
 

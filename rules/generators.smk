@@ -23,7 +23,7 @@ rule train_generator:
     params:
         code=code("train_generator"),
         generator=generator_settings,
-        decoding=section("decoding"),
+        decoding=training_decoding,
         cuda=cuda("train_generator"),
     script:
         "../workflow_scripts/train_generator.py"

@@ -23,7 +23,7 @@ rule recommend_generator:
         gpu=gpus("recommend_generator"),
     params:
         code=code("recommend_generator"),
-        decoding=section("decoding"),
+        decoding=section("decoding", without=("rerank",)),
         cuda=cuda("recommend_generator"),
     script:
         "../workflow_scripts/recommend_generator.py"
@@ -80,7 +80,7 @@ rule recommend_teacher:
     params:
         code=code("recommend_teacher"),
         teacher=lambda wildcards: {"constrained": VARIANTS[wildcards.variant]["constrained"]},
-        decoding=section("decoding"),
+        decoding=teacher_decoding,
         cuda=cuda("recommend_teacher"),
     script:
         "../workflow_scripts/recommend_teacher.py"
@@ -100,6 +100,6 @@ rule recommend_popularity:
         "../envs/lohrec.yaml"
     params:
         code=code("recommend_popularity"),
-        decoding=section("decoding"),
+        decoding=section("decoding", without=("rerank", "beams", "batch_size")),
     script:
         "../workflow_scripts/recommend_popularity.py"

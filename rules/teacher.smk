@@ -82,7 +82,7 @@ rule generate_candidates:
         gpu=gpus("generate_candidates"),
     params:
         code=code("generate_candidates"),
-        settings=sections("candidates", "sharding"),
+        settings=sections("candidates", "sharding", without=("keep",)),
         cuda=cuda("generate_candidates"),
     script:
         "../workflow_scripts/generate_candidates.py"

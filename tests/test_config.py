@@ -70,6 +70,8 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
         ({"variants": {"tiger": {"rank": 1.0}}}, ["variants.tiger", "prior"]),
         ({"variants": {"tiger": {"targets": "one_hot"}}}, ["Did you mean target?"]),
         ({"variants": {"teacher": {}}}, ["variants", "teacher"]),
+        ({"variants": {"items": {}}}, ["variants", "items"]),
+        ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
     ],
 )
@@ -99,6 +101,19 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
             },
             ["instruments_lcrec", "diversity"],
         ),
+        (
+            {"variants": {"distill": {"generator": {"codewords": "all"}}}},
+            ["generator.codewords", "distill", "probabilities.codewords"],
+        ),
+        ({"variants": {"dwr": {"generator": {"epochs": 3}}}}, ["variants.dwr", "epochs"]),
+        ({"variants": {"tiger": {"generator": {"warm_epochs": 3}}}}, ["warm_epochs", "no effect"]),
+        ({"datasets": {"demo": {"settings": {"decoding": {"top": 5}}}}}, ["top (5)", "cutoffs"]),
+        ({"datasets": {"demo": {"settings": {"text": {"method": "llama"}}}}}, ["text.model"]),
+        (
+            {"datasets": {"games_gpu": {"settings": {"tasks": {"mixture": {"intention": 1.0}}}}}},
+            ["games_gpu", "intention", "tasks.user_texts"],
+        ),
+        ({"datasets": {"demo": {"variants": ["games/lcrec", "tiger"]}}}, ["games/lcrec", "data"]),
     ],
 )
 def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: list[str]) -> None:

@@ -13,8 +13,6 @@ from conftest import ROOT
 from test_end_to_end import run, workflow  # noqa: F401
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lohrec import memory_plan
-
 TARGETS = ["results/demo/dwr/metrics.json", "results/demo/lcrec_free/metrics.json"]
 
 
@@ -74,7 +72,6 @@ def test_a_checkpoint_becomes_teacher_and_student(finished: Path) -> None:
     assert not lists.select("split", "user", "item").is_duplicated().any()
     log = (finished / "logs/demo/train_teacher.log").read_text()
     assert "memory plan in GB" in log and "tokens_per_second" in log
-    assert memory_plan.GB == 1e9
 
 
 def test_shards_come_from_the_teacher_that_has_not_seen_them(finished: Path) -> None:

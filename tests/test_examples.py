@@ -63,6 +63,16 @@ def test_shared_batches_hold_every_example_once_and_rows_whole(examples, size):
     assert max(map(len, batches)) <= max(size, 20) + 20
 
 
+@pytest.mark.parametrize("size", [90, 100, 101, 109])
+def test_no_shared_batch_is_empty_where_the_last_cut_falls_into_the_last_row(size):
+    place = np.tile(np.arange(1, 11), 11)
+    start = np.repeat(np.arange(11) * 13, 10)
+    examples = Examples(np.zeros(143, np.int32), start // 13, start, start + place)
+    batches = shared_batches(examples, size, np.random.default_rng(0))
+    assert min(map(len, batches)) > 0
+    assert sorted(np.concatenate(batches).tolist()) == list(range(110))
+
+
 def test_epochs_differ(examples):
     rng = np.random.default_rng(0)
     first, second = (shared_batches(examples, 64, rng) for _ in range(2))

@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from lohrec import generator_training, losses
+from lohrec.decoding import recommend
 from lohrec.examples import Examples
-from lohrec.generator_training import learning_rate, objective, train
+from lohrec.generator_training import objective, train
+from lohrec.prefix_tree import PrefixTree
+from lohrec.schedule import learning_rate
 from lohrec.t5 import CODES, LEVELS, START, T5, tokens
 from lohrec.training_data import TrainingData
 
@@ -70,6 +73,33 @@ def test_learns_a_certain_next_item(cycle):
     _, history = train(plain, splits["dev"], settings, DECODING, 0, torch.device("cpu"))
     assert history["dev_recall@10"].to_pylist()[-1] >= 0.85
     assert history["dev_ndcg@10"].to_pylist()[-1] > 0.75
+
+
+WARM = {"warm_epochs": 2, "warm_learning_rate": 1e-3}
+
+
+def test_a_ranker_is_chosen_by_the_order_it_gives_to_its_retrievers_candidates(cycle):
+    splits, data = cycle
+    torch.manual_seed(0)
+    start = T5(SETTINGS).eval()
+    settings = SETTINGS | WARM | {"generation": 0.0, "rank": 1.0, "evaluations": 1}
+    decoding = DECODING | {"rerank": 12}
+    ranker, history = train(data, splits["dev"], settings, decoding, 0, torch.device("cpu"), start)
+    tree = PrefixTree.from_ids(data.ids)
+    lists = decoding | {"top": 10}
+    leaf, _ = recommend(start, splits["dev"], data.ids, tree, lists, "", ranker)
+    hit = leaf == tree.leaf_of_item()[splits["dev"].target][:, None]
+    # The dev sample is a choice of 50 of 60 users, drawn with seed 0.
+    sample = np.random.default_rng(0).choice(len(hit), 50, replace=False)
+    expected = hit[sample].any(1).float().mean().item()
+    assert history["dev_recall@10"].to_pylist() == [pytest.approx(expected)]
+
+
+def test_a_row_keeps_the_architecture_of_the_model_it_starts_from(cycle):
+    splits, data = cycle
+    start = T5(SETTINGS | {"causal_encoder": True})
+    with pytest.raises(ValueError, match="causal_encoder differ"):
+        train(data, splits["dev"], SETTINGS | WARM, DECODING, 0, torch.device("cpu"), start)
 
 
 @pytest.mark.parametrize("codewords", ["level", "all"])

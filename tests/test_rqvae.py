@@ -162,7 +162,7 @@ def test_a_killed_run_continues_to_the_same_result(vectors, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         rqvae.train(vectors, SETTINGS, CPU, checkpoint)
     monkeypatch.setattr(rqvae, "progress", real)
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, weights_only=True)["state"]
     assert len(state["history"]) == 15
     model, continued = rqvae.train(vectors, SETTINGS, CPU, checkpoint)
     assert continued == history
@@ -210,7 +210,13 @@ def test_scripts_end_with_distinct_identifiers_and_no_checkpoint(vectors, tmp_pa
     np.save(tmp_path / "e.npy", vectors)
     cuda = {"count": 0, "memory_gb": 0}
     train_rqvae.main(
-        tmp_path / "e.npy", tmp_path / "m.safetensors", tmp_path / "h.parquet", SETTINGS, cuda, 1
+        tmp_path / "e.npy",
+        tmp_path / "m.safetensors",
+        tmp_path / "h.parquet",
+        SETTINGS,
+        {},
+        cuda,
+        1,
     )
     assert len(pq.read_table(tmp_path / "h.parquet")) == SETTINGS["epochs"]
     assert not list(tmp_path.glob("*.checkpoint"))

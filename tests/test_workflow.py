@@ -330,4 +330,7 @@ def test_the_slurm_profile_repeats_what_the_default_profile_says() -> None:
     # There, a cluster's own limits take the place of this machine's one GPU.
     for key in default.keys() - {"resources"}:
         assert slurm[key] == default[key]
-    assert slurm["set-resources"].keys() <= rules().keys()
+    folds = {"train_fold_teacher"}
+    assert slurm["set-resources"].keys() <= rules().keys() | folds
+    of_teacher = (slurm["set-resources"][f"train_{which}teacher"] for which in ("", "fold_"))
+    assert len({str(resources) for resources in of_teacher}) == 1

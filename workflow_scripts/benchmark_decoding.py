@@ -85,6 +85,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
         cost = [1000 * wall[n] / users for n in (2, 1)]
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
+        rows[-1]["device"] = "CPU, 2 threads"
         benchmarking.write(output, rows, users=users, items=len(ids))
 
 
@@ -137,7 +138,7 @@ def shared(a: torch.Tensor, b: torch.Tensor, top: int) -> float:
 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
+        devices.acquire({"count": 0}, 1)
         main(
             snakemake.input.sequences,  # noqa: F821
             snakemake.input.examples,  # noqa: F821

@@ -73,7 +73,7 @@ def disk_rows(rng: np.random.Generator) -> list[dict]:
 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
+        devices.acquire({"count": 0}, 1)
         main(
             snakemake.output.benchmark,  # noqa: F821
             snakemake.params.generator,  # noqa: F821

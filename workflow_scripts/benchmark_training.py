@@ -176,7 +176,7 @@ def saved_bytes(loss, batch: Batch) -> int:
 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
+        devices.acquire({"count": 0}, 1)
         main(
             snakemake.input.sequences,  # noqa: F821
             snakemake.input.examples,  # noqa: F821

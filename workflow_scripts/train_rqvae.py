@@ -9,7 +9,13 @@ from lohrec import artefacts, devices, joblog, rqvae
 
 
 def main(
-    embeddings: str, model: str, history: str, settings: dict, cuda: dict, threads: int
+    embeddings: str,
+    model: str,
+    history: str,
+    settings: dict,
+    code: dict,
+    cuda: dict,
+    threads: int,
 ) -> None:
     """Train and write the model with the fewest collisions.
 
@@ -18,12 +24,13 @@ def main(
         model: rqvae.safetensors to write.
         history: rqvae_history.parquet to write, one row an epoch.
         settings: the settings section `rqvae`.
+        code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
     """
     device = devices.acquire(cuda, threads)
     checkpoint = Path(f"{model}.checkpoint")
-    trained, rows = rqvae.train(np.load(embeddings), settings, device, checkpoint)
+    trained, rows = rqvae.train(np.load(embeddings), settings, device, checkpoint, code)
     print(next(row for row in rows if row["kept"]))
     artefacts.write_parquet(history, pa.Table.from_pylist(rows))
     rqvae.save(model, trained)
@@ -36,6 +43,7 @@ if __name__ == "__main__":
             **snakemake.input,  # noqa: F821
             **snakemake.output,  # noqa: F821
             settings=snakemake.params.rqvae,  # noqa: F821
+            code=snakemake.params.code,  # noqa: F821
             cuda=snakemake.params.cuda,  # noqa: F821
             threads=snakemake.threads,  # noqa: F821
         )

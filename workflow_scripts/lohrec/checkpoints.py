@@ -22,6 +22,19 @@ def fingerprint(settings: Any, *arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
+def random_state() -> dict:
+    """The state of torch's generators, of the current GPU too where one is in use."""
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_random_state(state: dict) -> None:
+    """Go back to what `random_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])
+
+
 class Checkpoint:
     """One file that holds the latest state of a run, and what the run was made of."""
 
@@ -47,7 +60,3 @@ class Checkpoint:
         """Replace the saved state."""
         with whole(self.path) as temporary:
             torch.save({"fingerprint": self.fingerprint, "state": state}, temporary)
-
-    def remove(self) -> None:
-        """Forget the state, once the outputs are written."""
-        self.path.unlink(missing_ok=True)

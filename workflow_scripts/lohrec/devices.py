@@ -1,10 +1,7 @@
 """The device a job runs on: what its rule declared, or a clear error."""
 
 import ctypes
-import os
-import random
 
-import numpy as np
 import torch
 
 
@@ -70,13 +67,7 @@ def autocast(device: torch.device, bf16: bool | str) -> torch.autocast:
     """
     if bf16 == "auto":
         can = torch.cpu.get_capabilities()
-        bf16 = device.type != "cpu" or bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+        bf16 = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+        if device.type == "cuda":
+            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (all devices)."""
-    os.environ["PYTHONHASHSEED"] = str(seed)
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

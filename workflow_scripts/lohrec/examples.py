@@ -93,8 +93,8 @@ def shared_batches(examples: Examples, size: int, rng: np.random.Generator) -> l
     end = count[order].cumsum()
     index = np.arange(end[-1]) + np.repeat(first[order] - (end - count[order]), count[order])
     size = max(size, count.max())
-    cuts = np.searchsorted(end, np.arange(size, end[-1], size))
-    batches = np.split(index, end[cuts])
+    cuts = np.searchsorted(end[:-1], np.arange(size, end[-1], size))
+    batches = np.split(index, end[cuts[cuts < len(end) - 1]])
     return [batches[i] for i in rng.permutation(len(batches))]
 
 

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from lohrec import candidate_tree, losses
-from lohrec.checkpoints import Checkpoint, fingerprint
+from lohrec.checkpoints import Checkpoint, fingerprint, random_state, set_random_state
 from lohrec.decoding import recommend
 from lohrec.devices import autocast
 from lohrec.examples import Examples
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
+from lohrec.schedule import learning_rate
 from lohrec.t5 import CODES, LEVELS, T5
 from lohrec.training_data import Batch, TrainingData
 
@@ -63,10 +64,18 @@ def accuracy(
     tree: PrefixTree,
     decoding: dict,
     bf16: bool | str,
+    retriever: T5 | None = None,
 ) -> dict[str, float]:
-    """Recall@10 and NDCG@10 at the level of identifiers, to choose the best state."""
+    """Recall@10 and NDCG@10 at the level of identifiers, to choose the best state.
+
+    Args:
+        retriever: finds the candidates, which `model` then only orders, as in a cascade.
+    """
+    rivals = (model,) if retriever is None else (retriever, model)
     with autocast(tree.item.device, bf16):
-        leaf, _ = recommend(model, examples, ids, tree, {**decoding, "top": 10}, "dev set")
+        leaf, _ = recommend(
+            rivals[0], examples, ids, tree, {**decoding, "top": 10}, "dev set", *rivals[1:]
+        )
     hit = (leaf == tree.leaf_of_item().cpu()[examples.target][:, None]).float()
     discount = 1 / torch.arange(2, 12).log2()
     return {"recall@10": hit.sum(1).mean().item(), "ndcg@10": (hit @ discount).mean().item()}
@@ -92,11 +101,26 @@ def train(
         settings: architecture, optimiser and objective; see config/config.yaml.
         decoding: settings of the beam search on the dev set.
         start: a trained model to start from, with its own length and learning rate of training.
+            Where the generation loss has no weight, the model only orders candidates: then its
+            states are compared by the order that they give to those of `start` (DTR, 3.2).
         checkpoint_path: where the run leaves its state after each evaluation.
         code: hashes of the program, so that no checkpoint outlives a change of it.
+
+    Raises:
+        ValueError: `start` is of another architecture than the settings.
+        FloatingPointError: the loss is no longer finite.
     """
     torch.manual_seed(seed)
     model = (T5(settings) if start is None else copy.deepcopy(start)).to(device)
+    wanted = {key: settings[key] for key in model.config}
+    if model.config != wanted:
+        differ = ", ".join(k for k in wanted if wanted[k] != model.config[k])
+        raise ValueError(
+            f"A row that starts from another row's model keeps its architecture, but {differ} "
+            f"differ: {wanted} here, {model.config} there. Give both rows the same keys in "
+            "`generator`."
+        )
+    retriever = start.to(device).eval() if start and not settings["generation"] else None
     tree = PrefixTree.from_ids(data.ids).to(device)
     rng = np.random.default_rng(0)
     sample = rng.choice(len(dev), min(settings["dev_users"], len(dev)), replace=False)
@@ -124,18 +148,20 @@ def train(
 
     checkpoint, state = None, None
     if checkpoint_path is not None:
-        arrays = [data.ids, data.examples.stop, np.asarray(data.examples.sequences)]
+        of_examples = [a for e in (data.examples, dev) for a in (e.start, e.stop)]
+        arrays = [data.ids, np.asarray(data.examples.sequences), *of_examples]
         arrays += [a for a in (data.prior, data.teacher) if a is not None]
         if start is not None:
             arrays += [p.detach().cpu().numpy() for p in start.parameters()]
-        checkpoint = Checkpoint(checkpoint_path, fingerprint([settings, seed, code], *arrays))
+        made_of = fingerprint([settings, decoding, seed, code], *arrays)
+        checkpoint = Checkpoint(checkpoint_path, made_of)
         state = checkpoint.load()
     done, rows, best, best_weights, waited, seconds = 0, [], -1.0, None, 0, 0.0
     if state:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["rng"])
+        set_random_state(state["random"])
         done, rows, best, waited, seconds = (
             state[key] for key in ("step", "history", "best", "waited", "seconds")
         )
@@ -176,7 +202,7 @@ def train(
                     f"loss is driving the model to uniform probabilities. Lower rank "
                     f"({settings['rank']}) or use reduction: mean."
                 )
-            found = accuracy(model, dev, data.ids, tree, decoding, settings["bf16"])
+            found = accuracy(model, dev, data.ids, tree, decoding, settings["bf16"], retriever)
             spent = seconds + time.monotonic() - began
             rows.append({"step": done, "seconds": spent, "learning_rate": rate, **means})
             rows[-1] |= {f"dev_{name}": value for name, value in found.items()}
@@ -193,7 +219,7 @@ def train(
                         "model": model.state_dict(),
                         "optimizer": optimizer.state_dict(),
                         "schedule": schedule.state_dict(),
-                        "rng": torch.get_rng_state(),
+                        "random": random_state(),
                         "step": done,
                         "history": rows,
                         "best": best,
@@ -207,11 +233,3 @@ def train(
     bar.close()
     model.load_state_dict(best_weights)
     return model.eval(), pa.Table.from_pylist(rows)
-
-
-def learning_rate(step: int, steps: int, warmup: float) -> float:
-    """Factor of the learning rate: linear warm-up over a share of the steps, then a cosine to 0."""
-    begin = max(1, round(warmup * steps))
-    if step < begin:
-        return (step + 1) / begin
-    return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))

@@ -1,6 +1,5 @@
 """Residual-quantised autoencoder that turns a text vector into codewords (Section 2.2, Eq. 2-6)."""
 
-import hashlib
 import json
 import time
 import warnings
@@ -16,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from lohrec.artefacts import whole
+from lohrec.checkpoints import Checkpoint, fingerprint
 from lohrec.id_quality import use_and_perplexity
 from lohrec.joblog import progress
 
@@ -124,7 +124,11 @@ def decode_all(model: RQVAE, ids: np.ndarray) -> np.ndarray:
 
 
 def train(
-    vectors: np.ndarray, settings: dict, device: torch.device, checkpoint: str | Path
+    vectors: np.ndarray,
+    settings: dict,
+    device: torch.device,
+    checkpoint: str | Path,
+    code: dict | None = None,
 ) -> tuple[RQVAE, list[dict]]:
     """Train on all items and return the model of the epoch with the fewest collisions.
 
@@ -138,6 +142,7 @@ def train(
         settings: the section `rqvae` of the configuration.
         device: where the vectors and the model live.
         checkpoint: file for the state of an unfinished run.
+        code: hashes of the program, so that no checkpoint outlives a change of it.
 
     Returns:
         The model on `device`, and one row an epoch: epoch, reconstruction and codebook (losses),
@@ -146,6 +151,7 @@ def train(
 
     Raises:
         ValueError: there are no items, or a vector is not finite.
+        FloatingPointError: a loss is no longer finite.
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     _check(vectors)
@@ -163,10 +169,10 @@ def train(
         optimiser, lambda step: min(1.0, (step + 1) / max(1, warmup))
     )
 
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(str(vectors.shape).encode() + vectors.tobytes())
-    state = _load_checkpoint(checkpoint, digest.hexdigest(), device)
+    saved_run = Checkpoint(checkpoint, fingerprint([settings, code], vectors))
+    state = saved_run.load()
     if state:
+        print(f"continues after epoch {len(state['history'])} of {checkpoint}")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
@@ -191,9 +197,15 @@ def train(
             schedule.step()
             total += torch.stack(losses).detach() * len(rows)
 
+        means = (total / len(x)).tolist()
+        if not np.isfinite(means).all():
+            raise FloatingPointError(
+                f"The losses are {means} in epoch {epoch + 1}. Lower rqvae.learning_rate "
+                f"({settings['learning_rate']})."
+            )
         latents = encode_all(model, x)
         codes = model.quantise(latents).cpu().numpy()
-        row = _row(epoch + 1, (total / len(x)).tolist(), codes, settings["codes"])
+        row = _row(epoch + 1, means, codes, settings["codes"])
         used = sum(row[f"use_{level + 1}"] for level in range(codes.shape[1]))
         rank = [row["collisions"], -used, row["reconstruction"] + row["codebook"]]
         if epoch >= first and (best["rank"] is None or rank < best["rank"]):
@@ -204,8 +216,14 @@ def train(
         history.append(row)
         bar.set_postfix(collisions=row["collisions"], kept=best.get("epoch"), refresh=False)
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_checkpoint(
-                checkpoint, digest.hexdigest(), model, optimiser, schedule, history, best
+            saved_run.save(
+                {
+                    "model": model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "history": history,
+                    "best": best,
+                }
             )
             saved = time.monotonic()
 
@@ -304,28 +322,3 @@ def _row(epoch: int, losses: list[float], codes: np.ndarray, size: int) -> dict:
         **{f"use_{level}": value for level, value in enumerate(use, 1)},
         **{f"perplexity_{level}": value for level, value in enumerate(perplexity, 1)},
     }
-
-
-def _save_checkpoint(path, key, model, optimiser, schedule, history, best) -> None:
-    state = {
-        "key": key,
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "schedule": schedule.state_dict(),
-        "history": history,
-        "best": best,
-    }
-    with whole(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _load_checkpoint(path: str | Path, key: str, device: torch.device) -> dict | None:
-    """The state of an unfinished run with the same settings and vectors, if there is one."""
-    if not Path(path).is_file():
-        return None
-    state = torch.load(path, map_location=device, weights_only=True)
-    if state["key"] != key:
-        print(f"{path} is of other settings or vectors: training starts anew")
-        return None
-    print(f"continues after epoch {len(state['history'])} of {path}")
-    return state

@@ -58,6 +58,15 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
             if row.get(role):
                 known(row[role], _trained_rows(variants), f"variants.{name}.{role}")
 
+        warm = ("warm_epochs", "warm_learning_rate")
+        idle = ("epochs", "learning_rate") if row["start_from"] else warm
+        if wrong := [key for key in idle if key in row["generator"]]:
+            other = "starts" if row["start_from"] else "does not start"
+            raise ValueError(
+                f"variants.{name}.generator: {', '.join(wrong)} would have no effect, because the "
+                f"row {other} from another row's model."
+            )
+
     resolved = {}
     for dataset, row in config["datasets"].items():
         preset = known(row["preset"], config["presets"], f"datasets.{dataset}.preset")
@@ -65,10 +74,19 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
             section: _merged(preset[section], row["settings"].get(section, {}))
             for section in sections
         }
+        _check_together(dataset, resolved[dataset], variants)
         compared = row.get("variants", reported)
         for name in compared:
             other, variant = owner(dataset, name)
             known(other, config["datasets"], f"datasets.{dataset}.variants")
+            source = ("source", "category")
+            if [row.get(key) for key in source] != [
+                config["datasets"][other].get(key) for key in source
+            ]:
+                raise ValueError(
+                    f"datasets.{dataset}.variants: {name} is of other data; only rows of "
+                    "one source and category can be compared."
+                )
             known(variant, reported, f"datasets.{dataset}.variants")
         known(row["reference"], dict.fromkeys(compared), f"datasets.{dataset}.reference")
         if row["source"] == "lcrec" and resolved[dataset]["evaluation"]["diversity"] == "latent":
@@ -77,6 +95,37 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
                 "settings.evaluation.diversity to interactions, or to text if there is any."
             )
     return resolved
+
+
+def _check_together(dataset: str, sections: dict[str, dict], variants: dict) -> None:
+    """Refuse values that are right one by one and cannot work together."""
+    of_teacher = sections["probabilities"]["codewords"]
+    for name, row in variants.items():
+        own = row["generator"].get("codewords", sections["generator"]["codewords"])
+        if row["target"] == "teacher" and own != of_teacher:
+            raise ValueError(
+                f"datasets.{dataset}: generator.codewords ({own}, variant {name}) and "
+                f"probabilities.codewords ({of_teacher}) must be alike: one softmax is "
+                "taught to the other."
+            )
+    top, most = sections["decoding"]["top"], max(sections["evaluation"]["cutoffs"])
+    if top < most:
+        raise ValueError(
+            f"datasets.{dataset}: decoding.top ({top}) is below evaluation.cutoffs ({most}): lists "
+            "would end before they are measured."
+        )
+    if sections["text"]["method"] == "llama" and not sections["text"]["model"]:
+        raise ValueError(
+            f"datasets.{dataset}: text.method is llama, but text.model names no model; give a "
+            "folder or a name on the hub."
+        )
+    tasks = sections["tasks"]
+    wanted = [task for task in ("preference", "intention") if tasks["mixture"].get(task)]
+    if wanted and not tasks["user_texts"]:
+        raise ValueError(
+            f"datasets.{dataset}: tasks.mixture asks for {', '.join(wanted)}, which needs a "
+            "file in tasks.user_texts."
+        )
 
 
 def owner(dataset: str, name: str) -> tuple[str, str]:

@@ -225,6 +225,8 @@ class T5(nn.Module):
         """
         dropout = self.config["dropout"]
         causal = self.config["causal_encoder"]
+        if row is not None and not causal:
+            raise ValueError("Only a causal encoder reads several examples in one row.")
         place = torch.arange(token.shape[1], device=token.device)
         if causal:
             if length is None:
@@ -307,7 +309,10 @@ class T5(nn.Module):
         weight = self.shared.weight[:CODEWORDS]
         if self.config["codewords"] == "level":
             weight = weight[level * CODES : (level + 1) * CODES]
-        return F.linear(state, weight).float().log_softmax(-1)
+        # In float32 also under autocast: bfloat16 would round logits by more than the margin of
+        # Eq. 14, and this product is a hundredth of the decoder's work.
+        with torch.autocast(state.device.type, enabled=False):
+            return F.linear(state.float(), weight.float()).log_softmax(-1)
 
     def first_code(self, level: int) -> int:
         """Column of a level's codeword 0 in `log_probabilities`."""

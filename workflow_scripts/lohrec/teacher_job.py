@@ -54,7 +54,7 @@ def run(
     )
     if fold is not None:
         train = folds.others(train, fold, settings["sharding"]["folds"])
-    arrays = [ids, train.stop, np.asarray(train.sequences)]
+    arrays = [ids, np.asarray(train.sequences), train.start, train.stop, dev.start, dev.stop]
     said: object = None
     if settings["teacher"]["kind"] == "scratch":
         taught = lessons.CodewordLessons(train, ids, settings["teacher"])

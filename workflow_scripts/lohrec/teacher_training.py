@@ -13,12 +13,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lohrec import parallel
-from lohrec.checkpoints import Checkpoint
+from lohrec.checkpoints import Checkpoint, random_state, set_random_state
 from lohrec.devices import autocast
 from lohrec.examples import Examples
 from lohrec.joblog import progress
 from lohrec.lessons import CodewordLessons, TextLessons, answer_loss
 from lohrec.prefix_tree import PrefixTree
+from lohrec.schedule import learning_rate
 from lohrec.teacher_beams import answers
 
 Lessons = CodewordLessons | TextLessons
@@ -194,14 +195,6 @@ def _put(learned: dict[str, torch.nn.Parameter], weights: dict[str, Tensor]) -> 
         p.copy_(weights[name])
 
 
-def learning_rate(step: int, steps: int, warmup: float) -> float:
-    """Factor of the learning rate: linear warm-up over a share of the steps, then a cosine to 0."""
-    begin = max(1, round(warmup * steps))
-    if step < begin:
-        return (step + 1) / begin
-    return 0.5 * (1 + math.cos(math.pi * (step - begin) / max(1, steps - begin)))
-
-
 def _steps(lessons: Lessons) -> Iterator:
     for number in itertools.count():
         yield from lessons.epoch(number)
@@ -217,8 +210,7 @@ def _sample(examples: Examples, users: int) -> Examples:
 
 def _random_state() -> list[dict]:
     """Of every process."""
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    own = {"cpu": torch.get_rng_state(), "cuda": cuda}
+    own = random_state()
     every = [own] * parallel.world()
     if parallel.world() > 1:
         torch.distributed.all_gather_object(every, own)
@@ -226,7 +218,4 @@ def _random_state() -> list[dict]:
 
 
 def _set_random_state(every: list[dict]) -> None:
-    state = every[parallel.rank()]
-    torch.set_rng_state(state["cpu"])
-    if state["cuda"] is not None:
-        torch.cuda.set_rng_state(state["cuda"])
+    set_random_state(every[parallel.rank()])

@@ -1,6 +1,7 @@
 """What the recommender learns from: histories, targets, candidates and teacher probabilities."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -91,6 +92,10 @@ class TrainingData:
                     "they come from different runs: delete the older file and run again."
                 )
 
+    @cached_property
+    def _table(self) -> np.ndarray:
+        return token_table(self.ids)
+
     def epoch(self, size: int, rng: np.random.Generator) -> list[np.ndarray]:
         """One epoch of batches of about `size` examples, shuffled and almost without padding."""
         if self.shared:
@@ -106,7 +111,7 @@ class TrainingData:
             new = np.diff(self.examples.start[rows], prepend=-1) > 0
             row = torch.from_numpy(new.cumsum() - 1)
             longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
-        history = history_tokens(self.examples, longest, token_table(self.ids))
+        history = history_tokens(self.examples, longest, self._table)
         target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
         item = target[:, None] if self.prior is None else self.prior[rows]
         real = item >= 0
