@@ -13,7 +13,7 @@ rule benchmark_decoding:
         "logs/benchmarks/decoding.log",
     conda:
         "../envs/lohrec.yaml"
-    threads: 2 # one of them idle, so that nothing else runs beside
+    threads: 2  # one of them idle, so that nothing else runs beside
     resources:
         benchmark=1,
     params:
@@ -35,7 +35,7 @@ rule benchmark_training:
         "logs/benchmarks/training.log",
     conda:
         "../envs/lohrec.yaml"
-    threads: 2 # one of them idle, so that nothing else runs beside
+    threads: 2  # one of them idle, so that nothing else runs beside
     resources:
         benchmark=1,
     params:
@@ -75,7 +75,7 @@ rule benchmark_ingest:
         "logs/benchmarks/ingest.log",
     conda:
         "../envs/lohrec.yaml"
-    threads: 2 # one of them idle, so that nothing else runs beside
+    threads: 2  # one of them idle, so that nothing else runs beside
     resources:
         benchmark=1,
     params:
@@ -92,7 +92,7 @@ rule benchmark_scale:
         "logs/benchmarks/scale.log",
     conda:
         "../envs/lohrec.yaml"
-    threads: 2 # one of them idle, so that nothing else runs beside
+    threads: 2  # one of them idle, so that nothing else runs beside
     resources:
         benchmark=1,
     params:
