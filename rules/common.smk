@@ -82,9 +82,17 @@ def threads_of(rule):
     return lambda wildcards: SETTINGS[wildcards.dataset]["threads"].get(rule, 1)
 
 
-def raw_name(dataset, kind):
+def raw_names(dataset, kind):
+    """Names that a dataset's raw file may have; the first is that of a download."""
     row = DATASETS[dataset]
-    return config["sources"][row["source"]][kind]["file"].format(**row)
+    source = config["sources"][row["source"]][kind]
+    return [name.format(**row) for name in (source["file"], *source["also"])]
+
+
+def found_raw(dataset, kind):
+    """The path of a dataset's raw file in raw_dir, if it is there."""
+    paths = (settings.find_raw(config["raw_dir"], name) for name in raw_names(dataset, kind))
+    return next(filter(None, paths), None)
 
 
 def raw_file(kind):
@@ -94,13 +102,13 @@ def raw_file(kind):
         source = DATASETS[wildcards.dataset]["source"]
         if source == "simulated":
             return f"resources/simulated/{wildcards.dataset}/{kind}.json.gz"
-        name = raw_name(wildcards.dataset, kind)
-        if found := settings.find_raw(config["raw_dir"], name):
+        if found := found_raw(wildcards.dataset, kind):
             return found
+        names = raw_names(wildcards.dataset, kind)
         if "url" in config["sources"][source][kind]:
-            return f"resources/downloads/{name}"
+            return f"resources/downloads/{names[0]}"
         raise WorkflowError(
-            f"{wildcards.dataset} needs {name}, which is neither in {config['raw_dir']} nor in a "
+            f"{wildcards.dataset} needs {' or '.join(names)}, which is neither in {config['raw_dir']} nor in a "
             "folder below it. Put it there, or name its folder: --config raw_dir=FOLDER."
         )
 
@@ -111,7 +119,7 @@ def measured_on(dataset, kind, path):
     """An artefact of `dataset`, or of the simulation where the dataset's raw file is not there."""
 
     def artefact(wildcards):
-        found = settings.find_raw(config["raw_dir"], raw_name(dataset, kind))
+        found = found_raw(dataset, kind)
         return f"results/{dataset if found else 'demo'}/{path}"
 
     return artefact
@@ -140,7 +148,7 @@ def lcrec_sizes(wildcards):
 
 def published_text(wildcards):
     """The file with text that may come with published sequences."""
-    found = settings.find_raw(config["raw_dir"], raw_name(wildcards.dataset, "item"))
+    found = found_raw(wildcards.dataset, "item")
     return {"item": found} if found else {}
 
 

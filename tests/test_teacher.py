@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
-from lohrec import lessons, questions, teacher, teacher_training
+from lohrec import lessons, parallel, questions, teacher, teacher_training
 from lohrec.examples import Examples
 
 SETTINGS = {
@@ -265,3 +265,17 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
         }
         assert not any(r["item"] in seen[r["user"]] for r in rows if r["split"] == name)
     assert not list((tmp_path / "teacher").glob(".*"))
+
+
+def test_a_step_shared_by_processes_has_the_loss_of_the_whole(monkeypatch):
+    train = split([5, 9, 6, 12, 7, 30], 20)["train"]
+    ids = np.random.default_rng(0).integers(0, teacher.CODES, (20, teacher.LEVELS))
+    own = lessons.CodewordLessons(train, ids, SETTINGS | {"dropout": 0.0})
+    step = own.epoch(0)[0]
+    (whole,) = own.parts(step)
+    monkeypatch.setattr(parallel, "world", lambda: 3)
+    parts = own.parts(step)
+    assert len(parts) == min(3, len(step)) > 1
+    assert np.array_equal(np.concatenate([part.content for part in parts]), step)
+    shared = sum(part.share * own.loss(part.content).item() for part in parts)
+    assert shared == pytest.approx(own.loss(whole.content).item(), rel=1e-5)

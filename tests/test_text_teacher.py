@@ -8,7 +8,7 @@ import tiny_llama
 import torch
 from conftest import ROOT
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from lohrec import (
     adaptation,
@@ -22,6 +22,7 @@ from lohrec import (
     tasks,
     teacher,
     teacher_beams,
+    teacher_job,
     teacher_training,
     vocabulary,
 )
@@ -193,6 +194,30 @@ def test_the_mixture_and_the_limit_decide_how_often_a_task_comes():
     assert rows == list(range(len(own.examples)))
     assert {task for task, _ in drawn} == {"sequential", "item_to_index"}
     assert len(tasks.draw(own, mixture, 7, rng)) == 14
+    own.templates = {"sequential": TEMPLATES["sequential"]}
+    with pytest.raises(ValueError, match="asks for item_to_index"):
+        tasks.draw(own, mixture, None, rng)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([], "must read"),
+        ({"wishes": {}}, "must read"),
+        ({"intention": ["a"]}, "intention must map users"),
+        ({"preference": {"u": "likes puzzles"}}, "preference of user 'u' is 'likes puzzles'"),
+        ({"preference": {"u": []}}, "preference of user 'u'"),
+        ({"intention": {"u": 3}}, "intention of user 'u' is 3"),
+        ({"intention": {"nobody": "a gift"}}, "knows none of the 1 users"),
+    ],
+)
+def test_texts_of_users_that_cannot_be_used_are_refused(tmp_path, said, words):
+    inputs = {name: str(tmp_path / name) for name in ("catalogue", "users", "user_texts")}
+    pq.write_table(pa.table({"title": ["a"], "description": [""]}), inputs["catalogue"])
+    pq.write_table(pa.table({"reviewer": ["u"], "user": [0]}), inputs["users"])
+    artefacts.write_json(inputs["user_texts"], said)
+    with pytest.raises(ValueError, match=words):
+        teacher_job.read_texts(inputs)
 
 
 @pytest.mark.parametrize(
@@ -387,6 +412,15 @@ def test_a_checkpoint_is_checked_without_loading_it(untied, tmp_path, monkeypatc
 
     with pytest.raises(FileNotFoundError, match=r"cannot be loaded.*\n.*safetensors"):
         run(tmp_path)
+    GPT2LMHeadModel(
+        GPT2Config(vocab_size=8, n_positions=8, n_embd=8, n_layer=1, n_head=1)
+    ).save_pretrained(tmp_path / "gpt2")
+    with pytest.raises(ValueError, match="of type 'gpt2', whose layers are not LLaMA's"):
+        run(tmp_path / "gpt2")
+    settings["adaptation"]["modules"] = ["qkv_proj"]
+    with pytest.raises(ValueError, match="names qkv_proj; there is: q_proj"):
+        run(untied)
+    settings["adaptation"]["modules"] = ["q_proj"]
     broken = shutil.copytree(untied, tmp_path / "broken")
     weights = (broken / "model.safetensors").read_bytes()
     (broken / "model.safetensors").write_bytes(weights[:-100])

@@ -176,6 +176,18 @@ def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Pa
     assert planned(folder, arguments[-1]) == {"ingest_reviews": 1}
 
 
+@pytest.mark.parametrize("name", ["Gift_Cards.json.gz", "Gift_Cards.csv"])
+def test_all_reviews_or_ratings_serve_where_the_5_core_is_not_there(
+    fresh: Path, tmp_path: Path, name: str
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for file in (name, "meta_Gift_Cards.json.gz"):
+        (raw / file).write_text("raw")
+    target = "results/gift_cards/data/statistics.json"
+    assert planned(fresh, target, "--config", f"raw_dir={raw}") == {"ingest_reviews": 1}
+
+
 def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     status, said = snakemake(fresh, "-n", "--cores", "8", "results/gift_cards/comparison.json")
     assert status == 0, said

@@ -17,6 +17,7 @@ def main(settings: dict[str, dict], cuda: dict, report: str) -> None:
     """
     adaptation = settings["adaptation"]
     found = language_models.fetch(adaptation["model"], adaptation["revision"], "adaptation")
+    memory_plan.check_shape(found["config"], adaptation)
     planned = memory_plan.of_checkpoint(found["config"], found["parameters"], settings)
     print(f"{adaptation['model']}: {found['parameters'] / 1e9:.2f} G parameters")
     print(memory_plan.text(planned))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from lohrec import adaptation, memory_plan, packing, questions, tasks, teacher
+from lohrec import adaptation, memory_plan, packing, parallel, questions, tasks, teacher
 from lohrec.examples import Examples
 from lohrec.packing import Packed, Sample
 from lohrec.questions import CodewordQuestions, TextQuestions
@@ -56,9 +56,14 @@ class CodewordLessons:
         return self.questions.batches(self.settings["batch_size"], rng)
 
     def parts(self, step: np.ndarray) -> list[Part]:
-        """One step at once."""
-        length = self.questions.windows.length[step]
-        return [Part(1.0, len(step) * (1 + teacher.LEVELS * int(length.max())), step)]
+        """One step at once, or a part for each of the processes that train together."""
+        windows, parts = self.questions.windows, []
+        for rows in np.array_split(step, min(parallel.world(), len(step))):
+            targets = len(windows.examples_of(rows)[0])
+            tokens = len(rows) * (1 + teacher.LEVELS * int(windows.length[rows].max()))
+            parts.append((targets, tokens, rows))
+        total = sum(targets for targets, _, _ in parts)
+        return [Part(targets / total, tokens, rows) for targets, tokens, rows in parts]
 
     def loss(self, rows: np.ndarray) -> Tensor:
         """Mean cross-entropy of the codewords of every target in the windows `rows` (Eq. 8)."""
@@ -130,7 +135,9 @@ class TextLessons:
         length = np.array([len(sample.tokens) for sample in samples])
         row = self.adaptation["row_tokens"]
         rows = packing.fill_rows(length, row)
-        size = max(1, self.adaptation["batch_tokens"] // row)
+        # No larger than leaves a part for each of the processes that train together.
+        size = min(self.adaptation["batch_tokens"] // row, -(-len(rows) // parallel.world()))
+        size = max(1, size)
         packs = [packing.pack(samples, rows[low : low + size]) for low in range(0, len(rows), size)]
         answers = [int(packed.answer.sum()) for packed in packs]
         return [

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+# Matrices of a layer that LoRA can adapt.
+MODULES = (
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+)  # fmt: skip
 GB = 1e9
 
 
@@ -101,6 +105,28 @@ def lora_parameters(
     }
     rows = codewords * hidden * (1 if tied else 2)
     return layers * rank * sum(sum(shape[name]) for name in modules) + rows
+
+
+def check_shape(config, adaptation: dict) -> None:
+    """Refuse a model whose layers are not LLaMA's.
+
+    Args:
+        config: of the network, as transformers has it.
+        adaptation: the section of that name.
+
+    Raises:
+        ValueError: it is of another shape, or LoRA's modules are not among its own.
+    """
+    sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    if not all(hasattr(config, name) for name in sizes):
+        raise ValueError(
+            f"{adaptation['model']} is of type {config.model_type!r}, whose layers are not "
+            "LLaMA's. Name a model of type llama, mistral, qwen2 or qwen3 in adaptation.model."
+        )
+    if unknown := sorted(set(adaptation["modules"]) - set(MODULES)):
+        raise ValueError(
+            f"adaptation.modules names {', '.join(unknown)}; there is: {', '.join(MODULES)}."
+        )
 
 
 def text(parts: dict[str, float]) -> str:

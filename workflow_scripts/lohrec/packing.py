@@ -88,6 +88,7 @@ def loss(model, packed: Packed) -> Tensor:
         use_cache=False,
     ).last_hidden_state
     # Only states before an answer meet the head: its logits are the largest tensor of a step.
-    answer = packed.answer.to(device)
-    logits = head(model)(state[:, :-1][answer[:, 1:]])
-    return F.cross_entropy(logits.float(), packed.tokens.to(device)[answer])
+    # Where they are is found on the host, so that the device need not be waited for.
+    place = packed.answer.flatten().nonzero().flatten()
+    logits = head(model)(state.flatten(0, 1)[(place - 1).to(device)])
+    return F.cross_entropy(logits.float(), packed.tokens.flatten()[place].to(device))

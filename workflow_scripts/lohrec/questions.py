@@ -10,7 +10,7 @@ from torch import Tensor
 from lohrec import artefacts
 from lohrec.examples import Examples
 from lohrec.tasks import Phrasing, history_text, index_texts
-from lohrec.teacher import LEVELS, Windows, prompts, token_table
+from lohrec.teacher import LEVELS, START, Windows, prompts, token_table
 from lohrec.vocabulary import first_codeword
 
 
@@ -104,9 +104,18 @@ def save(folder: str | Path, tokenizer, phrasing: Phrasing) -> None:
 def of(
     folder: str | Path, examples: Examples, ids: np.ndarray
 ) -> CodewordQuestions | TextQuestions:
-    """The questions that the teacher saved in `folder` can answer."""
+    """The questions that the teacher saved in `folder` can answer.
+
+    Raises:
+        FileNotFoundError: a teacher with words has lost the file that says how it is asked.
+    """
     folder = Path(folder)
     if not (folder / "prompt.json").is_file():
+        if artefacts.read_json(folder / "config.json")["vocab_size"] != START + 1:
+            raise FileNotFoundError(
+                f"{folder} holds a teacher with words, but no prompt.json. Copy the whole folder, "
+                "or delete it to train again."
+            )
         return CodewordQuestions(examples, ids)
     from transformers import AutoTokenizer
 

@@ -178,9 +178,17 @@ def draw(
     Args:
         mixture: {task: how often each of its samples comes in an epoch, on average}.
         limit: most samples of a task in an epoch; None for no limit.
+
+    Raises:
+        ValueError: there are no templates for a task of the mixture.
     """
     chosen = []
     for task in sorted(mixture):
+        if mixture[task] and task not in tasks.templates:
+            raise ValueError(
+                f"tasks.mixture asks for {task}, which the file of templates does not have. Add a "
+                "phrasing of it there, or set its share to 0."
+            )
         every = tasks.population(task) if mixture[task] else np.empty(0, np.int64)
         count = round(mixture[task] * len(every))
         count = count if limit is None else min(count, limit)

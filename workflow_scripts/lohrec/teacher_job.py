@@ -88,17 +88,16 @@ def read_texts(inputs: dict[str, str]) -> tasks.Texts:
     names that the reviews have.
 
     Raises:
-        ValueError: the file has other keys, or knows none of the users.
+        ValueError: the file is of another form, or knows none of the users.
     """
     items = pq.read_table(inputs["catalogue"], columns=["title", "description"]).to_pydict()
     of_users: dict = {}
     if "user_texts" in inputs:
         path = inputs["user_texts"]
         said = artefacts.read_json(path)
+        _check_user_texts(said, path)
         table = pq.read_table(inputs["users"]).to_pydict()
         number = dict(zip(map(str, table["reviewer"]), table["user"], strict=True))
-        if not said.keys() <= {"preference", "intention"}:
-            raise ValueError(f"{path}: keys are preference and intention, not {sorted(said)}.")
         of_users = {
             task: {number[user]: text for user, text in by_user.items() if user in number}
             for task, by_user in said.items()
@@ -106,6 +105,19 @@ def read_texts(inputs: dict[str, str]) -> tasks.Texts:
         if not any(of_users.values()):
             raise ValueError(f"{path} knows none of the {len(number)} users of this set.")
     return tasks.Texts(items["title"], items["description"], **of_users)
+
+
+def _check_user_texts(said: object, path: str) -> None:
+    form = '{"preference": {user: [text, ...]}, "intention": {user: text}}'
+    if not isinstance(said, dict) or not said.keys() <= {"preference", "intention"}:
+        raise ValueError(f"{path} must read {form}.")
+    for task, by_user in said.items():
+        if not isinstance(by_user, dict):
+            raise ValueError(f"{path}: {task} must map users to texts: {form}.")
+        for user, text in by_user.items():
+            texts = text if task == "preference" else [text]
+            if not (isinstance(texts, list) and texts and all(isinstance(t, str) for t in texts)):
+                raise ValueError(f"{path}: {task} of user {user!r} is {text!r}; wanted: {form}.")
 
 
 def start(
