@@ -34,19 +34,12 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
     rows = []
     for beams in settings["beams"]:
         search = partial(decode, model, histories, tree, beams)
-        product, operations = benchmarking.multiply(torch.float32)
-        half_product, _ = benchmarking.multiply(torch.bfloat16)
-        seconds = benchmarking.in_turns(
-            {
-                "fp32": search,
-                "bf16": partial(search, bf16=True),
-                "generate": lambda beams=beams: [generate(h, beams) for h in histories],
-                "product": product,
-                "half_product": half_product,
-            },
-            settings["rounds"],
-        )
-        lists, half = search(), search(bf16=True)
+        rivals = {"generate": lambda beams=beams: [generate(h, beams) for h in histories]}
+        for dtype, precision in benchmarking.types().items():
+            rivals[dtype] = partial(search, bf16=precision == torch.bfloat16)
+            rivals[f"product {dtype}"], operations = benchmarking.multiply(precision)
+        seconds = benchmarking.in_turns(rivals, settings["rounds"])
+        lists = search()
         theirs = torch.cat([generate(h, beams) for h in histories])
         mine = torch.where(lists[..., None] < 0, -1, tree.identifiers(lists))
         mine = mine + torch.arange(LEVELS) * 256
@@ -60,8 +53,8 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
             )
             for h in histories
         )
-        for dtype, product in (("fp32", "product"), ("bf16", "half_product")):
-            floor = work * seconds[product] / operations
+        for dtype in benchmarking.types():
+            floor = work * seconds[f"product {dtype}"] / operations
             line = benchmarking.row(
                 f"beam {beams}",
                 dtype,
@@ -70,12 +63,13 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
                 1000 * floor / users,
                 "ms a user",
             )
-            equal = [
-                a == b for a, b in zip(half[:, :10].tolist(), lists[:, :10].tolist(), strict=True)
-            ]
-            line["same_lists"] = same if dtype == "fp32" else None
-            line["same_top_10"] = 1.0 if dtype == "fp32" else shared(half, lists, 10)
-            line["same_ordered_top_10"] = 1.0 if dtype == "fp32" else sum(equal) / users
+            if dtype == "fp32":
+                line["same_lists"] = same
+            else:
+                half = rivals[dtype]()[:, :10]
+                equal = (half == lists[:, :10]).all(1).float().mean().item()
+                line["same_top_10"] = shared(half, lists[:, :10])
+                line["same_ordered_top_10"] = equal
             rows.append(line)
         wall = benchmarking.in_turns(
             {n: partial(with_threads, n, search) for n in (1, 2)},
@@ -131,9 +125,9 @@ def with_threads(count: int, run) -> None:
     torch.set_num_threads(1)
 
 
-def shared(a: torch.Tensor, b: torch.Tensor, top: int) -> float:
-    """Share of the first `top` leaves of b that are among those of a."""
-    return (a[:, :top, None] == b[:, None, :top]).any(1).float().mean().item()
+def shared(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Share of the leaves of b that are among those of a."""
+    return (a[:, :, None] == b[:, None, :]).any(1).float().mean().item()
 
 
 if __name__ == "__main__":

@@ -39,8 +39,9 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
         "dwr": generator | {"target": "teacher", "generation": 1.0, "rank": 1.0},
     }
     rows, memory = [], {}
-    for dtype, bf16 in (("fp32", False), ("bf16", True)):
-        product, operations = benchmarking.multiply(torch.bfloat16 if bf16 else torch.float32)
+    for dtype, precision in benchmarking.types().items():
+        bf16 = precision == torch.bfloat16
+        product, operations = benchmarking.multiply(precision)
         rivals = {"product": product}
         for name, objective_settings in steps.items():
             rivals[name] = step(model, partial(run, model, objective_settings), batches, bf16)
@@ -63,9 +64,9 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
                 "dwr step, saved for backward", dtype, memory / 1e6, naive / 1e6, unit="MB"
             )
         )
-    plain = next(r["ours"] for r in rows if r["name"] == "plain step" and r["dtype"] == "bf16")
+    plain = next(r["ours"] for r in reversed(rows) if r["name"] == "plain step")
     each = 1000 * loader / settings["batch_size"]
-    rows.append(benchmarking.row("making a batch, against a plain step", "bf16", each, plain))
+    rows.append(benchmarking.row("making a batch, against a plain step", dtype, each, plain))
     rows[-1]["unit"] = "ms an example"
     benchmarking.write(output, rows, examples=len(train), batch_size=settings["batch_size"])
 

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from lohrec.artefacts import write_json
+from lohrec.devices import multiplies_bf16
 
 
 def in_turns(
@@ -34,6 +35,12 @@ def in_turns(
             if turn:
                 seconds[name].append(clock() - began)
     return {name: median(values) for name, values in seconds.items()}
+
+
+def types() -> dict[str, torch.dtype]:
+    """What steps are measured in: bf16 only where this CPU multiplies it."""
+    half = {"bf16": torch.bfloat16} if multiplies_bf16(torch.device("cpu")) else {}
+    return {"fp32": torch.float32, **half}
 
 
 def multiply(dtype: torch.dtype, size: int = 1024, times: int = 8) -> tuple[Callable, int]:

@@ -66,8 +66,13 @@ def autocast(device: torch.device, bf16: bool | str) -> torch.autocast:
             and are slower with it than without.
     """
     if bf16 == "auto":
-        can = torch.cpu.get_capabilities()
-        bf16 = bool(can.get("avx512_bf16") or can.get("amx_bf16"))
-        if device.type == "cuda":
-            bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        bf16 = multiplies_bf16(device)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from lohrec import adaptation, memory_plan, packing, parallel, questions, tasks, teacher
 from lohrec.examples import Examples
+from lohrec.fused import drop
 from lohrec.packing import Packed, Sample
 from lohrec.questions import CodewordQuestions, TextQuestions
 from lohrec.tasks import Phrasing, Texts
@@ -203,10 +204,10 @@ def add_dropout(model: PreTrainedModel, share: float) -> list:
     Returns the hooks, to be removed after training.
     """
 
-    def drop(module, _: tuple, output: Tensor) -> Tensor:
-        return F.dropout(output, share, module.training)
+    def hook(module, _: tuple, output: Tensor) -> Tensor:
+        return drop(output, share, module.training)
 
     modules = [model.get_input_embeddings()]
     for layer in model.base_model.layers:
         modules += [layer.self_attn.o_proj, layer.mlp.down_proj]
-    return [module.register_forward_hook(drop) for module in modules]
+    return [module.register_forward_hook(hook) for module in modules]

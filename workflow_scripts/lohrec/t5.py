@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lohrec.artefacts import whole, write_json
+from lohrec.fused import drop, relu_drop, rms_norm
 
 # Codeword c of level d is token d * codes + c; three more follow the codewords.
 LEVELS, CODES = 4, 256
@@ -50,16 +51,15 @@ class Attention(nn.Module):
 
     def project(self, x: Tensor, names: str) -> list[Tensor]:
         """Apply the named matrices to x (batch, n, d_model), each to (batch, heads, n, d_kv)."""
-        weight = torch.cat([getattr(self, name).weight for name in names])
-        y = F.linear(x, weight).unflatten(-1, (len(names), self.heads, -1))
-        return [part.transpose(1, 2) for part in y.unbind(2)]
+        parts = [getattr(self, name)(x).unflatten(-1, (self.heads, -1)) for name in names]
+        return [part.transpose(1, 2) for part in parts]
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float):
         """Attend with an additive bias (batch or 1, heads or 1, queries, keys)."""
         score = q @ k.transpose(-1, -2)
         if bias is not None:
             score = score + bias
-        weight = F.dropout(score.float().softmax(-1).to(v.dtype), dropout, self.training)
+        weight = drop(score.float().softmax(-1).to(v.dtype), dropout, self.training)
         return self.o((weight @ v).transpose(1, 2).flatten(2))
 
 
@@ -71,7 +71,7 @@ class Norm(nn.Module):
         self.weight = nn.Parameter(torch.ones(d_model))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, self.weight.shape, self.weight, 1e-6)
+        return rms_norm(x, self.weight, 1e-6)
 
 
 class Sublayer(nn.Module):
@@ -94,7 +94,7 @@ class FeedForward(nn.Module):
         nn.init.normal_(self.wo.weight, std=d_ff**-0.5)
 
     def forward(self, x: Tensor, dropout: float) -> Tensor:
-        return self.wo(F.dropout(F.relu(self.wi(x)), dropout, self.training))
+        return self.wo(relu_drop(self.wi(x), dropout, self.training))
 
 
 class Block(nn.Module):
@@ -141,7 +141,7 @@ class Block(nn.Module):
         return x, (k, v)
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
-        return x + F.dropout(branch, self.dropout, self.training)
+        return x + drop(branch, self.dropout, self.training)
 
 
 class Stack(nn.Module):
@@ -251,10 +251,10 @@ class T5(nn.Module):
             if not causal:
                 bias = bias + mask
 
-        x = F.dropout(self.shared(token), dropout, self.training)
+        x = drop(self.shared(token), dropout, self.training)
         for block in self.encoder.block:
             x, _ = block(x, bias)
-        x = F.dropout(self.encoder.final_layer_norm(x), dropout, self.training)
+        x = drop(self.encoder.final_layer_norm(x), dropout, self.training)
         memory = []
         for block in self.decoder.block:
             # Contiguous, or every decoder step copies them for its products.
@@ -285,14 +285,14 @@ class T5(nn.Module):
             of all nodes.
         """
         dropout = self.config["dropout"]
-        x = F.dropout(self.shared(token), dropout, self.training)
+        x = drop(self.shared(token), dropout, self.training)
         bias = self.decoder.position_bias(depth[-token.shape[1] :], depth)
         bias = torch.where(allowed.unsqueeze(1), bias, -math.inf)
         present = []
         for i, block in enumerate(self.decoder.block):
             x, kv = block(x, bias, memory[0][i], memory[1], past[i] if past else None)
             present.append(kv)
-        x = F.dropout(self.decoder.final_layer_norm(x), dropout, self.training)
+        x = drop(self.decoder.final_layer_norm(x), dropout, self.training)
         return x * self.config["d_model"] ** -0.5, present
 
     def log_probabilities(self, state: Tensor, level: int) -> Tensor:

@@ -1,0 +1,96 @@
+"""Parts of a layer with a backward pass of their own: less to keep, and less to read again.
+
+Autograd keeps what each elementary operation read and wrote. On a CPU, where such operations cost
+as much as their memory traffic, these parts are one operation each. On a GPU they are torch's.
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional as F
+
+STEPS = 2**16  # of the share that is dropped
+
+
+def drop(x: Tensor, share: float, training: bool) -> Tensor:
+    """Dropout: each entry becomes zero with probability `share`, the others grow to make up for it.
+
+    Torch draws a random number for every entry and keeps a float of it. On a CPU one draw of 64
+    bits serves four entries here, and a byte an entry is kept.
+
+    Args:
+        share: below 1; on a CPU rounded to a multiple of 2 ** -16.
+    """
+    if not training or not share:
+        return x
+    return _Drop.apply(x, share) if x.device.type == "cpu" else F.dropout(x, share)
+
+
+def relu_drop(x: Tensor, share: float, training: bool) -> Tensor:
+    """Dropout after ReLU. Zeros of either kind pass no gradient, so the result is all it keeps."""
+    if not training or not share:
+        return F.relu(x)
+    return _ReluDrop.apply(x, share) if x.device.type == "cpu" else F.dropout(F.relu(x), share)
+
+
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """Root-mean-square normalisation over the last dimension; `weight` is (width,)."""
+    if x.device.type == "cpu":
+        return _RmsNorm.apply(x, weight, epsilon)
+    return F.rms_norm(x, weight.shape, weight, epsilon)
+
+
+def _mask(x: Tensor, share: float) -> tuple[Tensor, float]:
+    """Which entries are kept, bool like x, and the scale of those."""
+    dropped = round(share * STEPS)
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    kept = draws.view(torch.int16)[: x.numel()] >= dropped - STEPS // 2
+    return kept.view(x.shape), STEPS / (STEPS - dropped)
+
+
+class _Drop(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, share: float) -> Tensor:
+        kept, ctx.scale = _mask(x, share)
+        ctx.save_for_backward(kept)
+        return (x * kept).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (kept,) = ctx.saved_tensors
+        return (grad * kept).mul_(ctx.scale), None
+
+
+class _ReluDrop(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, share: float) -> Tensor:
+        kept, ctx.scale = _mask(x, share)
+        y = F.relu(x).mul_(kept).mul_(ctx.scale)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return (grad * (y > 0)).mul_(ctx.scale), None
+
+
+class _RmsNorm(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        width = x.shape[-1]
+        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scale = scale.square_().div_(width).add_(epsilon).rsqrt_()
+        ctx.save_for_backward(x, weight, scale)
+        return (x * scale).mul_(weight)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, weight, scale = ctx.saved_tensors
+        normed = x * scale
+        product = grad * normed
+        of_weight = product.flatten(0, -2).sum(0)
+        # d/dx of x s w: s (g w - normed mean(g w normed))
+        inner = (product @ weight).unsqueeze(-1).div_(x.shape[-1])
+        of_x = (grad * weight).sub_(normed.mul_(inner)).mul_(scale)
+        return of_x, of_weight, None
