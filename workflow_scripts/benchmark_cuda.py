@@ -8,6 +8,7 @@ interactions. The JSON is that of the other benchmarks; `tabulate_benchmarks.py`
 """
 
 import argparse
+import itertools
 import time
 from functools import partial
 
@@ -18,10 +19,11 @@ from lohrec import arithmetic, benchmarking, devices, joblog, teacher, teacher_b
 from lohrec.beam_search import beam_search
 from lohrec.examples import Examples
 from lohrec.generator_training import objective
+from lohrec.gradients import Gradients
 from lohrec.prefix_tree import PrefixTree
 from lohrec.questions import CodewordQuestions
-from lohrec.t5 import CODES, LEVELS, PAD, T5, tokens
-from lohrec.training_data import Batch
+from lohrec.t5 import CODES, LEVELS, T5, tokens
+from lohrec.training_data import TrainingData
 
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
@@ -52,7 +54,6 @@ SIZES = {
         "product": 128,
     },
 }
-ROOMS = (2, 4, 8, 20)  # items that a history is padded to: one CUDA graph each
 OBJECTIVE = {
     "target": "teacher",
     "generation": 1.0,
@@ -132,71 +133,36 @@ def wait(device: torch.device) -> None:
 
 
 def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
-    """Seconds and operations of an epoch of DWR steps, from steps at every padded length."""
-    model = T5(size["generator"] | {"codewords": "level", "causal_encoder": False}).to(device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=5e-4, fused=True, capturable=device.type == "cuda"
-    )
-    seconds, work, lower = 0.0, 0, 0
-    queries = [1, *(16,) * (LEVELS - 1)]  # `full` trees have a fixed shape
-    for room in ROOMS:
-        rows = np.flatnonzero((train.length > lower) & (train.length <= room))
-        lower = room
-        if not len(rows):
-            continue
-        batch = padded(train, rows, ids, room, size["batch"], device)
-        run = step(model, optimizer, batch, device)
-        seconds += timed(run, device, size["steps"]) * len(rows) / size["batch"]
-        lengths, counts = np.unique(train.length[rows], return_counts=True)
-        for length, n in zip((LEVELS * lengths).tolist(), counts.tolist(), strict=True):
-            work += n * arithmetic.training_step(size["generator"], queries, length)
-        print(f"histories up to {room}: {len(rows)} examples", flush=True)
-    return seconds, work
+    """Seconds and operations of an epoch of DWR steps, from steps at every length of histories.
 
-
-def padded(train: Examples, rows, ids, room: int, batch: int, device) -> Batch:
-    """One batch of fixed shape: random candidates and teacher probabilities."""
-    items = train.histories(np.resize(rows, batch))
-    items = np.pad(items, ((0, 0), (0, room - items.shape[1])), constant_values=-1)
-    table = np.vstack([ids + np.arange(LEVELS) * CODES, np.full((1, LEVELS), PAD)])
-    candidates = torch.from_numpy(ids[np.random.default_rng(0).integers(0, len(ids), (batch, 16))])
-    return Batch(
-        torch.from_numpy(table[items].reshape(batch, -1)).to(device),
-        True,
-        None,
-        torch.full((batch,), LEVELS * room, device=device),
-        candidates.to(device),
-        torch.ones(batch, 16, dtype=torch.bool, device=device),
-        torch.rand(batch, LEVELS, CODES, device=device).softmax(-1).half(),
-    )
-
-
-def step(model: T5, optimizer, batch: Batch, device: torch.device):
-    """A training step; on a GPU one CUDA graph, so that it is launched at once.
-
-    A next batch would be copied into the tensors of `batch`, which the graph reads.
+    Making the batches and copying them to the device is part of it. Candidates and the teacher's
+    probabilities are random.
     """
+    model = T5(size["generator"] | {"codewords": "level", "causal_encoder": False}).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
+    loss = partial(objective, model, settings=OBJECTIVE)
+    gradients = Gradients(model, loss, clip=1.0, bf16=True, graphs=True)
+    rng = np.random.default_rng(0)
+    prior = rng.integers(0, len(ids), (len(train), 16)).astype(np.int32)
+    teacher = rng.dirichlet(np.ones(CODES), LEVELS).astype(np.float16)
+    teacher = np.broadcast_to(teacher, (len(train), LEVELS, CODES))
+    data = TrainingData(train, ids, prior, teacher)
+    seconds, work = 0.0, 0
+    queries = [1, *(16,) * (LEVELS - 1)]  # trees of a fixed shape
+    for length in np.unique(train.length):
+        rows = np.flatnonzero(train.length == length)
+        batches = itertools.cycle(np.split(np.resize(rows, (8, size["batch"])), 8))
 
-    def run() -> None:
-        with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
-            loss = objective(model, batch, OBJECTIVE)["loss"]
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=False)
+        def step(batches=batches) -> None:
+            gradients(data.batch(next(batches)[0]))
+            optimizer.step()
 
-    if device.type != "cuda":
-        return run
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
+        model.train()
+        seconds += timed(step, device, size["steps"]) * len(rows) / size["batch"]
+        each = arithmetic.training_step(size["generator"], queries, LEVELS * int(length))
+        work += len(rows) * each
+        print(f"histories of {length}: {len(rows)} examples", flush=True)
+    return seconds, work
 
 
 def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:

@@ -58,16 +58,17 @@ def keep_memory() -> None:
     mallopt(top_pad, 2**26)
 
 
-def autocast(device: torch.device, bf16: bool | str) -> torch.autocast:
+def autocast(device: torch.device, bf16: bool | str, cache: bool = True) -> torch.autocast:
     """Autocast to bfloat16, or nothing.
 
     Args:
         bf16: True, False, or "auto": where the hardware multiplies bfloat16. Others emulate it,
             and are slower with it than without.
+        cache: whether a weight that is used twice is cast once.
     """
     if bf16 == "auto":
         bf16 = multiplies_bf16(device)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=cache)
 
 
 def multiplies_bf16(device: torch.device) -> bool:

@@ -3,6 +3,7 @@
 import copy
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from lohrec.checkpoints import Checkpoint, fingerprint, random_state, set_random
 from lohrec.decoding import recommend
 from lohrec.devices import autocast
 from lohrec.examples import Examples
+from lohrec.gradients import Gradients
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
 from lohrec.schedule import learning_rate
@@ -168,6 +170,14 @@ def train(
         best_weights = state["best_weights"]
         print(f"resuming at step {done}")
 
+    # Rows that several examples share are of as many shapes as there are batches.
+    gradients = Gradients(
+        model,
+        partial(objective, model, settings=settings),
+        settings["clip"],
+        settings["bf16"],
+        graphs=not data.shared,
+    )
     sums, began = {}, time.monotonic()
     bar = progress(None, "training", total=steps, unit="step", initial=done)
     while done < steps and waited <= settings["patience"]:
@@ -175,17 +185,13 @@ def train(
         order = np.random.default_rng([seed, epoch])
         for batch_rows in data.epoch(settings["batch_size"], order)[first:per_epoch]:
             model.train()
-            with autocast(device, settings["bf16"]):
-                found = objective(model, data.batch(batch_rows).to(device), settings)
-            optimizer.zero_grad(set_to_none=True)
-            found["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings["clip"])
+            found = gradients(data.batch(batch_rows))
             optimizer.step()
             schedule.step()
             done += 1
             bar.update()
             for name, value in found.items():
-                sums[name] = sums.get(name, 0) + value.detach()
+                sums[name] = sums.get(name, 0) + value
             if done % every and done != steps:
                 continue
             model.eval()
