@@ -37,6 +37,7 @@ include: "rules/priors.smk"
 include: "rules/generators.smk"
 include: "rules/recommendations.smk"
 include: "rules/evaluation.smk"
+include: "rules/analysis.smk"
 include: "rules/benchmarks.smk"
 
 

@@ -38,6 +38,7 @@ wildcard_constraints:
     seed=r"\d+",
     fold=r"\d+",
     shard=r"\d+",
+    beams=r"\d+",
 
 
 def section(name, without=()):
@@ -320,6 +321,66 @@ def compared(wildcards):
 def reference(wildcards):
     """The variant that the others of a comparison are held against."""
     return DATASETS[wildcards.dataset]["reference"]
+
+
+def analysed(dataset):
+    """The trained generators among the variants that a dataset's row compares."""
+    names = DATASETS[dataset].get("variants", REPORTED)
+    return [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generator"]
+
+
+def first_model(file):
+    """A file of the model of a variant's first seed."""
+    return lambda wildcards: str(
+        Path(
+            generator_model(
+                wildcards.dataset, wildcards.variant, DATASETS[wildcards.dataset]["seeds"][0]
+            )
+        ).with_name(file)
+    )
+
+
+def widths(wildcards):
+    """Beam widths that are compared."""
+    return SETTINGS[wildcards.dataset]["analysis"]["beams"]
+
+
+def largest_cutoff(wildcards):
+    return max(SETTINGS[wildcards.dataset]["evaluation"]["cutoffs"])
+
+
+def decoding_at_width(wildcards):
+    """The section `decoding` with another beam width; no list is longer than that."""
+    found, beams = section("decoding", without=("rerank",))(wildcards), int(wildcards.beams)
+    return found | {"beams": beams, "top": min(found["top"], beams)}
+
+
+def of_widths(wildcards):
+    """{variant: metrics a user at every width} and, as variant_invalid, shares without constraint."""
+    folder = f"results/{wildcards.dataset}/analysis"
+    found = {}
+    for name in analysed(wildcards.dataset):
+        every = widths(wildcards)
+        found[name] = [f"{folder}/{name}/beams_{beams}/per_user.parquet" for beams in every]
+        found[f"{name}_invalid"] = f"{folder}/{name}/invalid.json"
+    return found
+
+
+def lists(dataset, variant):
+    """The lists of a variant's first seed."""
+    return (
+        f"results/{dataset}/{variant}/seed_{DATASETS[dataset]['seeds'][0]}/recommendations.parquet"
+    )
+
+
+def lists_of_generators(wildcards):
+    return {name: lists(wildcards.dataset, name) for name in analysed(wildcards.dataset)}
+
+
+def models_of_generators(wildcards):
+    dataset = wildcards.dataset
+    first = DATASETS[dataset]["seeds"][0]
+    return {name: generator_model(dataset, name, first) for name in analysed(dataset)}
 
 
 def made_of(wildcards):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lohrec.fused import drop, relu_drop, rms_norm
+from lohrec.fused import drop, pack, relu_drop, rms_norm, unpack
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
@@ -69,3 +69,15 @@ def test_normalisation_has_torchs_values_and_gradients(shape):
     torch.testing.assert_close(*(torch.autograd.grad(v, (x, weight), grad) for v in values))
     with torch.no_grad():
         torch.testing.assert_close(rms_norm(x, weight, 1e-6), values[1])
+
+
+def test_rows_are_packed_and_put_back_with_their_gradients():
+    x = torch.randn(6, 3, requires_grad=True)
+    place = torch.tensor([0, 2, 5])
+    packed = pack(x, place)
+    assert torch.equal(packed, x[place])
+    back = unpack(packed, place, 6)
+    mask = torch.zeros(6, 1).index_fill_(0, place, 1)
+    assert torch.equal(back, x * mask)
+    grad = torch.randn(6, 3)
+    assert torch.equal(torch.autograd.grad(back, x, grad)[0], grad * mask)

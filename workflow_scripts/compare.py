@@ -45,8 +45,7 @@ def main(
     page = tables.comparison(result)
     print(page)
     artefacts.write_json(json, result)
-    with artefacts.whole(markdown) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    artefacts.write_text(markdown, page)
     largest = max(evaluation["cutoffs"])
     with artefacts.whole(figure) as temporary:
         panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]

@@ -36,8 +36,7 @@ def main(output: str, teacher: dict, adaptation: dict, tasks: dict, tflops: floa
         )]  # fmt: skip
         lines.append("| " + " | ".join([name, *cells]) + " |")
     note = f"Games set, {teacher['epochs']} epochs, {tflops:g} TFLOP/s sustained; computed."
-    with artefacts.whole(output) as temporary:
-        temporary.write_text("\n".join([note, "", *lines]) + "\n", encoding="utf-8")
+    artefacts.write_text(output, "\n".join([note, "", *lines]) + "\n")
 
 
 def configuration(hidden, layers, heads, key_value, intermediate, vocabulary, tied) -> LlamaConfig:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lohrec.t5 import CODES, START, T5, Memory
+from lohrec.t5 import CODES, START, T5, Memory, Real
 
 
 class CandidateTree(NamedTuple):
@@ -21,6 +21,7 @@ class CandidateTree(NamedTuple):
         path: int64 (batch, candidates, levels), the place of each prefix of a candidate, by the
             level of the codeword which it predicts.
         width: places a depth.
+        real: which places are prefixes; None with `full`.
     """
 
     token: Tensor
@@ -28,6 +29,7 @@ class CandidateTree(NamedTuple):
     allowed: Tensor
     path: Tensor
     width: list[int]
+    real: Real | None
 
 
 def build(ids: Tensor, full: bool = False) -> CandidateTree:
@@ -42,13 +44,16 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
     path = [ids.new_zeros(batch, candidates)]
     token = [ids.new_full((batch, 1), START)]
     width = [1]
+    real = [ids.new_ones((batch, 1), dtype=torch.bool)]
     key = ids.new_zeros(batch, candidates)
     for depth in range(1, levels):
         key = key * CODES + ids[..., depth - 1]
         ordered, order = key.sort(1)
         new = torch.nn.functional.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0)).long()
         number = torch.empty_like(key).scatter_(1, order, new.cumsum(1))
-        room = candidates if full else int(number.max()) + 1
+        last = number.amax(1, keepdim=True)
+        room = candidates if full else int(last.max()) + 1
+        real.append(torch.arange(room, device=ids.device) <= last)
         code = ids[..., depth - 1] + (depth - 1) * CODES
         token.append(ids.new_zeros(batch, room).scatter_(1, number, code))
         path.append(number + sum(width))
@@ -70,6 +75,7 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
         allowed,
         path,
         width,
+        None if full else Real(torch.cat(real, 1).flatten().nonzero().flatten(), batch, nodes),
     )
 
 
@@ -86,7 +92,7 @@ def score(model: T5, memory: Memory, ids: Tensor, full: bool = False) -> tuple[T
         along the first candidate (batch, levels, codewords).
     """
     tree = build(ids, full)
-    state, _ = model.decode(tree.token, tree.depth, tree.allowed, memory)
+    state, _ = model.decode(tree.token, tree.depth, tree.allowed, memory, real=tree.real)
     row = torch.arange(len(ids), device=ids.device)
     total, along_first = 0, []
     for level, part in enumerate(state.split(tree.width, 1)):

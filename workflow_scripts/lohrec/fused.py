@@ -40,6 +40,16 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     return F.rms_norm(x, weight.shape, weight, epsilon)
 
 
+def pack(x: Tensor, place: Tensor) -> Tensor:
+    """The rows `place` of x, each once at most; (n, d) -> (places, d)."""
+    return _Pack.apply(x, place)
+
+
+def unpack(x: Tensor, place: Tensor, rows: int) -> Tensor:
+    """Rows of zeros but for the rows `place`, which are those of x; (places, d) -> (rows, d)."""
+    return _Unpack.apply(x, place, rows)
+
+
 def _mask(x: Tensor, share: float) -> tuple[Tensor, float]:
     """Which entries are kept, bool like x, and the scale of those."""
     dropped = round(share * STEPS)
@@ -94,3 +104,29 @@ class _RmsNorm(Function):
         inner = (product @ weight).unsqueeze(-1).div_(x.shape[-1])
         of_x = (grad * weight).sub_(normed.mul_(inner)).mul_(scale)
         return of_x, of_weight, None
+
+
+# Autograd's own backward passes of these two add up rows, as if one could come twice.
+class _Pack(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, place: Tensor) -> Tensor:
+        ctx.save_for_backward(place)
+        ctx.rows = len(x)
+        return x.index_select(0, place)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (place,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.rows, grad.shape[1]).index_copy_(0, place, grad), None
+
+
+class _Unpack(Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, place: Tensor, rows: int) -> Tensor:
+        ctx.save_for_backward(place)
+        return x.new_zeros(rows, x.shape[1]).index_copy_(0, place, x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+        (place,) = ctx.saved_tensors
+        return grad.index_select(0, place), None, None

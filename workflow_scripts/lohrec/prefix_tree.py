@@ -136,6 +136,23 @@ class PrefixTree:
         )
 
 
+@dataclass(frozen=True)
+class EveryIdentifier:
+    """A prefix tree in which all codewords are legal, so that it constrains nothing.
+
+    A node's number has the codewords of its prefix as digits, from the first on.
+    """
+
+    codes: int = 256
+    levels: int = 4
+
+    def children(self, depth: int, node: Tensor) -> Tensor:
+        """The child of each node by codeword, int64 (..., codes); -1 of the node -1."""
+        node = node.unsqueeze(-1)
+        code = torch.arange(self.codes, device=node.device)
+        return (node * self.codes + code).where(node >= 0, -1)
+
+
 def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:
     table = np.full((len(first) - 1, codes), -1, dtype=np.int32)
     parent = np.repeat(np.arange(len(first) - 1), np.diff(first))

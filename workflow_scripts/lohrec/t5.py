@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lohrec.artefacts import whole, write_json
-from lohrec.fused import drop, relu_drop, rms_norm
+from lohrec.fused import drop, pack, relu_drop, rms_norm, unpack
 
 # Codeword c of level d is token d * codes + c; three more follow the codewords.
 LEVELS, CODES = 4, 256
@@ -27,6 +28,29 @@ CONFIG = (
 
 KeysValues = tuple[Tensor, Tensor]
 Memory = tuple[list[KeysValues], Tensor | None]
+
+
+class Real(NamedTuple):
+    """Which of the places (batch, places) are no padding.
+
+    Only they pass through the layers' matrices; attention alone sees them in rows.
+
+    Attributes:
+        place: int64 (real,), rising, into batch * places.
+        batch, places: the shape.
+    """
+
+    place: Tensor
+    batch: int
+    places: int
+
+    def packed(self, x: Tensor) -> Tensor:
+        """(batch, places, d) -> (real, d)."""
+        return pack(x.flatten(0, 1), self.place)
+
+    def in_rows(self, x: Tensor) -> Tensor:
+        """(real, d) -> (batch, places, d), zeros elsewhere."""
+        return unpack(x, self.place, self.batch * self.places).unflatten(0, (self.batch, -1))
 
 
 def tokens(ids: Tensor) -> Tensor:
@@ -49,18 +73,29 @@ class Attention(nn.Module):
         nn.init.normal_(self.v.weight, std=d_model**-0.5)
         nn.init.normal_(self.o.weight, std=(heads * d_kv) ** -0.5)
 
-    def project(self, x: Tensor, names: str) -> list[Tensor]:
+    def project(self, x: Tensor, names: str, real: Real | None = None) -> list[Tensor]:
         """Apply the named matrices to x (batch, n, d_model), each to (batch, heads, n, d_kv)."""
-        parts = [getattr(self, name)(x).unflatten(-1, (self.heads, -1)) for name in names]
-        return [part.transpose(1, 2) for part in parts]
+        parts = [getattr(self, name)(x) for name in names]
+        if real is not None:
+            parts = [real.in_rows(part) for part in parts]
+        return [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts]
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float):
+    def forward(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        bias: Tensor | None,
+        dropout: float,
+        real: Real | None = None,
+    ) -> Tensor:
         """Attend with an additive bias (batch or 1, heads or 1, queries, keys)."""
         score = q @ k.transpose(-1, -2)
         if bias is not None:
             score = score + bias
         weight = drop(score.float().softmax(-1).to(v.dtype), dropout, self.training)
-        return self.o((weight @ v).transpose(1, 2).flatten(2))
+        read = (weight @ v).transpose(1, 2).flatten(2)
+        return self.o(read if real is None else real.packed(read))
 
 
 class Norm(nn.Module):
@@ -126,16 +161,17 @@ class Block(nn.Module):
         memory: KeysValues | None = None,
         memory_bias: Tensor | None = None,
         past: KeysValues | None = None,
+        real: Real | None = None,
     ) -> tuple[Tensor, KeysValues]:
         own = self.layer[0]
-        q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv")
+        q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv", real)
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        x = self._add(x, own.SelfAttention(q, k, v, bias, self.dropout))
+        x = self._add(x, own.SelfAttention(q, k, v, bias, self.dropout, real))
         if memory is not None:
             cross = self.layer[1]
-            (q,) = cross.EncDecAttention.project(cross.layer_norm(x), "q")
-            x = self._add(x, cross.EncDecAttention(q, *memory, memory_bias, self.dropout))
+            (q,) = cross.EncDecAttention.project(cross.layer_norm(x), "q", real)
+            x = self._add(x, cross.EncDecAttention(q, *memory, memory_bias, self.dropout, real))
         last = self.layer[-1]
         x = self._add(x, last.DenseReluDense(last.layer_norm(x), self.dropout))
         return x, (k, v)
@@ -269,6 +305,7 @@ class T5(nn.Module):
         allowed: Tensor,
         memory: Memory,
         past: list[KeysValues] | None = None,
+        real: Real | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
         """Decoder states of tree nodes; a plain sequence is the tree without branches.
 
@@ -279,21 +316,25 @@ class T5(nn.Module):
                 and its ancestors.
             memory: from `encode`.
             past: per layer keys and values of the earlier nodes.
+            real: which of the new nodes are any; the others' states are zeros. None for all.
 
         Returns:
             states (batch, new, d_model), scaled for the tied output matrix, and the keys and values
             of all nodes.
         """
         dropout = self.config["dropout"]
+        if real is not None:
+            token = token.flatten()[real.place]
         x = drop(self.shared(token), dropout, self.training)
-        bias = self.decoder.position_bias(depth[-token.shape[1] :], depth)
+        bias = self.decoder.position_bias(depth[-allowed.shape[1] :], depth)
         bias = torch.where(allowed.unsqueeze(1), bias, -math.inf)
         present = []
         for i, block in enumerate(self.decoder.block):
-            x, kv = block(x, bias, memory[0][i], memory[1], past[i] if past else None)
+            x, kv = block(x, bias, memory[0][i], memory[1], past[i] if past else None, real)
             present.append(kv)
         x = drop(self.decoder.final_layer_norm(x), dropout, self.training)
-        return x * self.config["d_model"] ** -0.5, present
+        x = x * self.config["d_model"] ** -0.5
+        return x if real is None else real.in_rows(x), present
 
     def log_probabilities(self, state: Tensor, level: int) -> Tensor:
         """Log-probability of every codeword that takes part in the normalisation.

@@ -1,0 +1,96 @@
+"""Figures of the analyses: lines, bars and maps, a panel for each measure or model."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind readers; markers say the same in grey.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666"]
+MARKERS = "osD^vP*"
+STYLE = {
+    "svg.hashsalt": "lohrec",
+    "font.size": 11,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+}
+
+
+def lines(
+    path: str | Path,
+    title: str,
+    axis: str,
+    x: list[int],
+    panels: dict[str, dict[str, list[float]]],
+) -> None:
+    """Write an SVG with a panel of lines for each measure; x is logarithmic.
+
+    Args:
+        panels: {measure: {name: values at x}}.
+    """
+    with rc_context(STYLE):
+        figure, axes = _panels(title, len(panels), 2)
+        for panel, (measure, series) in zip(axes, panels.items(), strict=True):
+            for number, (name, values) in enumerate(series.items()):
+                look = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7]}
+                panel.plot(x, values, label=name, **look)
+            panel.set_xscale("log")
+            panel.set_xticks(x, map(str, x))
+            panel.minorticks_off()
+            panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+            panel.set_title(measure, fontsize=12)
+            panel.set_xlabel(axis)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def bars(path: str | Path, title: str, figures: dict[str, dict[str, dict]]) -> None:
+    """Write an SVG with a panel of bars for each measure, with intervals.
+
+    Args:
+        figures: {name: {measure: {"mean", "low", "high"}}}.
+    """
+    names = list(figures)
+    measures = list(figures[names[0]])
+    with rc_context(STYLE):
+        figure, axes = _panels(title, len(measures), 1)
+        for panel, measure in zip(axes, measures, strict=True):
+            own = [figures[name][measure] for name in names]
+            mean = np.array([v["mean"] for v in own])
+            spread = [mean - [v["low"] for v in own], [v["high"] for v in own] - mean]
+            panel.barh(names, mean, xerr=spread, color=COLOURS[0], ecolor="black", capsize=3)
+            panel.invert_yaxis()
+            panel.grid(axis="x", color="#dddddd", linewidth=0.6)
+            panel.set_axisbelow(True)
+            panel.set_title(measure.capitalize(), fontsize=12)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def scatter(path: str | Path, title: str, panels: dict[str, np.ndarray], group: np.ndarray) -> None:
+    """Write a PNG with a map for each model, all on one scale.
+
+    Args:
+        panels: {model: (points, 2)}.
+        group: int (points,), which decides a point's colour.
+    """
+    with rc_context(STYLE):
+        figure, axes = _panels(title, len(panels), -(-len(panels) // 3))
+        for panel, (name, points) in zip(axes, panels.items(), strict=False):
+            panel.scatter(*points.T, c=group, cmap="hsv", s=2, linewidths=0)
+            panel.set_title(name, fontsize=11)
+            panel.set_xticks([])
+            panel.set_yticks([])
+            panel.sharex(axes[0])
+            panel.sharey(axes[0])
+        for panel in axes[len(panels) :]:
+            panel.remove()
+        figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+
+
+def _panels(title: str, count: int, rows: int) -> tuple[Figure, list]:
+    columns = -(-count // rows)
+    figure = Figure(figsize=(1 + 3.6 * columns, 1 + 3 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=12)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
