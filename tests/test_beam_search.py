@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lohrec.beam_search import beam_search
-from lohrec.prefix_tree import PrefixTree
+from lohrec.prefix_tree import EveryIdentifier, PrefixTree
 from lohrec.t5 import LEVELS, PAD, START, T5, tokens
 
 CONFIG = {
@@ -98,3 +98,18 @@ def test_equals_transformers_generate(codewords, causal, tmp_path):
     tree = PrefixTree.from_ids(ids)
     leaf, _ = beam_search(model, history, tree, 20, 20)
     assert torch.equal(tokens(tree.identifiers(leaf)), Generate(tmp_path, ids)(history, 20))
+
+
+def test_without_constraint_beams_are_the_most_probable_codewords():
+    model, ids, history = make()
+    every = EveryIdentifier()
+    number, score = beam_search(model, history, every, 300, 300)
+    codes = every.codes ** torch.arange(LEVELS - 1, -1, -1)
+    found = number.unsqueeze(-1) // codes % every.codes
+    for user in range(len(history)):
+        assert len(number[user].unique()) == 300
+        own = all_scores(model, found[user, :20].numpy(), history[user : user + 1])[0]
+        torch.testing.assert_close(score[user, :20], own, rtol=1e-4, atol=1e-4)
+    # What the constrained search finds is no better.
+    best = beam_search(model, history, PrefixTree.from_ids(ids), 300, 1)[1]
+    assert (best <= score[:, :1] + 1e-5).all()

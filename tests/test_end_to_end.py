@@ -32,6 +32,7 @@ def workflow(tmp_path_factory) -> Path:
         "teacher": {"hidden": 32, "layers": 1, "intermediate": 32, "epochs": 2, "dev_users": 50},
         "generator": {"d_model": 32, "d_ff": 32, "epochs": 2, "warm_epochs": 1, "dev_users": 50},
         "evaluation": {"resamples": 200},
+        "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
     return folder
@@ -78,3 +79,36 @@ def test_reviews_to_comparison(workflow: Path) -> None:
     assert all(f"| {variant}" in table for variant in VARIANTS)
     assert "<svg" in (results / "comparison.svg").read_text()
     assert "Nothing to be done" in run(workflow, "-n", *targets)
+
+
+def test_analyses(workflow: Path) -> None:
+    """Runs after the test above, on its results."""
+    names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md")
+    folder = workflow / "results/demo/analysis"
+    run(workflow, *(f"results/demo/analysis/{name}" for name in names))
+    generators = ["tiger", "distill", "dwr"]
+
+    widths = json.loads((folder / "beam_widths.json").read_text())
+    assert widths["beams"] == [10, 20]
+    for values in widths["metrics"].values():
+        assert list(values) == generators
+    metrics = json.loads((workflow / "results/demo/dwr/metrics.json").read_text())
+    # The usual width is 20, so the figures are those of the table.
+    assert widths["metrics"]["recall@10"]["dwr"][1] == metrics["test"]["recall@10"]["mean"]
+    assert all(
+        0 <= share <= 1 for shares in widths["metrics"]["invalid"].values() for share in shares
+    )
+
+    aligned = json.loads((folder / "alignment.json").read_text())["variants"]
+    assert list(aligned) == generators
+    for own in aligned.values():
+        assert 0 <= own["coordination"]["mean"] <= own["coverage"]["mean"] <= 1
+        assert own["coverage"]["low"] <= own["coverage"]["mean"] <= own["coverage"]["high"]
+
+    embedded = json.loads((folder / "embeddings.json").read_text())
+    assert list(embedded["shared_with_teacher"]) == generators
+    assert (folder / "embeddings.png").read_bytes().startswith(b"\x89PNG")
+
+    cases = (folder / "cases.md").read_text()
+    assert cases.count("## User") == cases.count("Next: **") == 2
+    assert "| 10" in cases and "item 0" not in cases

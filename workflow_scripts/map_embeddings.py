@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial import procrustes
+from scipy.linalg import orthogonal_procrustes
 from sklearn.neighbors import NearestNeighbors
 
 from lohrec import artefacts, charts, examples, joblog, questions, teacher
@@ -28,7 +28,7 @@ def main(
     """Write embeddings.json and embeddings.png.
 
     An item's embedding is the mean of its codewords' embeddings. UMAP reduces each model's to two
-    dimensions; a map is then turned and scaled to lie on the teacher's as well as it can
+    dimensions; a map is then scaled, and turned to lie on the teacher's as well as it can
     (Procrustes), for UMAP leaves both to chance. Maps of models of different widths cannot be
     compared point by point, so the figures are shares of neighbours in the full spaces.
 
@@ -52,10 +52,10 @@ def main(
     maps = {}
     for name, vectors in embedded.items():
         print(f"UMAP of {name}", flush=True)
-        maps[name] = UMAP(random_state=SEED, n_jobs=1).fit_transform(vectors)
-        if name != "teacher":
-            maps[name] = procrustes(maps["teacher"], maps[name])[1]
-    maps["teacher"] = procrustes(maps["teacher"], maps["teacher"])[0]
+        points = UMAP(random_state=SEED, n_jobs=1).fit_transform(vectors)
+        points = (points - points.mean(0)) / points.std()
+        turn = orthogonal_procrustes(points, maps.get("teacher", points))[0]
+        maps[name] = points @ turn
     result = {"dataset": dataset, "items": len(semantic), "neighbours": neighbours}
     result |= {"shared_with_teacher": shared, "by_chance": chance}
     print(result)

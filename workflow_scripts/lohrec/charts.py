@@ -78,7 +78,8 @@ def scatter(path: str | Path, title: str, panels: dict[str, np.ndarray], group: 
     with rc_context(STYLE):
         figure, axes = _panels(title, len(panels), -(-len(panels) // 3))
         for panel, (name, points) in zip(axes, panels.items(), strict=False):
-            panel.scatter(*points.T, c=group, cmap="hsv", s=2, linewidths=0)
+            size = np.clip(5000 / len(points), 1, 12)
+            panel.scatter(*points.T, c=group, cmap="hsv", s=size, linewidths=0)
             panel.set_title(name, fontsize=11)
             panel.set_xticks([])
             panel.set_yticks([])
