@@ -248,6 +248,8 @@ def learned_from(wildcards):
     inputs = {}
     if row["target"] == "teacher":
         inputs["teacher"] = f"{results}/teacher/probabilities.npy"
+    if row["label"] != "target":
+        inputs["beams"] = f"{results}/teacher/beams.npy"
     if row["prior"]:
         inputs["prior"] = f"{results}/priors/{row['prior']}.npy"
     if row["start_from"]:
@@ -265,7 +267,7 @@ def generator_settings(wildcards):
     unused = ["epochs", "learning_rate"] if row["start_from"] else WARM
     unused = [*unused, *([] if row["rank"] else ("margin", "reduction", "ranked_target"))]
     unused += [] if row["target"] == "smoothed" else ["smoothing"]
-    objective = {name: row[name] for name in ("target", "generation", "rank")}
+    objective = {name: row[name] for name in ("target", "label", "generation", "rank")}
     values = SETTINGS[wildcards.dataset]["generator"] | row["generator"]
     return less(values, unused) | objective
 

@@ -117,3 +117,15 @@ def test_summary_counts_candidates():
         "full_share": 0.5,
         "target_only_share": 0.5,
     }
+
+
+def test_labels_are_real_items_of_the_beams():
+    ids = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    beams = np.array(
+        [[[5, 5], [1, 0], [0, 1]], [[-1, 0], [9, 9], [7, 7]], [[0, 0], [1, 1], [2, 2]]]
+    )
+    targets = np.array([3, 2, 0])
+    assert priors.labels(beams, targets, ids, "top", 0).tolist() == [2, 2, 0]
+    drawn = np.stack([priors.labels(beams, targets, ids, "random", seed) for seed in range(60)])
+    assert [set(column) for column in drawn.T.tolist()] == [{1, 2}, {2}, {0, 3}]
+    assert np.array_equal(drawn[7], priors.labels(beams, targets, ids, "random", 7))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lohrec import devices, examples, joblog
+from lohrec import devices, examples, joblog, priors
 from lohrec.artefacts import write_parquet
 from lohrec.generator_training import train
 from lohrec.t5 import T5
@@ -15,12 +15,17 @@ def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
     """Read the inputs that the row names, train, and write model and history."""
     causal = settings["causal_encoder"]
     train_split = examples.load(inputs["sequences"], inputs["examples"], "train")
+    ids, labels = np.load(inputs["ids"]).astype(np.int64), None
+    if "beams" in inputs:
+        beams = np.load(inputs["beams"], mmap_mode="r")
+        labels = priors.labels(beams, train_split.target, ids, settings["label"], seed)
     data = TrainingData(
         train_split.aligned() if causal else train_split,
-        np.load(inputs["ids"]).astype(np.int64),
+        ids,
         np.load(inputs["prior"], mmap_mode="r") if "prior" in inputs else None,
         np.load(inputs["teacher"], mmap_mode="r") if "teacher" in inputs else None,
         shared=causal,
+        labels=labels,
     )
     dev = examples.load(inputs["sequences"], inputs["examples"], "dev")
     start = T5.load(Path(inputs["start"]).parent) if "start" in inputs else None

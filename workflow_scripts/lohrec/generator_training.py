@@ -152,7 +152,7 @@ def train(
     if checkpoint_path is not None:
         of_examples = [a for e in (data.examples, dev) for a in (e.start, e.stop)]
         arrays = [data.ids, np.asarray(data.examples.sequences), *of_examples]
-        arrays += [a for a in (data.prior, data.teacher) if a is not None]
+        arrays += [a for a in (data.prior, data.teacher, data.labels) if a is not None]
         if start is not None:
             arrays += [p.detach().cpu().numpy() for p in start.parameters()]
         made_of = fingerprint([settings, decoding, seed, code], *arrays)

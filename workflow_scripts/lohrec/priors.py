@@ -54,6 +54,31 @@ def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int =
     return out
 
 
+def labels(
+    beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, which: str, seed: int
+) -> np.ndarray:
+    """An item of the teacher's list to learn in place of the target ("Top" and "Random" of 4.6).
+
+    Args:
+        beams, targets, ids: see `correct`.
+        which: "top", the most probable beam that is an item, or "random", any of these.
+        seed: of the draw, which is made once for every example.
+
+    Returns:
+        int32 (examples,), items; the target where no beam is an item.
+    """
+    rng = np.random.default_rng(seed)
+    out = targets.astype(np.int32)
+    for low in range(0, len(beams), CHUNK):
+        found = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)
+        # Real items first, in the order of the beams or in a random one.
+        key = rng.random(found.shape) if which == "random" else np.zeros(found.shape)
+        best = np.argsort(key + 2 * (found < 0), axis=1, kind="stable")[:, :1]
+        best = np.take_along_axis(found, best, 1)[:, 0]
+        out[low : low + CHUNK] = np.where(best >= 0, best, out[low : low + CHUNK])
+    return out
+
+
 def distances(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Weighted prefix distance (Eq. 18) from the items `rows` to all items, int (rows, items).
 

@@ -75,6 +75,7 @@ class TrainingData:
             or None.
         teacher: float16 (examples, levels, codewords), possibly memory-mapped; or None.
         shared: histories that start alike share a row, for a causal encoder.
+        labels: int (examples,), items to learn in place of the targets; or None.
     """
 
     examples: Examples
@@ -82,9 +83,10 @@ class TrainingData:
     prior: np.ndarray | None = None
     teacher: np.ndarray | None = None
     shared: bool = False
+    labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("prior", "teacher"):
+        for name in ("prior", "teacher", "labels"):
             array = getattr(self, name)
             if array is not None and len(array) != len(self.examples):
                 raise ValueError(
@@ -113,6 +115,8 @@ class TrainingData:
             longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
         history = history_tokens(self.examples, longest, self._table)
         target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
+        if self.labels is not None:
+            target = self.labels[rows]
         item = target[:, None] if self.prior is None else self.prior[rows]
         real = item >= 0
         item = np.where(real, item, target[:, None])
