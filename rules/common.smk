@@ -91,8 +91,12 @@ def raw_names(dataset, kind):
 
 
 def found_raw(dataset, kind):
-    """The path of a dataset's raw file in raw_dir, if it is there."""
-    paths = (settings.find_raw(config["raw_dir"], name) for name in raw_names(dataset, kind))
+    """The path of a dataset's raw file, if it is there: other names count after a download."""
+    name, *others = raw_names(dataset, kind)
+    downloaded = f"resources/downloads/{name}"
+    paths = [settings.find_raw(config["raw_dir"], name)]
+    paths += [downloaded if Path(downloaded).exists() else None]
+    paths += [settings.find_raw(config["raw_dir"], other) for other in others]
     return next(filter(None, paths), None)
 
 
@@ -328,7 +332,13 @@ def reference(wildcards):
 def analysed(dataset):
     """The trained generators among the variants that a dataset's row compares."""
     names = DATASETS[dataset].get("variants", REPORTED)
-    return [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generator"]
+    found = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generator"]
+    if not found:
+        raise WorkflowError(
+            f"{dataset} compares no variant with a trained generator of its own, so there is nothing "
+            f"to analyse; add one to datasets.{dataset}.variants."
+        )
+    return found
 
 
 def first_model(file):
@@ -394,7 +404,9 @@ def made_of(wildcards):
         "category": row.get("category"),
         "variant": VARIANTS[wildcards.variant],
         "settings": {
-            name: values for name, values in sections.items() if name not in ("cuda", "threads")
+            name: values
+            for name, values in sections.items()
+            if name not in ("analysis", "cuda", "threads")
         },
     }
 

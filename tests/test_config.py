@@ -71,6 +71,9 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
         ({"variants": {"tiger": {"targets": "one_hot"}}}, ["Did you mean target?"]),
         ({"variants": {"teacher": {}}}, ["variants", "teacher"]),
         ({"variants": {"items": {}}}, ["variants", "items"]),
+        ({"variants": {"dwr_invalid": {}}}, ["variants", "dwr_invalid"]),
+        ({"presets": {"demo": {"generator": {"dropout": 1}}}}, ["generator.dropout", "1"]),
+        ({"variants": {"tiger": {"label": "top", "target": "teacher"}}}, ["variants.tiger"]),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
     ],
@@ -86,6 +89,10 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (
+            {"datasets": {"demo": {"settings": {"analysis": {"beams": [5, 20]}}}}},
+            ["analysis.beams (5)", "evaluation.cutoffs (10)"],
+        ),
         ({"datasets": {"demo": {"preset": "laptob"}}}, ["'laptob'", "Did you mean laptop?"]),
         ({"datasets": {"demo": {"variants": ["tigger"]}}}, ["'tigger'", "Did you mean tiger?"]),
         ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),

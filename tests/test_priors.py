@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lohrec import priors
+from lohrec import beam_items, priors
 from lohrec.examples import Examples
 
 
@@ -46,7 +46,7 @@ def test_correct_keeps_the_order_and_the_target_first():
 def test_an_identifier_outside_the_alphabet_of_the_items_is_no_item():
     ids = np.array([[0, 1, 1, 1], [1, 0, 0, 0]], dtype=np.int16)
     beams = np.array([[[0, 0, 3, 1], [0, 1, 1, 1], [255, 255, 255, 255]]], dtype=np.int16)
-    assert priors.identifier_items(beams, ids).tolist() == [[-1, 0, -1]]
+    assert beam_items.identifier_items(beams, ids).tolist() == [[-1, 0, -1]]
 
 
 def test_distances_follow_the_equation():
@@ -125,7 +125,7 @@ def test_labels_are_real_items_of_the_beams():
         [[[5, 5], [1, 0], [0, 1]], [[-1, 0], [9, 9], [7, 7]], [[0, 0], [1, 1], [2, 2]]]
     )
     targets = np.array([3, 2, 0])
-    assert priors.labels(beams, targets, ids, "top", 0).tolist() == [2, 2, 0]
-    drawn = np.stack([priors.labels(beams, targets, ids, "random", seed) for seed in range(60)])
+    assert beam_items.labels(beams, targets, ids, "top", 0).tolist() == [2, 2, 0]
+    drawn = np.stack([beam_items.labels(beams, targets, ids, "random", seed) for seed in range(60)])
     assert [set(column) for column in drawn.T.tolist()] == [{1, 2}, {2}, {0, 3}]
-    assert np.array_equal(drawn[7], priors.labels(beams, targets, ids, "random", 7))
+    assert np.array_equal(drawn[7], beam_items.labels(beams, targets, ids, "random", 7))

@@ -188,6 +188,27 @@ def test_all_reviews_or_ratings_serve_where_the_5_core_is_not_there(
     assert planned(fresh, target, "--config", f"raw_dir={raw}") == {"ingest_reviews": 1}
 
 
+def test_other_names_count_after_a_download(fresh: Path, tmp_path: Path) -> None:
+    raw, target = tmp_path / "raw", "results/gift_cards/data/statistics.json"
+    raw.mkdir()
+    for file in (raw / "Gift_Cards.csv", raw / "meta_Gift_Cards.json.gz"):
+        file.write_text("raw")
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    download = folder / "resources/downloads/Gift_Cards_5.json.gz"
+    download.parent.mkdir(parents=True)
+    download.write_text("raw")
+    status, said = snakemake(folder, "-n", "--cores", "2", target, "--config", f"raw_dir={raw}")
+    assert status == 0, said
+    assert "resources/downloads/Gift_Cards_5.json.gz" in said and "Gift_Cards.csv" not in said
+
+
+def test_a_row_without_generators_has_nothing_to_analyse(fresh: Path) -> None:
+    target = "results/games_laptop_text/analysis/alignment.md"
+    status, said = snakemake(fresh, "-n", "--cores", "2", target)
+    assert status
+    assert "games_laptop_text compares no variant with a trained generator" in said
+
+
 def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     status, said = snakemake(fresh, "-n", "--cores", "8", "results/gift_cards/comparison.json")
     assert status == 0, said

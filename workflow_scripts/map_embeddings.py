@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from scipy.linalg import orthogonal_procrustes
 from sklearn.neighbors import NearestNeighbors
 
-from lohrec import artefacts, charts, examples, joblog, questions, teacher
+from lohrec import artefacts, charts, examples, joblog, questions
 from lohrec.t5 import T5, tokens
 from lohrec.vocabulary import CODES, LEVELS
 
@@ -75,12 +76,13 @@ def of_student(folder: Path, ids: np.ndarray) -> np.ndarray:
     return T5.load(folder).shared(tokens(torch.from_numpy(ids))).mean(1).numpy()
 
 
-@torch.no_grad()
 def of_teacher(folder: Path, dev: examples.Examples, ids: np.ndarray) -> np.ndarray:
     """The same of a teacher, float32 (items, hidden)."""
     first = questions.of(folder, dev, ids).first
-    token = torch.from_numpy(first + ids + np.arange(LEVELS) * CODES)
-    return teacher.load(folder).get_input_embeddings()(token).float().mean(1).numpy()
+    # Of a large model's file these rows alone.
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        rows = file.get_slice("model.embed_tokens.weight")[first : first + LEVELS * CODES]
+    return rows.float()[torch.from_numpy(ids + np.arange(LEVELS) * CODES)].mean(1).numpy()
 
 
 def nearest(vectors: np.ndarray, count: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lohrec import devices, examples, joblog, priors
+from lohrec import beam_items, devices, examples, joblog
 from lohrec.artefacts import write_parquet
 from lohrec.generator_training import train
 from lohrec.t5 import T5
@@ -18,7 +18,7 @@ def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
     ids, labels = np.load(inputs["ids"]).astype(np.int64), None
     if "beams" in inputs:
         beams = np.load(inputs["beams"], mmap_mode="r")
-        labels = priors.labels(beams, train_split.target, ids, settings["label"], seed)
+        labels = beam_items.labels(beams, train_split.target, ids, settings["label"], seed)
     data = TrainingData(
         train_split.aligned() if causal else train_split,
         ids,

@@ -44,16 +44,13 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
     path = [ids.new_zeros(batch, candidates)]
     token = [ids.new_full((batch, 1), START)]
     width = [1]
-    real = [ids.new_ones((batch, 1), dtype=torch.bool)]
     key = ids.new_zeros(batch, candidates)
     for depth in range(1, levels):
         key = key * CODES + ids[..., depth - 1]
         ordered, order = key.sort(1)
         new = torch.nn.functional.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0)).long()
         number = torch.empty_like(key).scatter_(1, order, new.cumsum(1))
-        last = number.amax(1, keepdim=True)
-        room = candidates if full else int(last.max()) + 1
-        real.append(torch.arange(room, device=ids.device) <= last)
+        room = candidates if full else int(number.max()) + 1
         code = ids[..., depth - 1] + (depth - 1) * CODES
         token.append(ids.new_zeros(batch, room).scatter_(1, number, code))
         path.append(number + sum(width))
@@ -75,8 +72,15 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
         allowed,
         path,
         width,
-        None if full else Real(torch.cat(real, 1).flatten().nonzero().flatten(), batch, nodes),
+        None if full else _real(path, nodes),
     )
+
+
+def _real(path: Tensor, nodes: int) -> Real:
+    """The places that some candidate's path leads through."""
+    used = torch.zeros(len(path), nodes, dtype=torch.bool, device=path.device)
+    used.scatter_(1, path.flatten(1), True)
+    return Real(used.flatten().nonzero().flatten(), len(path), nodes)
 
 
 def score(model: T5, memory: Memory, ids: Tensor, full: bool = False) -> tuple[Tensor, Tensor]:

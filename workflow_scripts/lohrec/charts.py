@@ -33,7 +33,9 @@ def lines(
         figure, axes = _panels(title, len(panels), 2)
         for panel, (measure, series) in zip(axes, panels.items(), strict=True):
             for number, (name, values) in enumerate(series.items()):
-                look = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7]}
+                # Another marker where the colours begin again.
+                marker = MARKERS[(number + number // 7) % 7]
+                look = {"color": COLOURS[number % 7], "marker": marker}
                 panel.plot(x, values, label=name, **look)
             panel.set_xscale("log")
             panel.set_xticks(x, map(str, x))
@@ -59,7 +61,8 @@ def bars(path: str | Path, title: str, figures: dict[str, dict[str, dict]]) -> N
         for panel, measure in zip(axes, measures, strict=True):
             own = [figures[name][measure] for name in names]
             mean = np.array([v["mean"] for v in own])
-            spread = [mean - [v["low"] for v in own], [v["high"] for v in own] - mean]
+            spread = np.array([mean - [v["low"] for v in own], [v["high"] for v in own] - mean])
+            spread = spread.clip(min=0)  # of few resamples the mean may lie outside
             panel.barh(names, mean, xerr=spread, color=COLOURS[0], ecolor="black", capsize=3)
             panel.invert_yaxis()
             panel.grid(axis="x", color="#dddddd", linewidth=0.6)

@@ -51,7 +51,8 @@ class Gradients:
             try:
                 self.graphs[shape] = self._record(batch)
             except RuntimeError as error:
-                print(f"WARNING: going on without CUDA graphs, which is slower: {error}")
+                cause = error.__context__ or error
+                print(f"WARNING: going on without CUDA graphs, which is slower: {cause}")
                 self.graphs = None
                 return self(batch)
         graph, own, found = self.graphs[shape]
@@ -76,19 +77,23 @@ class Gradients:
     def _record(self, batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Losses]:
         """A graph, the batch that it reads and the losses that it writes.
 
-        The random state is put back, so that a resumed run, which records again, goes on alike.
+        The random state is put back, so that a resumed run, which records again, goes on alike; and
+        the stream, which torch does not leave where a recording fails.
         """
         own, random = batch.to(self.device), torch.cuda.get_rng_state(self.device)
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                self._compute(own, keep=True)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool):
-            found = self._compute(own, keep=True)
-        torch.cuda.set_rng_state(random, self.device)
+        side, usual = torch.cuda.Stream(), torch.cuda.current_stream()
+        try:
+            side.wait_stream(usual)
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    self._compute(own, keep=True)
+            usual.wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self.pool):
+                found = self._compute(own, keep=True)
+        finally:
+            torch.cuda.set_stream(usual)
+            torch.cuda.set_rng_state(random, self.device)
         return graph, own, found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -136,10 +137,11 @@ class TextLessons:
         length = np.array([len(sample.tokens) for sample in samples])
         row = self.adaptation["row_tokens"]
         rows = packing.fill_rows(length, row)
-        # No larger than leaves a part for each of the processes that train together.
-        size = min(self.adaptation["batch_tokens"] // row, -(-len(rows) // parallel.world()))
-        size = max(1, size)
-        packs = [packing.pack(samples, rows[low : low + size]) for low in range(0, len(rows), size)]
+        # As many parts as memory asks for, and as many for each of the processes.
+        parts = -(-len(rows) // max(1, self.adaptation["batch_tokens"] // row))
+        parts = min(-(-parts // parallel.world()) * parallel.world(), len(rows))
+        bounds = np.linspace(0, len(rows), parts + 1).round().astype(int).tolist()
+        packs = [packing.pack(samples, rows[low:high]) for low, high in pairwise(bounds)]
         answers = [int(packed.answer.sum()) for packed in packs]
         return [
             Part(count / sum(answers), packed.tokens.numel(), packed)

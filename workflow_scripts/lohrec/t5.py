@@ -74,7 +74,10 @@ class Attention(nn.Module):
         nn.init.normal_(self.o.weight, std=(heads * d_kv) ** -0.5)
 
     def project(self, x: Tensor, names: str, real: Real | None = None) -> list[Tensor]:
-        """Apply the named matrices to x (batch, n, d_model), each to (batch, heads, n, d_kv)."""
+        """Apply the named matrices to x (batch, n, d_model), each to (batch, heads, n, d_kv).
+
+        With `real`, x is (real, d_model), and the results are in rows all the same.
+        """
         parts = [getattr(self, name)(x) for name in names]
         if real is not None:
             parts = [real.in_rows(part) for part in parts]
@@ -89,7 +92,11 @@ class Attention(nn.Module):
         dropout: float,
         real: Real | None = None,
     ) -> Tensor:
-        """Attend with an additive bias (batch or 1, heads or 1, queries, keys)."""
+        """Attend with an additive bias (batch or 1, heads or 1, queries, keys).
+
+        Returns:
+            (batch, queries, d_model), or with `real` (real, d_model).
+        """
         score = q @ k.transpose(-1, -2)
         if bias is not None:
             score = score + bias
@@ -163,6 +170,7 @@ class Block(nn.Module):
         past: KeysValues | None = None,
         real: Real | None = None,
     ) -> tuple[Tensor, KeysValues]:
+        """x and the first result are (batch, n, d_model), or with `real` (real, d_model)."""
         own = self.layer[0]
         q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv", real)
         if past is not None:
