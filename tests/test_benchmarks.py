@@ -50,6 +50,12 @@ def test_a_ratio_above_one_is_ours_faster():
     assert (row["ratio"], row["floor_share"]) == (4.0, 0.5)
 
 
+def test_the_share_of_products_is_that_of_the_time():
+    a = torch.randn(400, 400)
+    assert benchmarking.share_of_products(lambda: a @ a) > 0.5
+    assert benchmarking.share_of_products(lambda: a.sort()) == 0
+
+
 def test_the_naive_step_of_the_benchmark_has_our_loss():
     torch.manual_seed(0)
     model = T5(CONFIG)

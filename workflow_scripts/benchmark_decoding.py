@@ -63,6 +63,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
                 1000 * floor / users,
                 "ms a user",
             )
+            line["products"] = benchmarking.share_of_products(rivals[dtype])
             if dtype == "fp32":
                 line["same_lists"] = same
             else:

@@ -55,6 +55,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
             rows.append(benchmarking.row(f"{name} step", dtype, *cost, "ms an example"))
             rows[-1]["share_of_peer"] = seconds[name] / seconds["peer"]
             rows[-1]["share_of_plain"] = seconds[name] / seconds["plain"]
+            rows[-1]["products"] = benchmarking.share_of_products(rivals[name])
         with devices.autocast(cpu, bf16):
             middle = batches[len(batches) // 2]
             memory = saved_bytes(partial(run, model, steps["dwr"]), middle)

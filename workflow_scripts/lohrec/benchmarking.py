@@ -49,6 +49,15 @@ def multiply(dtype: torch.dtype, size: int = 1024, times: int = 8) -> tuple[Call
     return lambda: [a @ b for _ in range(times)], 2 * size**3 * times
 
 
+def share_of_products(run: Callable[[], object]) -> float:
+    """Share of a run's time on the CPU that matrix products take."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        run()
+    time = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    products = ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm")
+    return sum(time.get(name, 0) for name in products) / sum(time.values())
+
+
 def row(
     name: str,
     dtype: str,
