@@ -60,7 +60,8 @@ rule count_invalid_beams:
 
 rule compare_beam_widths:
     input:
-        unpack(of_widths),
+        per_user=figures_at_widths,
+        invalid=invalid_beams,
     output:
         json="results/{dataset}/analysis/beam_widths.json",
         markdown="results/{dataset}/analysis/beam_widths.md",
@@ -75,6 +76,7 @@ rule compare_beam_widths:
         "../envs/lohrec.yaml"
     params:
         code=code("compare_beam_widths"),
+        variants=analysed,
         beams=widths,
         cutoff=largest_cutoff,
     script:
@@ -83,7 +85,7 @@ rule compare_beam_widths:
 
 rule measure_alignment:
     input:
-        unpack(lists_of_generators),
+        students=lists_of_generators,
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -102,6 +104,7 @@ rule measure_alignment:
         "../envs/lohrec.yaml"
     params:
         code=code("measure_alignment"),
+        variants=analysed,
         top=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["top"],
         resamples=lambda wildcards: SETTINGS[wildcards.dataset]["evaluation"]["resamples"],
     script:
@@ -110,7 +113,7 @@ rule measure_alignment:
 
 rule map_embeddings:
     input:
-        unpack(models_of_generators),
+        students=models_of_generators,
         teacher="results/{dataset}/teacher/model/model.safetensors",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -128,6 +131,7 @@ rule map_embeddings:
         "../envs/lohrec.yaml"
     params:
         code=code("map_embeddings"),
+        variants=analysed,
         neighbours=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["neighbours"],
     script:
         "../workflow_scripts/map_embeddings.py"
@@ -135,7 +139,7 @@ rule map_embeddings:
 
 rule show_cases:
     input:
-        unpack(lists_of_generators),
+        students=lists_of_generators,
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -148,6 +152,7 @@ rule show_cases:
         "../envs/lohrec.yaml"
     params:
         code=code("show_cases"),
+        variants=analysed,
         cases=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["cases"],
         cutoff=largest_cutoff,
     script:

@@ -329,8 +329,9 @@ def reference(wildcards):
     return DATASETS[wildcards.dataset]["reference"]
 
 
-def analysed(dataset):
+def analysed(wildcards):
     """The trained generators among the variants that a dataset's row compares."""
+    dataset = wildcards.dataset
     names = DATASETS[dataset].get("variants", REPORTED)
     found = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generator"]
     if not found:
@@ -367,15 +368,18 @@ def decoding_at_width(wildcards):
     return found | {"beams": beams, "top": min(found["top"], beams)}
 
 
-def of_widths(wildcards):
-    """{variant: metrics a user at every width} and, as variant_invalid, shares without constraint."""
+def figures_at_widths(wildcards):
+    """Metrics a user of every analysed variant at every width, variant by variant."""
+    return [
+        f"results/{wildcards.dataset}/analysis/{name}/beams_{beams}/per_user.parquet"
+        for name in analysed(wildcards)
+        for beams in widths(wildcards)
+    ]
+
+
+def invalid_beams(wildcards):
     folder = f"results/{wildcards.dataset}/analysis"
-    found = {}
-    for name in analysed(wildcards.dataset):
-        every = widths(wildcards)
-        found[name] = [f"{folder}/{name}/beams_{beams}/per_user.parquet" for beams in every]
-        found[f"{name}_invalid"] = f"{folder}/{name}/invalid.json"
-    return found
+    return [f"{folder}/{name}/invalid.json" for name in analysed(wildcards)]
 
 
 def lists(dataset, variant):
@@ -386,13 +390,12 @@ def lists(dataset, variant):
 
 
 def lists_of_generators(wildcards):
-    return {name: lists(wildcards.dataset, name) for name in analysed(wildcards.dataset)}
+    return [lists(wildcards.dataset, name) for name in analysed(wildcards)]
 
 
 def models_of_generators(wildcards):
-    dataset = wildcards.dataset
-    first = DATASETS[dataset]["seeds"][0]
-    return {name: generator_model(dataset, name, first) for name in analysed(dataset)}
+    first = DATASETS[wildcards.dataset]["seeds"][0]
+    return [generator_model(wildcards.dataset, name, first) for name in analysed(wildcards)]
 
 
 def made_of(wildcards):

@@ -71,7 +71,7 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
         ({"variants": {"tiger": {"targets": "one_hot"}}}, ["Did you mean target?"]),
         ({"variants": {"teacher": {}}}, ["variants", "teacher"]),
         ({"variants": {"items": {}}}, ["variants", "items"]),
-        ({"variants": {"dwr_invalid": {}}}, ["variants", "dwr_invalid"]),
+        ({"variants": {"analysis": {}}}, ["variants", "analysis"]),
         ({"presets": {"demo": {"generator": {"dropout": 1}}}}, ["generator.dropout", "1"]),
         ({"variants": {"tiger": {"label": "top", "target": "teacher"}}}, ["variants.tiger"]),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),

@@ -49,13 +49,12 @@ def main(
 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
-        inputs = dict(snakemake.input.items())  # noqa: F821
-        names = [name for name in inputs if f"{name}_invalid" in inputs]
+        variants, widths = snakemake.params.variants, snakemake.params.beams  # noqa: F821
+        paths = iter(snakemake.input.per_user)  # noqa: F821
         main(
-            snakemake.params.beams,  # noqa: F821
-            # One file is no list to Snakemake.
-            {n: [inputs[n]] if isinstance(inputs[n], str) else list(inputs[n]) for n in names},
-            {name: inputs[f"{name}_invalid"] for name in names},
+            widths,
+            {name: [next(paths) for _ in widths] for name in variants},
+            dict(zip(variants, snakemake.input.invalid, strict=True)),  # noqa: F821
             snakemake.output.json,  # noqa: F821
             snakemake.output.markdown,  # noqa: F821
             snakemake.output.figure,  # noqa: F821

@@ -98,11 +98,12 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
-        inputs = dict(snakemake.input.items())  # noqa: F821
-        own = ("teacher", "sequences", "examples", "ids")
         main(
-            {name: path for name, path in inputs.items() if name not in own},
-            *(inputs[name] for name in own),
+            dict(zip(snakemake.params.variants, snakemake.input.students, strict=True)),  # noqa: F821
+            snakemake.input.teacher,  # noqa: F821
+            snakemake.input.sequences,  # noqa: F821
+            snakemake.input.examples,  # noqa: F821
+            snakemake.input.ids,  # noqa: F821
             snakemake.output.json,  # noqa: F821
             snakemake.output.figure,  # noqa: F821
             snakemake.wildcards.dataset,  # noqa: F821
