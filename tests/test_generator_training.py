@@ -88,7 +88,7 @@ def test_a_ranker_is_chosen_by_the_order_it_gives_to_its_retrievers_candidates(c
     tree = PrefixTree.from_ids(data.ids)
     lists = decoding | {"top": 10}
     leaf, _ = recommend(start, splits["dev"], data.ids, tree, lists, "", ranker)
-    hit = leaf == tree.leaf_of_item()[splits["dev"].target][:, None]
+    hit = leaf == tree.leaf_of_item[splits["dev"].target][:, None]
     # The dev sample is a choice of 50 of 60 users, drawn with seed 0.
     sample = np.random.default_rng(0).choice(len(hit), 50, replace=False)
     expected = hit[sample].any(1).float().mean().item()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec import gradients
 from lohrec.examples import Examples
 from lohrec.generator_training import objective
 from lohrec.gradients import Gradients
@@ -73,7 +72,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
     def fake(batch):
         recorded.append(tuple(batch.history.shape))
         clone = type(batch)(
-            **(vars(batch) | {k: v.clone() for k, v in gradients.tensors(batch).items()})
+            **(vars(batch) | {k: v.clone() for k, v in batch.tensors().items()})
         )
         found = {name: value.clone() for name, value in own._compute(clone, keep=True).items()}
         return Graph(clone, found), clone, found

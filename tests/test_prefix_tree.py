@@ -40,11 +40,19 @@ def test_leaves_are_the_sorted_identifiers(ids):
     distinct, number = np.unique(ids, axis=0, return_inverse=True)
     assert tree.leaves == len(distinct)
     assert np.array_equal(tree.identifiers(torch.arange(tree.leaves)).numpy(), distinct)
-    assert np.array_equal(tree.leaf_of_item().numpy(), number.ravel())
+    assert np.array_equal(tree.leaf_of_item.numpy(), number.ravel())
     for leaf in range(tree.leaves):
         items = tree.item[tree.item_first[leaf] : tree.item_first[leaf + 1]].numpy()
         assert np.array_equal(np.sort(items), np.flatnonzero(number.ravel() == leaf))
     assert (tree.identifiers(torch.tensor([-1])) == -1).all()
+
+
+def test_an_identifier_is_used_up_by_all_of_its_items(ids):
+    tree = PrefixTree.from_ids(ids)
+    leaf = tree.leaf_of_item
+    items = torch.tensor([[0, 200, -1], [0, 100, 200], [100, -1, -1]])  # 0 and 100 collide
+    expected = [[-1, leaf[200], -1], [leaf[0], leaf[0], leaf[200]], [-1, -1, -1]]
+    assert tree.used_up(items).tolist() == torch.tensor(expected).tolist()
 
 
 def test_codewords_out_of_range(ids):

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from lohrec import lessons, parallel, questions, teacher, teacher_training
 from lohrec.examples import Examples
+from lohrec.vocabulary import token_table
 
 SETTINGS = {
     "kind": "scratch",
@@ -105,7 +106,7 @@ def test_batches_hold_every_window_once_and_alike_numbers_of_targets():
 
 def test_target_logits_equal_one_full_forward_an_example(data):
     train, ids = data[0]["train"], data[1]
-    model, table = teacher.build(SETTINGS).eval(), teacher.token_table(ids)
+    model, table = teacher.build(SETTINGS).eval(), token_table(ids)
     asked = questions.CodewordQuestions(train, ids).ask(np.array([3, 0, 11]), answered=True)
     with torch.no_grad():
         logits = teacher.answer_logits(model, asked)

@@ -8,6 +8,7 @@ from lohrec import teacher
 from lohrec.prefix_tree import PrefixTree
 from lohrec.questions import Asked, CodewordQuestions
 from lohrec.teacher_beams import Beams, answers, beam_search, items_only, read
+from lohrec.vocabulary import token_table
 
 SETTINGS = {
     "kind": "scratch",
@@ -43,7 +44,7 @@ def histories(items: int, rows: int, longest: int) -> np.ndarray:
 
 
 def prompts_and_lengths(ids: np.ndarray, history: np.ndarray):
-    tokens = teacher.prompts(history, teacher.token_table(ids))
+    tokens = teacher.prompts(history, token_table(ids))
     return tokens, torch.from_numpy(1 + 4 * (history >= 0).sum(1))
 
 
@@ -77,7 +78,7 @@ def test_unconstrained_equals_generate(model):
 
 def log_probability(model, prompt: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
     """log p of every identifier after one prompt, one full forward pass each."""
-    own = torch.from_numpy(teacher.token_table(ids)[:-1])
+    own = torch.from_numpy(token_table(ids)[:-1])
     sequence = torch.cat([prompt.expand(len(own), -1), own], 1)
     with torch.no_grad():
         log_p = model(sequence).logits.log_softmax(-1)[:, len(prompt) - 1 : -1]
@@ -91,7 +92,7 @@ def test_constrained_at_full_width_equals_brute_force(model):
     leaf, score = next_items(model, tokens, length, 256, tree)
     for row in range(6):
         by_item = log_probability(model, tokens[row, : length[row]], ids)
-        by_leaf = torch.zeros(tree.leaves).scatter(0, tree.leaf_of_item(), by_item)
+        by_leaf = torch.zeros(tree.leaves).scatter(0, tree.leaf_of_item, by_item)
         expected, order = by_leaf.sort(descending=True)
         assert torch.equal(leaf[row, : tree.leaves], order)
         torch.testing.assert_close(score[row, : tree.leaves], expected, atol=1e-4, rtol=0)
@@ -124,7 +125,7 @@ def test_excluded_leaves_make_room_for_the_next(model):
 
 def test_examples_of_a_window_equal_prompts_of_their_own(model):
     ids = random_ids(50, 256)
-    table = teacher.token_table(ids)
+    table = token_table(ids)
     sequences = np.random.default_rng(4).integers(0, 50, 12).astype(np.int32)
     # Two users of 7 and 5 items; their examples share two windows.
     windows = teacher.Windows(
@@ -161,9 +162,9 @@ def test_unconstrained_lists_hold_items_only_and_in_order(model):
     found = beam_search(model, read(model, tokens), torch.arange(5), length, 30)
     # Some beams become identifiers of items, so that both kinds are there.
     token = found.token.clone()
-    token[:, ::3] = torch.from_numpy(teacher.token_table(ids)[:10])
+    token[:, ::3] = torch.from_numpy(token_table(ids)[:10])
     found = Beams(token, found.score, None)
-    excluded = tree.leaf_of_item()[:2].expand(5, -1)
+    excluded = tree.leaf_of_item[:2].expand(5, -1)
     leaf, score = items_only(found, tree, excluded)
     known = {tuple(row): n for n, row in enumerate(np.unique(ids, axis=0).tolist())}
     for row in range(5):

@@ -179,9 +179,8 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:
         work += each * len(rows)
 
     def run() -> None:
-        with torch.autocast(device.type, torch.bfloat16):
-            for history in batches:
-                beam_search(model, history, tree, 20, 20, padded=False)
+        for history in batches:
+            beam_search(model, history, tree, 20, 20, padded=False)
 
     return timed(run, device, 1), work
 
@@ -197,9 +196,10 @@ def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
     parts = [parts[i] for i in np.linspace(0, len(parts) - 1, min(8, len(parts))).astype(int)]
 
     def beams() -> None:
-        for part in parts:
-            asked = asking.ask(part, answered=False).to(device)
-            teacher_beams.answers(network, asked, 25, asking.first).codewords.cpu()
+        with torch.autocast(device.type, torch.bfloat16):
+            for part in parts:
+                asked = asking.ask(part, answered=False).to(device)
+                teacher_beams.answers(network, asked, 25, asking.first).codewords.cpu()
 
     @torch.inference_mode()
     def probabilities() -> None:
@@ -208,12 +208,10 @@ def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
             teacher.probabilities(logits, "level", 1.0).half().cpu()
 
     share = sum(len(asking.windows.examples_of(part)[0]) for part in parts) / len(train)
-    with torch.autocast(device.type, torch.bfloat16):
-        return {
-            "teacher's candidates of all train examples": timed(beams, device, 2) / share,
-            "teacher's probabilities of all train examples": timed(probabilities, device, 2)
-            / share,
-        }
+    return {
+        "teacher's candidates of all train examples": timed(beams, device, 2) / share,
+        "teacher's probabilities of all train examples": timed(probabilities, device, 2) / share,
+    }
 
 
 if __name__ == "__main__":
@@ -227,4 +225,6 @@ if __name__ == "__main__":
         parser.add_argument("--device", default="cuda")
         parser.add_argument("--size", default="games", choices=SIZES)
         arguments = parser.parse_args()
-        main(arguments.output, torch.device(arguments.device), SIZES[arguments.size])
+        wanted = {"count": int(arguments.device == "cuda"), "memory_gb": 0}
+        device = devices.acquire(wanted, torch.get_num_threads())
+        main(arguments.output, device, SIZES[arguments.size])

@@ -13,7 +13,8 @@ from lohrec.generator_training import objective
 from lohrec.peer import Generate
 from lohrec.prefix_tree import PrefixTree
 from lohrec.t5 import LEVELS, T5
-from lohrec.training_data import TrainingData, history_tokens, token_table
+from lohrec.training_data import TrainingData, history_tokens
+from lohrec.vocabulary import token_table
 
 
 def main(sequences, examples_path, ids, output, generator, settings) -> None:

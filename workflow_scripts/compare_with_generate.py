@@ -12,7 +12,8 @@ from lohrec.beam_search import beam_search
 from lohrec.peer import Generate
 from lohrec.prefix_tree import PrefixTree
 from lohrec.t5 import CODES, LEVELS, T5
-from lohrec.training_data import history_tokens, token_table
+from lohrec.training_data import history_tokens
+from lohrec.vocabulary import token_table
 
 
 def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> None:

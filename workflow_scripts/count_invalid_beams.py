@@ -9,7 +9,8 @@ from lohrec import artefacts, devices, examples, joblog
 from lohrec.beam_search import beam_search
 from lohrec.prefix_tree import EveryIdentifier
 from lohrec.t5 import T5
-from lohrec.training_data import history_tokens, token_table
+from lohrec.training_data import history_tokens
+from lohrec.vocabulary import token_table
 
 
 def main(

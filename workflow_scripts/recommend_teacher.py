@@ -39,7 +39,6 @@ def main(
     semantic = np.load(ids)
     network = teacher.load(Path(model).parent, device)
     tree = PrefixTree.from_ids(semantic).to(device)
-    leaf_of_item = np.append(tree.leaf_of_item().cpu().numpy(), -1)  # item -1 is padding
     top, tables = decoding["top"], []
     for split in ("dev", "test"):
         loaded = windows.load(sequences, examples, split)
@@ -50,8 +49,8 @@ def main(
         invalid = 0
         for part in joblog.progress(batches, f"recommending ({split})", unit="batch"):
             asked = asking.ask(part, answered=False).to(device)
-            history = torch.from_numpy(leaf_of_item[loaded.histories(asked.example)]).to(device)
-            excluded = history if decoding["exclude_history"] else None
+            history = torch.from_numpy(loaded.histories(asked.example)).long().to(device)
+            excluded = tree.used_up(history) if decoding["exclude_history"] else None
             width = decoding["beams"], asking.first
             if constrained:
                 found = teacher_beams.answers(network, asked, *width, tree, excluded)
@@ -63,7 +62,7 @@ def main(
                 # Every user needs a list; an item of the history is never a target.
                 none = leaves[:, 0] < 0
                 last = torch.from_numpy(loaded.length[asked.example] - 1).to(device)
-                leaves[none, 0] = history.gather(1, last[:, None])[none, 0]
+                leaves[none, 0] = tree.leaf_of_item[history.gather(1, last[:, None])[none, 0]]
             width = min(top, leaves.shape[1])
             leaf[asked.example, :width] = leaves[:, :width].cpu()
             score[asked.example, :width] = scores[:, :width].cpu()

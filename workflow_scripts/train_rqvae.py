@@ -30,7 +30,8 @@ def main(
     """
     device = devices.acquire(cuda, threads)
     checkpoint = Path(f"{model}.checkpoint")
-    trained, rows = rqvae.train(np.load(embeddings), settings, device, checkpoint, code)
+    with devices.exact_products():  # as the identifiers are computed, so that collisions agree
+        trained, rows = rqvae.train(np.load(embeddings), settings, device, checkpoint, code)
     print(next(row for row in rows if row["kept"]))
     artefacts.write_parquet(history, pa.Table.from_pylist(rows))
     rqvae.save(model, trained)

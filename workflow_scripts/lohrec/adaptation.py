@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from lohrec import language_models, teacher, vocabulary
-from lohrec.packing import Sample, fill_rows, pack
+from lohrec.packing import Sample, fill_rows, mask, pack
 from lohrec.tasks import Phrasing, Texts
 
 
@@ -101,7 +101,7 @@ def check_architecture(network: PreTrainedModel) -> None:
     packed = pack(samples, fill_rows(torch.tensor([5, 6]).numpy(), 11))
     state = network.base_model(
         input_ids=packed.tokens.to(network.device),
-        attention_mask=packed.mask().to(network.device),
+        attention_mask=mask(packed.sample).to(network.device),
         position_ids=packed.position.to(network.device),
         use_cache=False,
     ).last_hidden_state

@@ -10,7 +10,8 @@ from lohrec.examples import Examples
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
 from lohrec.t5 import T5
-from lohrec.training_data import history_tokens, token_table
+from lohrec.training_data import history_tokens
+from lohrec.vocabulary import token_table
 
 
 def recommend(
@@ -36,7 +37,7 @@ def recommend(
         leaves of the tree (examples, top) and scores, on the CPU, in the order of the examples.
     """
     device = tree.item.device
-    table, leaf_of_item = token_table(ids), tree.leaf_of_item()
+    table = token_table(ids)
     top = decoding["top"]
     found = max(top, decoding["rerank"]) if ranker else top
     beams = max(decoding["beams"], found)
@@ -50,7 +51,7 @@ def recommend(
         excluded = None
         if decoding["exclude_history"]:
             items = torch.from_numpy(examples.histories(rows)).long().to(device)
-            excluded = leaf_of_item[items.clamp(min=0)].masked_fill(items < 0, -1)
+            excluded = tree.used_up(items)
         length = examples.length[rows]
         padded = bool(length[0] < length[-1])
         leaf, score = beam_search(model, history, tree, beams, found, excluded, padded)

@@ -1,8 +1,11 @@
 """The device a job runs on: what its rule declared, or a clear error."""
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 def acquire(cuda: dict, threads: int) -> torch.device:
@@ -24,8 +27,8 @@ def acquire(cuda: dict, threads: int) -> torch.device:
     if found < cuda["count"]:
         raise RuntimeError(
             f"This step needs {cuda['count']} CUDA GPU(s) of {cuda['memory_gb']} GB and finds "
-            f"{found}. Run it on a GPU machine (see profiles/slurm), or choose a dataset row with "
-            "the laptop preset."
+            f"{found} (torch {torch.__version__}, built for CUDA {torch.version.cuda}). Run it on "
+            "a GPU machine (see profiles/slurm), or choose a dataset row with the laptop preset."
         )
     for index in range(cuda["count"]):
         device = torch.cuda.get_device_properties(index)
@@ -40,6 +43,24 @@ def acquire(cuda: dict, threads: int) -> torch.device:
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     return torch.device("cuda", 0)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Products of float32 matrices in float32, where `acquire` allowed the shorter TF32."""
+    settings = torch.backends.cuda.matmul
+    before, settings.allow_tf32 = settings.allow_tf32, False
+    try:
+        yield
+    finally:
+        settings.allow_tf32 = before
+
+
+def send(value: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device; the copy waits for nothing, and nothing waits for the copy."""
+    if device.type == "cuda":
+        value = value.pin_memory()
+    return value.to(device, non_blocking=True)
 
 
 def keep_memory() -> None:

@@ -1,6 +1,7 @@
 """Examples: a history and its target as a window of the flat array of all users' sequences."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.user)
 
-    @property
+    @cached_property
     def length(self) -> np.ndarray:
         """Items in each history, int64 (examples,)."""
         return self.stop - self.start

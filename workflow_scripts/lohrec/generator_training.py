@@ -78,7 +78,7 @@ def accuracy(
         leaf, _ = recommend(
             rivals[0], examples, ids, tree, {**decoding, "top": 10}, "dev set", *rivals[1:]
         )
-    hit = (leaf == tree.leaf_of_item().cpu()[examples.target][:, None]).float()
+    hit = (leaf == tree.leaf_of_item.cpu()[examples.target][:, None]).float()
     discount = 1 / torch.arange(2, 12).log2()
     return {"recall@10": hit.sum(1).mean().item(), "ndcg@10": (hit @ discount).mean().item()}
 

@@ -1,7 +1,7 @@
 """Losses and gradients of a batch: on a GPU one CUDA graph for each shape, launched at once."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -46,13 +46,16 @@ class Gradients:
             return self._compute(batch.to(self.device), keep=False)
         # One graph serves batches with and without padding.
         batch = replace(batch, padded=True)
-        shape = tuple(value.shape for value in tensors(batch).values())
+        shape = tuple(value.shape for value in batch.tensors().values())
         if shape not in self.graphs:
+            failure = None
             try:
                 self.graphs[shape] = self._record(batch)
             except RuntimeError as error:
-                cause = error.__context__ or error
-                print(f"WARNING: going on without CUDA graphs, which is slower: {cause}")
+                # Only its text: the error itself holds the tensors of the step that failed.
+                failure = str(error.__context__ or error)
+            if failure is not None:
+                print(f"WARNING: going on without CUDA graphs, which is slower: {failure}")
                 self.graphs = None
                 return self(batch)
         graph, own, found = self.graphs[shape]
@@ -66,7 +69,11 @@ class Gradients:
         Args:
             keep: whether gradients stay where they are in memory, as a graph needs it.
         """
-        self.model.zero_grad(set_to_none=not keep)
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        if keep and gradients:
+            torch._foreach_zero_(gradients)  # one kernel
+        else:
+            self.model.zero_grad()
         # A cache of casts would not be written again when a graph is replayed.
         with autocast(self.device, self.bf16, cache=not keep):
             found = self.loss(batch)
@@ -97,15 +104,9 @@ class Gradients:
         return graph, own, found
 
 
-def tensors(batch: Batch) -> dict[str, Tensor]:
-    """The batch's tensors by name."""
-    every = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return {name: value for name, value in every.items() if isinstance(value, Tensor)}
-
-
 def copy(batch: Batch, into: Batch) -> None:
     """Overwrite a batch of the same shape, without waiting where the host memory is pinned."""
-    for name, value in tensors(batch).items():
+    for name, value in batch.tensors().items():
         if into.history.device.type == "cuda" and value.device.type == "cpu":
             value = value.pin_memory()
         getattr(into, name).copy_(value, non_blocking=True)

@@ -46,7 +46,8 @@ def plan(config, parameters: float, learned: float, frozen_bytes: int, step: Ste
     hidden, layers = config.hidden_size, config.num_hidden_layers
     size = 2 if step.bf16 else 4
     # What one layer keeps for its backward pass: about 10 values of hidden size and 4 of the
-    # intermediate. Attention through a mask keeps no square of the length.
+    # intermediate. Attention through a mask keeps no square of the length but the mask, which it
+    # casts for itself.
     layer = step.tokens * (10 * hidden + 4 * config.intermediate_size) * size
     inputs = step.tokens * hidden * size
     return {
@@ -56,7 +57,7 @@ def plan(config, parameters: float, learned: float, frozen_bytes: int, step: Ste
         "gradients": learned * 4,
         "optimiser": learned * 8,
         "activations": layers * inputs + layer if step.checkpointing else layers * layer,
-        "mask": step.tokens * step.row * (1 + size),
+        "mask": step.tokens * step.row * (1 + size * (1 if step.checkpointing else layers)),
         # In float32 with their gradient, and as they were multiplied.
         "logits": step.answers * config.vocab_size * (2 * 4 + size),
     }

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lohrec.devices import send
 from lohrec.teacher import head
 
 
@@ -39,10 +40,11 @@ class Packed:
     position: Tensor
     answer: Tensor
 
-    def mask(self) -> Tensor:
-        """Who sees whom, bool (rows, 1, length, length): earlier tokens of one's own sample."""
-        same = self.sample.unsqueeze(2) == self.sample.unsqueeze(1)
-        return same.tril().unsqueeze(1)
+
+def mask(sample: Tensor) -> Tensor:
+    """Who sees whom, bool (rows, 1, length, length): earlier tokens of one's own sample."""
+    same = sample.unsqueeze(2) == sample.unsqueeze(1)
+    return same.tril().unsqueeze(1)
 
 
 def fill_rows(length: np.ndarray, capacity: int) -> list[list[int]]:
@@ -80,15 +82,15 @@ def pack(samples: list[Sample], rows: list[list[int]]) -> Packed:
 
 def loss(model, packed: Packed) -> Tensor:
     """Mean cross-entropy of the responses' tokens, over the whole vocabulary."""
-    device = model.device
-    state = model.base_model(
-        input_ids=packed.tokens.to(device),
-        attention_mask=packed.mask().to(device),
-        position_ids=packed.position.to(device),
-        use_cache=False,
-    ).last_hidden_state
     # Only states before an answer meet the head: its logits are the largest tensor of a step.
     # Where they are is found on the host, so that the device need not be waited for.
     place = packed.answer.flatten().nonzero().flatten()
-    logits = head(model)(state.flatten(0, 1)[(place - 1).to(device)])
-    return F.cross_entropy(logits.float(), packed.tokens.flatten()[place].to(device))
+    read = packed.tokens, packed.sample, packed.position, place - 1, packed.tokens.flatten()[place]
+    tokens, sample, position, before, wanted = (send(part, model.device) for part in read)
+    state = model.base_model(
+        input_ids=tokens,
+        attention_mask=mask(sample),
+        position_ids=position,
+        use_cache=False,
+    ).last_hidden_state
+    return F.cross_entropy(head(model)(state.flatten(0, 1)[before]).float(), wanted)

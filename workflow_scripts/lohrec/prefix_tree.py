@@ -1,6 +1,7 @@
 """The prefix tree over all identifiers that constrains decoding (Appendix A)."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -127,6 +128,7 @@ class PrefixTree:
             node = torch.searchsorted(self.first[depth], node.int(), right=True) - 1
         return torch.stack(out, -1).where((leaf >= 0).unsqueeze(-1), -1)
 
+    @cached_property
     def leaf_of_item(self) -> Tensor:
         """The leaf of every item, int64 (items,)."""
         leaf = torch.arange(self.leaves, device=self.item.device)
@@ -134,6 +136,19 @@ class PrefixTree:
         return torch.empty_like(self.item, dtype=torch.long).scatter_(
             0, self.item.long(), leaf.repeat_interleave(count)
         )
+
+    def used_up(self, items: Tensor) -> Tensor:
+        """Leaves of which every item is given; where identifiers collide, one alone is not enough.
+
+        Args:
+            items: int64 (rows, n), distinct in a row; -1 is padding.
+
+        Returns:
+            int64 (rows, n), the leaf of each item, or -1 where the row lacks another of its items.
+        """
+        leaf = self.leaf_of_item[items.clamp(min=0)].masked_fill(items < 0, -1)
+        given = (leaf.unsqueeze(-1) == leaf.unsqueeze(-2)).sum(-1)
+        return leaf.masked_fill(given < self.item_first.diff()[leaf], -1)
 
 
 @dataclass(frozen=True)

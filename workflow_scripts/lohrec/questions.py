@@ -10,8 +10,8 @@ from torch import Tensor
 from lohrec import artefacts
 from lohrec.examples import Examples
 from lohrec.tasks import Phrasing, history_text, index_texts
-from lohrec.teacher import LEVELS, START, Windows, prompts, token_table
-from lohrec.vocabulary import first_codeword
+from lohrec.teacher import START, Windows, prompts
+from lohrec.vocabulary import LEVELS, first_codeword, token_table
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lohrec.artefacts import whole, write_json
+from lohrec.devices import exact_products
 from lohrec.fused import drop, pack, relu_drop, rms_norm, unpack
+from lohrec.vocabulary import CODES, LEVELS, PAD
 
-# Codeword c of level d is token d * codes + c; three more follow the codewords.
-LEVELS, CODES = 4, 256
 CODEWORDS = LEVELS * CODES
-PAD, START, END = CODEWORDS, CODEWORDS + 1, CODEWORDS + 2
+START, END = PAD + 1, PAD + 2
 VOCABULARY = CODEWORDS + 3
 
 BUCKETS, MAX_DISTANCE = 32, 128
@@ -360,7 +360,7 @@ class T5(nn.Module):
             weight = weight[level * CODES : (level + 1) * CODES]
         # In float32 also under autocast: bfloat16 would round logits by more than the margin of
         # Eq. 14, and this product is a hundredth of the decoder's work.
-        with torch.autocast(state.device.type, enabled=False):
+        with torch.autocast(state.device.type, enabled=False), exact_products():
             return F.linear(state.float(), weight.float()).log_softmax(-1)
 
     def first_code(self, level: int) -> int:

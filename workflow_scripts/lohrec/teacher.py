@@ -12,10 +12,9 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from lohrec.examples import Examples
-from lohrec.vocabulary import CODES, LEVELS
+from lohrec.vocabulary import CODES, LEVELS, PAD
 
-# Over codewords alone, codeword c of level d is token d * CODES + c.
-PAD, START = LEVELS * CODES, LEVELS * CODES + 1
+START = PAD + 1  # over codewords alone
 
 
 def build(settings: dict, tokenizer=None) -> LlamaForCausalLM:
@@ -85,19 +84,6 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> PreTrainedMo
     if not (Path(folder) / "config.json").exists():
         raise FileNotFoundError(f"{folder} holds no teacher; train it first (rule train_teacher).")
     return AutoModelForCausalLM.from_pretrained(folder).to(device).eval()
-
-
-def token_table(ids: np.ndarray) -> np.ndarray:
-    """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1).
-
-    Raises:
-        ValueError: identifiers do not have 4 codewords.
-    """
-    if ids.shape[1] != LEVELS:
-        raise ValueError(f"The teacher reads identifiers of {LEVELS} codewords, not {ids.shape}.")
-    table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
-    table[:-1] = ids + np.arange(LEVELS) * CODES
-    return table
 
 
 @dataclass(frozen=True)

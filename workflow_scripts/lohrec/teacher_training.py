@@ -162,7 +162,7 @@ def accuracy(
     model: PreTrainedModel, lessons: Lessons, dev: Examples, tree: PrefixTree, bf16: bool | str
 ) -> dict[str, float]:
     """Mean loss a codeword and, at the level of identifiers, Recall@10 and NDCG@10."""
-    leaf_of_item, questions = tree.leaf_of_item(), lessons.ask(dev)
+    questions = lessons.ask(dev)
     discount = 1 / torch.arange(2, 12, device=model.device).log2()
     sums = torch.zeros(3, dtype=torch.float64, device=model.device)
     batches = questions.batches(lessons.batch)[parallel.rank() :: parallel.world()]
@@ -173,7 +173,7 @@ def accuracy(
             loss = answer_loss(model, asked)
             asked = questions.ask(part, answered=False).to(model.device)
             leaf = answers(model, asked, 20, questions.first, tree).leaf[:, :10]
-        hit = (leaf == leaf_of_item[target].unsqueeze(1)).float()
+        hit = (leaf == tree.leaf_of_item[target].unsqueeze(1)).float()
         gain = hit @ discount[: hit.shape[1]]
         sums += torch.stack([loss.double() * len(target), hit.sum().double(), gain.sum().double()])
     parallel.add_up([sums])

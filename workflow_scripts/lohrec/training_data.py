@@ -1,21 +1,15 @@
 """What the recommender learns from: histories, targets, candidates and teacher probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lohrec.devices import send
 from lohrec.examples import Examples, length_batches, shared_batches
-from lohrec.t5 import CODES, LEVELS, PAD
-
-
-def token_table(ids: np.ndarray) -> np.ndarray:
-    """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1)."""
-    table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
-    table[:-1] = ids + np.arange(LEVELS) * CODES
-    return table
+from lohrec.vocabulary import LEVELS, token_table
 
 
 def history_tokens(examples: Examples, rows: np.ndarray, table: np.ndarray) -> Tensor:
@@ -48,20 +42,14 @@ class Batch:
     real: Tensor
     teacher: Tensor | None
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The batch's tensors by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in every.items() if isinstance(value, Tensor)}
+
     def to(self, device: torch.device) -> "Batch":
-        """The batch on a device, copied without waiting where the host memory is pinned."""
-        if device.type == "cpu":
-            return self
-        move = {"device": device, "non_blocking": True}
-        return Batch(
-            self.history.pin_memory().to(**move),
-            self.padded,
-            None if self.row is None else self.row.pin_memory().to(**move),
-            self.length.pin_memory().to(**move),
-            self.candidates.pin_memory().to(**move),
-            self.real.pin_memory().to(**move),
-            None if self.teacher is None else self.teacher.pin_memory().to(**move),
-        )
+        """The batch on a device, copied without waiting."""
+        return replace(self, **{name: send(v, device) for name, v in self.tensors().items()})
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,31 @@
 import string
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 
 LEVELS, CODES = 4, 256
+# Where codewords are all that a model reads, padding is the token after them.
+PAD = LEVELS * CODES
 # Level by level, so that codeword c of level d is token first + d * CODES + c.
 CODEWORDS = [
     f"<{letter}_{code}>" for letter in string.ascii_lowercase[:LEVELS] for code in range(CODES)
 ]
+
+
+def token_table(ids: np.ndarray) -> np.ndarray:
+    """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1).
+
+    Codeword c of level d is token d * CODES + c.
+
+    Raises:
+        ValueError: identifiers do not have 4 codewords.
+    """
+    if ids.shape[1] != LEVELS:
+        raise ValueError(f"Models read identifiers of {LEVELS} codewords, not {ids.shape}.")
+    table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
+    table[:-1] = ids + np.arange(LEVELS) * CODES
+    return table
 
 
 def add_codewords(tokenizer, model, seed: int) -> int:
