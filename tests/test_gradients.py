@@ -1,10 +1,14 @@
 """Gradients of a batch, with a recorder in the place of a CUDA graph."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lohrec.examples import Examples
 from lohrec.generator_training import objective
@@ -54,6 +58,54 @@ def test_gradients_are_those_of_the_loss_and_clipped(data):
     assert norm == pytest.approx(0.01, rel=1e-3)
 
 
+class Watch(TorchDispatchMode):
+    """Notes which operations ask the device for values, and where tensors lie."""
+
+    ASKING = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "bincount", "equal")
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.devices = set(), set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        name = function.overloadpacket.__name__
+        self.asked |= {name} & {*self.ASKING}
+        if name == "repeat_interleave" and (kwargs or {}).get("output_size") is None:
+            self.asked.add(name)
+        parts = tree_leaves((args, kwargs, found))
+        self.devices |= {part.device.type for part in parts if isinstance(part, torch.Tensor)}
+        return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "teacher", "reduction": "by_gap"},
+        {"target": "smoothed", "smoothing": 0.1, "rank": 0.0},
+        {"generation": 0.0, "ranked_target": False, "reduction": "sum"},
+    ],
+)
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, causal, monkeypatch):
+    """On torch's device without values, where the branches of a GPU are taken."""
+    data = replace(data, shared=causal)
+    batch = data.batch(np.arange(6))
+    if change.get("target") == "teacher":
+        batch = replace(batch, teacher=torch.zeros(6, LEVELS, CODES))
+    batch = replace(batch, padded=True, **{k: v.to("meta") for k, v in batch.tensors().items()})
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device
+    with torch.device("meta"):
+        model = T5(CONFIG | {"dropout": 0.1, "causal_encoder": causal})
+    with Watch() as watch:
+        objective(model, batch, OBJECTIVE | change)["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    assert watch.devices == {"meta"} and not watch.asked
+    with Watch() as watch, torch.no_grad():
+        torch.ones(3).nonzero()
+    assert watch.asked == {"nonzero"}  # it would have been seen
+
+
 def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monkeypatch):
     """The bookkeeping of CUDA graphs; a replay is a computation on the recorded batch."""
     torch.manual_seed(0)
@@ -71,9 +123,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
 
     def fake(batch):
         recorded.append(tuple(batch.history.shape))
-        clone = type(batch)(
-            **(vars(batch) | {k: v.clone() for k, v in batch.tensors().items()})
-        )
+        clone = type(batch)(**(vars(batch) | {k: v.clone() for k, v in batch.tensors().items()}))
         found = {name: value.clone() for name, value in own._compute(clone, keep=True).items()}
         return Graph(clone, found), clone, found
 

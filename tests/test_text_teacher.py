@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from lohrec import (
     adaptation,
     artefacts,
+    devices,
     language_models,
     lessons,
     memory_plan,
@@ -149,6 +150,25 @@ def test_a_step_in_parts_has_the_gradients_of_the_whole(untied):
         gradients.append([p.grad for p in own.network.parameters() if p.requires_grad])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+
+
+def test_bfloat16_changes_loss_and_gradients_by_its_rounding(untied):
+    own = taught(untied, dropout=0.0)
+    part = own.parts(own.epoch(0)[0])[0]
+    own.network.train()
+    losses, gradients = [], []
+    for bf16 in (False, True):
+        own.network.zero_grad()
+        with devices.autocast(CPU, bf16):
+            loss = own.loss(part.content)
+        loss.backward()
+        losses.append(loss)
+        learned = [p.grad for p in own.network.parameters() if p.requires_grad]
+        assert {gradient.dtype for gradient in learned} == {torch.float32}
+        gradients.append(torch.cat([gradient.flatten() for gradient in learned]))
+    torch.testing.assert_close(*losses, rtol=0.02, atol=0)
+    assert F.cosine_similarity(*gradients, dim=0) > 0.98
+    assert not torch.equal(*gradients)
 
 
 def test_samples_hold_the_items_they_speak_of_and_nothing_later():

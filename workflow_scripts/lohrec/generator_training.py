@@ -34,7 +34,7 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
     Returns:
         "loss" (Eq. 16), "generation" and, where candidates are ranked, "rank".
     """
-    full = batch.candidates.device.type == "cuda"  # shapes known without asking the device
+    full = batch.candidates.device.type != "cpu"  # shapes known without asking the device
     memory = model.encode(batch.history, batch.padded, batch.row, batch.length)
     scores, log_p = candidate_tree.score(model, memory, batch.candidates, full)
     first = torch.arange(LEVELS, device=scores.device) * model.first_code(1)
