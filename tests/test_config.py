@@ -115,6 +115,10 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
         ({"variants": {"dwr": {"generator": {"epochs": 3}}}}, ["variants.dwr", "epochs"]),
         ({"variants": {"tiger": {"generator": {"warm_epochs": 3}}}}, ["warm_epochs", "no effect"]),
         ({"datasets": {"demo": {"settings": {"decoding": {"top": 5}}}}}, ["top (5)", "cutoffs"]),
+        (
+            {"datasets": {"demo": {"settings": {"decoding": {"beams": 15}}}}},
+            ["decoding.beams (15)", "decoding.top (20)"],
+        ),
         ({"datasets": {"demo": {"settings": {"text": {"method": "llama"}}}}}, ["text.model"]),
         (
             {"datasets": {"games_gpu": {"settings": {"tasks": {"mixture": {"intention": 1.0}}}}}},

@@ -75,6 +75,14 @@ def test_learns_a_certain_next_item(cycle):
     assert history["dev_ndcg@10"].to_pylist()[-1] > 0.75
 
 
+def test_stops_after_as_many_evaluations_as_it_has_patience_for(cycle):
+    splits, data = cycle
+    idle = SETTINGS | {"learning_rate": 0.0, "epochs": 1, "evaluations": 8, "patience": 2}
+    plain = TrainingData(data.examples, data.ids)
+    _, history = train(plain, splits["dev"], idle, DECODING, 0, torch.device("cpu"))
+    assert len(history) == 3
+
+
 WARM = {"warm_epochs": 2, "warm_learning_rate": 1e-3}
 
 

@@ -27,7 +27,7 @@ from lohrec.training_data import TrainingData
 
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
-    "dropout": 0.1,
+    "dropout": 0.1, "codewords": "all", "causal_encoder": False,
 }  # fmt: skip
 # 12 layers: 100 M parameters.
 LLAMA = {"kind": "scratch", "hidden": 768, "layers": 12, "heads": 12, "intermediate": 2560}
@@ -138,14 +138,14 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
     Making the batches and copying them to the device is part of it. Candidates and the teacher's
     probabilities are random.
     """
-    model = T5(size["generator"] | {"codewords": "level", "causal_encoder": False}).to(device)
+    model = T5(size["generator"]).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
     loss = partial(objective, model, settings=OBJECTIVE)
     gradients = Gradients(model, loss, clip=1.0, bf16=True, graphs=True)
     rng = np.random.default_rng(0)
     prior = rng.integers(0, len(ids), (len(train), 16)).astype(np.int32)
-    teacher = rng.dirichlet(np.ones(CODES), LEVELS).astype(np.float16)
-    teacher = np.broadcast_to(teacher, (len(train), LEVELS, CODES))
+    teacher = rng.dirichlet(np.ones(LEVELS * CODES), LEVELS).astype(np.float16)
+    teacher = np.broadcast_to(teacher, (len(train), *teacher.shape))
     data = TrainingData(train, ids, prior, teacher)
     seconds, work = 0.0, 0
     queries = [1, *(16,) * (LEVELS - 1)]  # trees of a fixed shape
@@ -167,7 +167,7 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
 
 def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:
     """Seconds and operations to decode every test user once, in batches of equal length."""
-    config = size["generator"] | {"codewords": "level", "causal_encoder": False}
+    config = size["generator"]
     model, tree = T5(config).to(device).eval(), PrefixTree.from_ids(ids).to(device)
     batches, work = [], 0
     for length in np.unique(test.length):
@@ -205,7 +205,7 @@ def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
     def probabilities() -> None:
         for part in parts:
             logits = teacher.answer_logits(network, asking.ask(part, answered=True).to(device))
-            teacher.probabilities(logits, "level", 1.0).half().cpu()
+            teacher.probabilities(logits, "all", 1.0).half().cpu()
 
     share = sum(len(asking.windows.examples_of(part)[0]) for part in parts) / len(train)
     return {

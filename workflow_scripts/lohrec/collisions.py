@@ -49,11 +49,12 @@ def resolve(
 ) -> Resolution:
     """Quantise all items and move colliding ones until no identifier is used twice.
 
-    First up to `rounds` rounds as in LC-Rec: the items of each shared identifier are spread over
-    the last level by balanced transport. What still collides is moved, one by one, to the nearest
-    free codeword of the last level; where all are taken (more items than codewords under one
-    prefix), to the nearest codeword of the level before that has room. One item of each
-    group, the nearest to the shared codeword, stays.
+    First up to `rounds` rounds of balanced transport, LC-Rec's, which spreads the items of each
+    shared identifier over the last level; where LC-Rec gives an item the largest entry of its row,
+    here it gets the nearest of the codewords whose largest entry is the item's. What still
+    collides is moved, one by one, to the nearest free codeword of the last level; where all are
+    taken (more items than codewords under one prefix), to the nearest codeword of the level before
+    that has room. One item of each group, the nearest to the shared codeword, stays.
 
     Args:
         model: a trained model, on the CPU.

@@ -178,9 +178,10 @@ def train(
         settings["bf16"],
         graphs=not data.shared,
     )
+    uniform = CODES if model.config["codewords"] == "level" else LEVELS * CODES
     sums, began = {}, time.monotonic()
     bar = progress(None, "training", total=steps, unit="step", initial=done)
-    while done < steps and waited <= settings["patience"]:
+    while done < steps and waited < settings["patience"]:
         epoch, first = divmod(done, per_epoch)
         order = np.random.default_rng([seed, epoch])
         for batch_rows in data.epoch(settings["batch_size"], order)[first:per_epoch]:
@@ -202,9 +203,10 @@ def train(
                     f"The loss is {means['loss']} at step {done}. Lower the learning rate "
                     f"({rate}) or set generator.bf16 to false."
                 )
-            if rows and settings["rank"] and means["generation"] > 0.95 * math.log(CODES):
+            collapsed = means["generation"] > 0.95 * math.log(uniform)
+            if rows and settings["rank"] and settings["generation"] and collapsed:
                 print(
-                    f"WARNING: L_gen is {means['generation']:.2f}, near ln {CODES}: the ranking "
+                    f"WARNING: L_gen is {means['generation']:.2f}, near ln {uniform}: the ranking "
                     f"loss is driving the model to uniform probabilities. Lower rank "
                     f"({settings['rank']}) or use reduction: mean."
                 )
@@ -234,7 +236,7 @@ def train(
                         "best_weights": best_weights,
                     }
                 )
-            if done == steps or waited > settings["patience"]:
+            if done == steps or waited == settings["patience"]:
                 break
     bar.close()
     model.load_state_dict(best_weights)

@@ -114,6 +114,11 @@ def _check_together(dataset: str, sections: dict[str, dict], variants: dict) -> 
             f"datasets.{dataset}: decoding.top ({top}) is below evaluation.cutoffs ({most}): lists "
             "would end before they are measured."
         )
+    if (beams := sections["decoding"]["beams"]) < top:
+        raise ValueError(
+            f"datasets.{dataset}: decoding.beams ({beams}) is below decoding.top ({top}): a beam "
+            "search finds no more items than it has beams."
+        )
     if (narrow := min(sections["analysis"]["beams"])) < most:
         raise ValueError(
             f"datasets.{dataset}: analysis.beams ({narrow}) is below evaluation.cutoffs ({most}): "

@@ -96,7 +96,7 @@ def train(
     interval = began
     bar = progress(None, "training the teacher", total=steps, unit="step", initial=done)
     remaining = itertools.islice(_steps(lessons), done, steps)
-    while waited <= settings["patience"] and (step := next(remaining, None)) is not None:
+    while waited < settings["patience"] and (step := next(remaining, None)) is not None:
         model.train()
         optimizer.zero_grad(set_to_none=True)
         parts = lessons.parts(step)
