@@ -413,6 +413,40 @@ def test_the_memory_plan_counts_what_lora_trains(folder):
         memory_plan.enough(parts, 1e-4)
 
 
+@pytest.mark.parametrize("bf16", [False, True])
+def test_the_memory_plan_counts_what_layers_keep_for_the_backward_pass(bf16):
+    rng, kept = np.random.default_rng(0), []
+    samples = [packing.Sample(rng.integers(0, 1000, 32), 21) for _ in range(16)]
+    packed = packing.pack(samples, packing.fill_rows(np.full(16, 32), 128))
+    for layers in (1, 3):
+        shape = {"hidden": 64, "layers": layers, "heads": 2, "intermediate": 160}
+        network = teacher.build(shape | {"dropout": 0.0, "seed": 0}).train()
+        weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+        storages = {}
+
+        def keep(tensor, weights=weights, storages=storages):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in weights:
+                storages[storage.data_ptr()] = storage
+            return tensor
+
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            devices.autocast(CPU, bf16),
+        ):
+            packing.loss(network, packed)
+        size = sum(storage.nbytes() for storage in storages.values())
+        # bfloat16 copies of the matrices stand in the plan among the weights.
+        size -= 2 * bf16 * sum(p.numel() for p in network.base_model.layers.parameters())
+        step = memory_plan.Step(packed.tokens.numel(), 128, 176, False, bf16)
+        parts = memory_plan.of_network(network, step)
+        # One mask is kept for all layers as it is.
+        mask = (layers * (2 if bf16 else 4)) * step.tokens * step.row
+        kept.append((size, parts["activations"] + mask))
+    (one, planned_one), (three, planned_three) = kept
+    assert three - one == pytest.approx(planned_three - planned_one, rel=0.02)
+
+
 def test_a_checkpoint_is_checked_without_loading_it(untied, tmp_path, monkeypatch):
     import shutil
 

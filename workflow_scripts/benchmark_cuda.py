@@ -9,17 +9,29 @@ interactions. The JSON is that of the other benchmarks; `tabulate_benchmarks.py`
 
 import argparse
 import itertools
+import tempfile
 import time
 from functools import partial
 
 import numpy as np
 import torch
+from benchmark_training import padded_loss, transformers_model
 
-from lohrec import arithmetic, benchmarking, devices, joblog, teacher, teacher_beams
+from lohrec import (
+    arithmetic,
+    benchmarking,
+    devices,
+    joblog,
+    memory_plan,
+    packing,
+    teacher,
+    teacher_beams,
+)
 from lohrec.beam_search import beam_search
 from lohrec.examples import Examples
 from lohrec.generator_training import objective
 from lohrec.gradients import Gradients
+from lohrec.peer import Generate
 from lohrec.prefix_tree import PrefixTree
 from lohrec.questions import CodewordQuestions
 from lohrec.t5 import CODES, LEVELS, T5, tokens
@@ -40,6 +52,9 @@ SIZES = {
         "generator": PAPER,
         "teacher": LLAMA,
         "questions": 512,
+        "row_tokens": 2048,
+        "rows": 8,
+        "words": 32000,
         "product": 8192,
     },
     "tiny": {
@@ -51,6 +66,9 @@ SIZES = {
         | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1, "decoder_layers": 1},
         "teacher": LLAMA | {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 64},
         "questions": 16,
+        "row_tokens": 64,
+        "rows": 2,
+        "words": 500,
         "product": 128,
     },
 }
@@ -79,12 +97,16 @@ def main(output: str, device: torch.device, size: dict) -> None:
     rows = [line("matrix product", ours=rate / 1e12, unit="TFLOP/s")]
 
     seconds, work = dwr_epoch(train, ids, size, device)
-    rows.append(line("DWR, 200 epochs", ours=200 * seconds, floor=200 * work / rate))
+    peer = peer_epoch(train, ids, size, device)
+    cost = {"ours": 200 * seconds, "peer": 200 * peer, "floor": 200 * work / rate}
+    rows.append(line("DWR, 200 epochs; peer: plain steps", **cost))
     rows[-1]["examples"] = len(train)
-    seconds, work = decode_all(test, ids, size, device)
-    rows.append(line("all test users, beam 20", ours=seconds, floor=work / rate))
+    seconds, peer, work = decode_all(test, ids, size, device)
+    # The search itself multiplies in float32, or TF32.
+    rows.append(line("all test users, beam 20", ours=seconds, peer=peer, floor=work / rate))
     rows[-1]["users"] = len(test)
     rows += [line(what, ours=s) for what, s in teach(train, ids, size, device).items()]
+    rows += packed_step(size, device, rate, line)
     for row in rows:
         row["device"] = name
     benchmarking.write(output, rows)
@@ -165,8 +187,29 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
     return seconds, work
 
 
-def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:
-    """Seconds and operations to decode every test user once, in batches of equal length."""
+def peer_epoch(train: Examples, ids, size: dict, device) -> float:
+    """Seconds of an epoch of transformers' plain steps, histories padded to 80 tokens."""
+    model = transformers_model(size["generator"]).to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
+    rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
+    batch = TrainingData(train, ids).batch(rows).to(device)
+
+    def step() -> None:
+        with devices.autocast(device, True):
+            loss = padded_loss(model, batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return timed(step, device, size["steps"]) * len(train) / len(rows)
+
+
+def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, int]:
+    """Seconds to decode every test user once, those of `generate`, and operations.
+
+    Users come in batches of equal length; `generate` is measured on some of them and scaled.
+    """
     config = size["generator"]
     model, tree = T5(config).to(device).eval(), PrefixTree.from_ids(ids).to(device)
     batches, work = [], 0
@@ -182,7 +225,16 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, int]:
         for history in batches:
             beam_search(model, history, tree, 20, 20, padded=False)
 
-    return timed(run, device, 1), work
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        generate = Generate(folder, ids)
+    generate.model.to(device)
+    some = [batches[i][:64] for i in np.linspace(0, len(batches) - 1, 4).astype(int)]
+    share = sum(map(len, some)) / len(test)
+    began = time.perf_counter()
+    for history in some:
+        generate(history, 20)
+    return timed(run, device, 1), (time.perf_counter() - began) / share, work
 
 
 def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
@@ -212,6 +264,53 @@ def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
         "teacher's candidates of all train examples": timed(beams, device, 2) / share,
         "teacher's probabilities of all train examples": timed(probabilities, device, 2) / share,
     }
+
+
+def packed_step(size: dict, device, rate: float, line) -> list[dict]:
+    """A training step of a teacher with words, on full rows of samples, and its memory."""
+    settings = size["teacher"] | {"dropout": 0.0, "seed": 0}
+    network = teacher.build(settings)
+    network.resize_token_embeddings(size["words"] + LEVELS * CODES, mean_resizing=False)
+    network.to(device).train()
+    rng, row, rows = np.random.default_rng(0), size["row_tokens"], size["rows"]
+    words = network.config.vocab_size
+    short = row // 16
+    samples = [
+        packing.Sample(rng.integers(0, words, short), short * 2 // 3) for _ in range(16 * rows)
+    ]
+    packed = packing.pack(samples, packing.fill_rows(np.full(len(samples), short), row))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with devices.autocast(device, True):
+            loss = packing.loss(network, packed)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+
+    tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
+    planned = memory_plan.of_network(
+        network, memory_plan.Step(tokens, row, answers, checkpointing=False, bf16=True)
+    )
+    held = 0
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        held = torch.cuda.memory_allocated() - sum(p.nbytes for p in network.parameters())
+        torch.cuda.reset_peak_memory_stats()
+    seconds = timed(step, device, size["steps"] // 2)
+    inner = sum(p.numel() for p in network.base_model.layers.parameters())
+    # Six operations a weight and token; the head meets the answers only.
+    work = 6 * (inner * tokens + words * settings["hidden"] * answers)
+    found = [line(f"teacher's training, {tokens:,} tokens", ours=seconds, floor=work / rate)]
+    found[-1]["tokens_per_second"] = tokens / seconds
+    found[-1]["parameters"] = sum(p.numel() for p in network.parameters())
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated() - held
+        # The plan in the place of a peer: its ratio is planned over measured.
+        cost = {"ours": peak / 1e9, "peer": sum(planned.values()) / 1e9}
+        found.append(line("its memory; peer: the plan", **cost, unit="GB"))
+    return found
 
 
 if __name__ == "__main__":

@@ -45,10 +45,12 @@ def plan(config, parameters: float, learned: float, frozen_bytes: int, step: Ste
     """
     hidden, layers = config.hidden_size, config.num_hidden_layers
     size = 2 if step.bf16 else 4
-    # What one layer keeps for its backward pass: about 10 values of hidden size and 4 of the
-    # intermediate. Attention through a mask keeps no square of the length but the mask, which it
-    # casts for itself.
-    layer = step.tokens * (10 * hidden + 4 * config.intermediate_size) * size
+    # What one layer keeps for its backward pass: 10 float32 values of hidden size, or 17 of half
+    # the width, since autocast leaves norms in float32 and keeps what it casts; and 4 of the
+    # intermediate size. Attention through a mask keeps no square of the length but the mask,
+    # which it casts for itself.
+    kept = (34 if step.bf16 else 40) * hidden + 4 * size * config.intermediate_size
+    layer = step.tokens * kept
     inputs = step.tokens * hidden * size
     return {
         "frozen weights": (parameters - learned) * frozen_bytes,

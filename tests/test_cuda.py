@@ -1,0 +1,273 @@
+"""What a GPU computes against what the CPU does; skipped where there is none."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import test_teacher
+import tiny_llama
+import torch
+from conftest import ROOT
+from test_generator_training import DECODING, SETTINGS, cycle  # noqa: F401
+
+from lohrec import (
+    devices,
+    lessons,
+    memory_plan,
+    packing,
+    questions,
+    rqvae,
+    tasks,
+    teacher,
+    teacher_beams,
+    teacher_training,
+    text_vectors,
+)
+from lohrec.decoding import recommend
+from lohrec.generator_training import objective, train
+from lohrec.gradients import Gradients
+from lohrec.prefix_tree import PrefixTree
+from lohrec.t5 import T5
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+DWR = {"target": "teacher", "rank": 1.0, "dropout": 0.0}
+
+
+@pytest.fixture(autouse=True)
+def exact():
+    """Both devices multiply in float32."""
+    with devices.exact_products():
+        yield
+
+
+def gradients(model, settings, graphs, bf16=False):
+    return Gradients(model, partial(objective, model, settings=settings), 1.0, bf16, graphs)
+
+
+def batches(data, rounds: int = 2) -> list:
+    """Batches of six shapes, each of them several times."""
+    rng = np.random.default_rng(0)
+    by_length = [np.flatnonzero(data.examples.length == n) for n in range(1, 6)]
+    rows = [rng.permutation(r)[:16] for _ in range(rounds) for r in by_length]
+    return [data.batch(r) for r in [*rows, by_length[0][:7], by_length[2][:16]]]
+
+
+@pytest.mark.parametrize("change", [DWR, DWR | {"reduction": "by_gap"}, {"target": "smoothed"}])
+def test_recorded_steps_have_the_gradients_of_the_cpu(cycle, change):  # noqa: F811
+    _, data = cycle
+    settings = SETTINGS | {"dropout": 0.0} | change
+    torch.manual_seed(0)
+    model = T5(settings)
+    reference = gradients(model, settings, False)
+    twin = T5(settings).to(GPU)
+    twin.load_state_dict(model.state_dict())
+    recorded = gradients(twin, settings, True)
+    for batch in batches(data):
+        wanted, found = reference(batch), recorded(batch)
+        for name, value in wanted.items():
+            torch.testing.assert_close(found[name].cpu(), value, rtol=1e-4, atol=1e-5)
+        for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+            torch.testing.assert_close(b.grad.cpu(), a.grad, rtol=1e-3, atol=1e-5)
+    assert recorded.graphs is not None and len(recorded.graphs) == 6
+
+
+def test_a_recorded_step_drops_other_entries_each_time_and_the_same_after_a_seed(cycle):  # noqa: F811
+    _, data = cycle
+    model = T5(SETTINGS | {"dropout": 0.5}).to(GPU).train()
+    batch = batches(data)[0]
+
+    def run() -> list[float]:
+        own = gradients(model, SETTINGS | DWR, True)
+        torch.manual_seed(3)
+        found = [own(batch)["loss"].item() for _ in range(4)]
+        assert own.graphs
+        return found
+
+    first = run()
+    assert len(set(first)) == 4
+    assert run() == first
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_step_waits_for_nothing(cycle, causal, bf16):  # noqa: F811
+    """torch raises where the host waits for the device."""
+    _, data = cycle
+    settings = SETTINGS | DWR | {"causal_encoder": causal, "dropout": 0.1}
+    data = replace(data, shared=causal)
+    model = T5(settings).to(GPU).train()
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    own = gradients(model, settings, not causal, bf16)
+    steps = batches(data)
+    for batch in steps:  # compiles, records
+        own(batch)
+        optimizer.step()
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in steps:
+            own(batch)
+            optimizer.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert causal or own.graphs
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("change", [DWR, {"target": "one_hot", "dropout": 0.0}])
+def test_training_goes_as_on_the_cpu(cycle, change, causal, capsys):  # noqa: F811
+    splits, data = cycle
+    settings = SETTINGS | change | {"causal_encoder": causal, "epochs": 2}
+    data = replace(data, shared=causal)
+    rows = [train(data, splits["dev"], settings, DECODING, 0, d)[1].to_pylist() for d in (CPU, GPU)]
+    for wanted, found in zip(*rows, strict=True):
+        assert found["step"] == wanted["step"]
+        assert found["loss"] == pytest.approx(wanted["loss"], rel=0.02)
+    assert "without CUDA graphs" not in capsys.readouterr().out
+
+
+def test_a_killed_training_goes_on_alike(cycle, tmp_path, monkeypatch):  # noqa: F811
+    splits, data = cycle
+    settings = SETTINGS | DWR | {"dropout": 0.3, "epochs": 3}
+    run = partial(train, data, splits["dev"], settings, DECODING, 0, GPU)
+    whole, _ = run()
+    path = tmp_path / "checkpoint.pt"
+    calls = []
+
+    def killed(self):
+        calls.append(0)
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        return step(self)
+
+    step = torch.optim.lr_scheduler.LambdaLR.step
+    monkeypatch.setattr(torch.optim.lr_scheduler.LambdaLR, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint_path=path)
+    monkeypatch.undo()
+    assert path.exists()
+    resumed, _ = run(checkpoint_path=path)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("cascade", [False, True])
+def test_lists_are_those_of_the_cpu(cycle, cascade):  # noqa: F811
+    splits, data = cycle
+    model, _ = train(data, splits["dev"], SETTINGS, DECODING, 0, CPU)
+    found = []
+    for device in (CPU, GPU):
+        tree = PrefixTree.from_ids(data.ids).to(device)
+        own = model.to(device)
+        decoding = DECODING | {"rerank": 10}
+        rivals = (own,) if cascade else ()
+        found.append(recommend(own, splits["dev"], data.ids, tree, decoding, "", *rivals))
+    torch.testing.assert_close(found[1][1], found[0][1], rtol=1e-4, atol=1e-4)
+    assert (found[0][0] == found[1][0]).float().mean() > 0.99
+
+
+def test_quantiser_learns_as_on_the_cpu(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(400, 24)).astype("f4")
+    settings = {
+        "hidden": [16], "latent": 8, "levels": 4, "codes": 16, "beta": 0.25,
+        "learning_rate": 3e-3, "weight_decay": 1e-4, "batch_size": 64, "epochs": 12,
+        "warmup_epochs": 2, "reduction": "mean", "restart_every": 3, "seed": 0,
+    }  # fmt: skip
+    losses = []
+    for device in (CPU, GPU):
+        model, history = rqvae.train(vectors, settings, device, tmp_path / "checkpoint.pt")
+        losses.append(history[-1]["reconstruction"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    rqvae.save(tmp_path / "model.safetensors", model)
+    assert rqvae.load(tmp_path / "model.safetensors").codebooks.device == CPU
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """A teacher over codewords, trained on the GPU, and the same training on the CPU."""
+    data = test_teacher.split(np.random.default_rng(0).integers(5, 15, 60).tolist(), 40)
+    ids = test_teacher.identifiers(40)
+    settings = test_teacher.SETTINGS | {"dropout": 0.0}
+    found = []
+    for device in (CPU, GPU):
+        own = lessons.CodewordLessons(data["train"], ids, settings)
+        found.append(teacher_training.train(own, data["dev"], settings, device))
+    return data, ids, *found
+
+
+def test_a_teacher_learns_as_on_the_cpu(taught):
+    *_, (_, wanted), (_, found) = taught
+    for a, b in zip(wanted.to_pylist(), found.to_pylist(), strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=0.02)
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_beams_and_probabilities_of_a_teacher_are_those_of_the_cpu(taught, constrained):
+    data, ids, (model, _), _ = taught
+    asking = questions.CodewordQuestions(data["train"], ids)
+    rows = asking.batches(64)[0]
+    beams, probabilities = [], []
+    for device in (CPU, GPU):
+        network = model.to(device)
+        tree = PrefixTree.from_ids(ids).to(device) if constrained else None
+        asked = asking.ask(rows, answered=False).to(device)
+        found = teacher_beams.answers(network, asked, 25, asking.first, tree)
+        beams.append((found.score.cpu(), found.token.cpu()))
+        with torch.inference_mode():
+            logits = teacher.answer_logits(network, asking.ask(rows, answered=True).to(device))
+            probabilities.append(teacher.probabilities(logits, "all", 1.0).cpu())
+    torch.testing.assert_close(beams[1][0], beams[0][0], rtol=1e-3, atol=1e-3)
+    assert (beams[0][1][:, :5] == beams[1][1][:, :5]).float().mean() > 0.98
+    torch.testing.assert_close(probabilities[1], probabilities[0], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, method):
+    folder = tiny_llama.checkpoint(tmp_path / "llama")
+    settings = tiny_llama.settings(folder, bf16=True, method=method, epochs=4, checkpointing=True)
+    split, ids = tiny_llama.split(), tiny_llama.identifiers()
+    texts = tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
+    templates = tasks.read_templates(ROOT / "config/tasks/english.yaml")
+    own = lessons.TextLessons(split["train"], ids, settings, texts, templates)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    _, table = teacher_training.train(own, split["dev"], settings["teacher"], GPU)
+    loss = table["loss"].to_pylist()
+    assert loss[-1] < loss[0] - 0.5
+    planned = sum(memory_plan.of_network(own.network, own.planned).values())
+    workspaces = 80e6  # of cuBLAS
+    assert torch.cuda.max_memory_allocated() - before < planned + workspaces
+
+
+def test_a_packed_step_waits_for_nothing(tmp_path):
+    folder = tiny_llama.checkpoint(tmp_path / "llama")
+    settings = tiny_llama.settings(folder, method="full", checkpointing=False)
+    texts = tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
+    templates = tasks.read_templates(ROOT / "config/tasks/english.yaml")
+    own = lessons.TextLessons(
+        tiny_llama.split()["train"], tiny_llama.identifiers(), settings, texts, templates
+    )
+    network = own.network.to(GPU).train()
+    part = own.parts(own.epoch(0)[0])[0].content
+    packing.loss(network, part).backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        packing.loss(network, part).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_text_vectors_are_those_of_the_cpu(tmp_path):
+    folder = tiny_llama.checkpoint(tmp_path / "llama")
+    settings = {
+        "method": "llama", "model": str(folder), "revision": None, "max_tokens": 12,
+        "batch_tokens": 64, "dtype": "float32",
+    }  # fmt: skip
+    found = []
+    for name, device in {"cpu": CPU, "gpu": GPU}.items():
+        path = tmp_path / f"{name}.npy"
+        text_vectors.llama(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS, path, settings, device)
+        found.append(np.load(path))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-4)
