@@ -115,8 +115,6 @@ rule map_embeddings:
     input:
         students=models_of_generators,
         teacher="results/{dataset}/teacher/model/model.safetensors",
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
         json="results/{dataset}/analysis/embeddings.json",

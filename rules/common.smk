@@ -271,6 +271,7 @@ def generator_settings(wildcards):
     unused = ["epochs", "learning_rate"] if row["start_from"] else WARM
     unused = [*unused, *([] if row["rank"] else ("margin", "reduction", "ranked_target"))]
     unused += [] if row["target"] == "smoothed" else ["smoothing"]
+    unused += [] if row["target"] == "teacher" else ["mixture"]
     objective = {name: row[name] for name in ("target", "label", "generation", "rank")}
     values = SETTINGS[wildcards.dataset]["generator"] | row["generator"]
     return less(values, unused) | objective

@@ -57,6 +57,27 @@ def test_full_width_equals_brute_force(codewords):
     assert torch.equal(leaf, order)
 
 
+def test_renormalised_search_equals_brute_force_and_probabilities_add_up_to_one():
+    model, ids, history = make()
+    tree = PrefixTree.from_ids(ids)
+    rows = [tuple(row) for row in ids.tolist()]
+    wanted = torch.zeros(len(history), len(ids))
+    chain = torch.arange(LEVELS), torch.ones(1, LEVELS, LEVELS, dtype=torch.bool).tril()
+    for user, (number, item) in itertools.product(range(len(history)), enumerate(rows)):
+        token = torch.cat([torch.tensor([START]), tokens(torch.tensor(item))[:-1]])[None]
+        with torch.no_grad():
+            state, _ = model.decode(token, *chain, model.encode(history[user : user + 1]))
+        for d in range(LEVELS):
+            legal = sorted({row[d] for row in rows if row[:d] == item[:d]})
+            log_p = model.log_probabilities(state[0, d], d)[legal].log_softmax(-1)
+            wanted[user, number] += log_p[legal.index(item[d])].detach()
+    score, order = wanted.sort(descending=True)
+    leaf, found = beam_search(model, history, tree, 99, len(ids), renormalise=True)
+    torch.testing.assert_close(found, score, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.logsumexp(1), torch.zeros(len(history)), rtol=0, atol=1e-4)
+    assert torch.equal(leaf, order)
+
+
 def test_more_beams_than_items():
     model, ids, history = make(items=5)
     leaf, score = beam_search(model, history, PrefixTree.from_ids(ids), 20, 20)

@@ -18,7 +18,14 @@ CONFIG = {
     "codewords": "level",
     "causal_encoder": False,
 }
-DECODING = {"beams": 8, "top": 6, "rerank": 12, "batch_size": 3, "exclude_history": False}
+DECODING = {
+    "beams": 8,
+    "top": 6,
+    "rerank": 12,
+    "batch_size": 3,
+    "exclude_history": False,
+    "renormalise": False,
+}
 
 
 def make():

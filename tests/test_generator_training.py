@@ -31,6 +31,7 @@ SETTINGS = {
     "clip": 1.0,
     "bf16": False,
     "smoothing": 0.1,
+    "mixture": 0.0,
     "margin": 0.01,
     "reduction": "mean",
     "ranked_target": True,
@@ -41,7 +42,13 @@ SETTINGS = {
     "generation": 1.0,
     "rank": 0.0,
 }
-DECODING = {"beams": 10, "top": 10, "batch_size": 64, "exclude_history": False}
+DECODING = {
+    "beams": 10,
+    "top": 10,
+    "batch_size": 64,
+    "exclude_history": False,
+    "renormalise": False,
+}
 ITEMS, USERS, LENGTH = 30, 60, 8
 
 
@@ -108,6 +115,21 @@ def test_a_row_keeps_the_architecture_of_the_model_it_starts_from(cycle):
     start = T5(SETTINGS | {"causal_encoder": True})
     with pytest.raises(ValueError, match="causal_encoder differ"):
         train(data, splits["dev"], SETTINGS | WARM, DECODING, 0, torch.device("cpu"), start)
+
+
+def test_a_mixture_is_the_weighted_mean_of_both_generation_losses(cycle):
+    _, data = cycle
+    torch.manual_seed(0)
+    model, batch = T5(SETTINGS | {"dropout": 0.0}), data.batch(np.arange(20))
+    own = {
+        name: objective(model, batch, SETTINGS | change)["generation"].item()
+        for name, change in {
+            "true": {"target": "one_hot"},
+            "teacher": {"target": "teacher"},
+            "mixed": {"target": "teacher", "mixture": 0.3},
+        }.items()
+    }
+    assert own["mixed"] == pytest.approx(0.3 * own["true"] + 0.7 * own["teacher"], rel=1e-5)
 
 
 @pytest.mark.parametrize("codewords", ["level", "all"])

@@ -81,7 +81,7 @@ class Watch(TorchDispatchMode):
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": "teacher", "reduction": "by_gap"},
+        {"target": "teacher", "mixture": 0.2, "reduction": "by_gap"},
         {"target": "smoothed", "smoothing": 0.1, "rank": 0.0},
         {"generation": 0.0, "ranked_target": False, "reduction": "sum"},
     ],

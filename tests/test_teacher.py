@@ -242,7 +242,13 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     correct_candidates.main(beams, *common, str(tmp_path / "llm.npy"), report, candidates)
     order_by_distance.main(*common, str(tmp_path / "distance.npy"), report, candidates)
     order_by_cooccurrence.main(*common, str(tmp_path / "cooccurrence.npy"), report, candidates)
-    decoding = {"beams": 6, "top": 5, "batch_size": 16, "exclude_history": True}
+    decoding = {
+        "beams": 6,
+        "top": 5,
+        "batch_size": 16,
+        "exclude_history": True,
+        "renormalise": False,
+    }
     table = str(tmp_path / "recommendations.parquet")
     recommend_teacher.main(*common, model, table, decoding, True, *run[1:])
 

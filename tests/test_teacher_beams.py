@@ -113,6 +113,21 @@ def test_constrained_beams_are_items_and_none_comes_twice(model):
     assert torch.equal(found.codewords, tree.identifiers(found.leaf))
 
 
+def test_renormalised_probabilities_of_all_items_add_up_to_one(model):
+    ids = random_ids(120, 5)
+    tree = PrefixTree.from_ids(ids)
+    tokens, length = prompts_and_lengths(ids, histories(120, 6, 5))
+    prompt, row = read(model, tokens), torch.arange(6)
+    found = beam_search(model, prompt, row, length, 700, tree, renormalise=True)
+    torch.testing.assert_close(found.score.logsumexp(1), torch.zeros(6), atol=1e-4, rtol=0)
+    plain = beam_search(model, prompt, row, length, 700, tree)
+    assert not torch.equal(found.leaf, plain.leaf)
+    # The first codeword's probabilities are divided by one number for each example.
+    only_one = PrefixTree.from_ids(ids[:1])
+    alone = beam_search(model, prompt, row, length, 3, only_one, renormalise=True)
+    torch.testing.assert_close(alone.score[:, 0], torch.zeros(6), atol=1e-5, rtol=0)
+
+
 def test_excluded_leaves_make_room_for_the_next(model):
     ids = random_ids(80, 5)
     tree = PrefixTree.from_ids(ids)

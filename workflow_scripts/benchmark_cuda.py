@@ -79,6 +79,7 @@ OBJECTIVE = {
     "margin": 0.001,
     "reduction": "mean",
     "ranked_target": True,
+    "mixture": 0.0,
 }
 
 

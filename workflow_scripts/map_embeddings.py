@@ -8,9 +8,9 @@ from safetensors import safe_open
 from scipy.linalg import orthogonal_procrustes
 from sklearn.neighbors import NearestNeighbors
 
-from lohrec import artefacts, charts, examples, joblog, questions
+from lohrec import artefacts, charts, joblog, questions
 from lohrec.t5 import T5, tokens
-from lohrec.vocabulary import CODES, LEVELS
+from lohrec.vocabulary import CODES, LEVELS, first_codeword
 
 SEED = 0
 
@@ -18,8 +18,6 @@ SEED = 0
 def main(
     students: dict[str, str],
     teacher_model: str,
-    sequences: str,
-    examples_path: str,
     ids: str,
     json: str,
     figure: str,
@@ -36,7 +34,7 @@ def main(
     Args:
         students: {variant: model.safetensors}.
         teacher_model: model.safetensors of the teacher.
-        sequences, examples_path, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        ids: semantic_ids.npy.
         json, figure: the files to write.
         dataset: its name.
         neighbours: how many an item has.
@@ -44,8 +42,7 @@ def main(
     from umap import UMAP  # takes seconds
 
     semantic = np.load(ids).astype(np.int64)
-    dev = examples.load(sequences, examples_path, "dev")
-    embedded = {"teacher": of_teacher(Path(teacher_model).parent, dev, semantic)}
+    embedded = {"teacher": of_teacher(Path(teacher_model).parent, semantic)}
     embedded |= {name: of_student(Path(path).parent, semantic) for name, path in students.items()}
     near = {name: nearest(vectors, neighbours) for name, vectors in embedded.items()}
     shared = {name: overlap(near[name], near["teacher"]) for name in students}
@@ -76,9 +73,10 @@ def of_student(folder: Path, ids: np.ndarray) -> np.ndarray:
     return T5.load(folder).shared(tokens(torch.from_numpy(ids))).mean(1).numpy()
 
 
-def of_teacher(folder: Path, dev: examples.Examples, ids: np.ndarray) -> np.ndarray:
+def of_teacher(folder: Path, ids: np.ndarray) -> np.ndarray:
     """The same of a teacher, float32 (items, hidden)."""
-    first = questions.of(folder, dev, ids).first
+    known = questions.words(folder)
+    first = 0 if known is None else first_codeword(known[0])
     # Of a large model's file these rows alone.
     with safe_open(folder / "model.safetensors", "pt") as file:
         rows = file.get_slice("model.embed_tokens.weight")[first : first + LEVELS * CODES]
@@ -101,8 +99,6 @@ if __name__ == "__main__":
         main(
             dict(zip(snakemake.params.variants, snakemake.input.students, strict=True)),  # noqa: F821
             snakemake.input.teacher,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
             snakemake.input.ids,  # noqa: F821
             snakemake.output.json,  # noqa: F821
             snakemake.output.figure,  # noqa: F821

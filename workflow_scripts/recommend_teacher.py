@@ -29,7 +29,7 @@ def main(
         ids: semantic_ids.npy.
         model: model.safetensors of the teacher.
         output: recommendations.parquet.
-        decoding: settings `beams`, `top`, `batch_size`, `exclude_history`.
+        decoding: settings `beams`, `top`, `batch_size`, `exclude_history`, `renormalise`.
         constrained: whether the prefix tree forbids identifiers of no item. Without it they take
             beams and are left out of the lists, which so end early.
         cuda: GPUs of this step.
@@ -53,7 +53,9 @@ def main(
             excluded = tree.used_up(history) if decoding["exclude_history"] else None
             width = decoding["beams"], asking.first
             if constrained:
-                found = teacher_beams.answers(network, asked, *width, tree, excluded)
+                found = teacher_beams.answers(
+                    network, asked, *width, tree, excluded, decoding["renormalise"]
+                )
                 leaves, scores = found.leaf, found.score
             else:
                 found = teacher_beams.answers(network, asked, *width)

@@ -9,6 +9,7 @@ from lohrec import devices, folds, joblog, questions, teacher
 from lohrec import examples as windows
 from lohrec.checkpoints import fingerprint
 from lohrec.partial_array import PartialArray
+from lohrec.vocabulary import normalised
 
 
 def main(
@@ -48,7 +49,7 @@ def main(
         [settings, shard, code],
         *(semantic, own.stop, np.asarray(own.sequences), np.memmap(model, np.uint8, "r")),
     )
-    width = teacher.CODES if chosen["codewords"] == "level" else teacher.LEVELS * teacher.CODES
+    width = normalised(chosen["codewords"])
     scored = PartialArray(probabilities, (len(own), teacher.LEVELS, width), np.float16, made_of)
     over = chosen["codewords"], chosen["temperature"], asking.first
     for part in scored.remaining(asking.batches(chosen["batch_size"]), "scoring codewords"):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lohrec.prefix_tree import PrefixTree
+from lohrec.prefix_tree import PrefixTree, normalised_over_children
 from lohrec.t5 import CODES, START, T5
 
 
@@ -16,6 +16,7 @@ def beam_search(
     top: int,
     excluded: Tensor | None = None,
     padded: bool = True,
+    renormalise: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The most probable identifiers of every user; each one exists and none comes twice.
 
@@ -31,6 +32,8 @@ def beam_search(
         top: list length, at most `beams`.
         excluded: int64 (users, n), leaves that are left out of the lists; -1 for none.
         padded: False promises a history without PAD.
+        renormalise: whether probabilities are normalised over the legal children of a prefix. As
+            Algorithm 1 has it, they are not.
 
     Returns:
         leaf (users, top) int64, -1 where there are fewer identifiers, and their log-probabilities
@@ -46,12 +49,13 @@ def beam_search(
     past = None
     for level in range(tree.levels):
         state, past = model.decode(token, depth, allowed, memory, past)
-        # Probabilities are not normalised again over the legal children, as in Algorithm 1.
         first = model.first_code(level)
         log_p = model.log_probabilities(state, level)[..., first : first + CODES]
         child = tree.children(level, node)
-        total = (score.unsqueeze(-1) + log_p).masked_fill_(child < 0, -torch.inf).flatten(1)
-        child = child.flatten(1)
+        total = (score.unsqueeze(-1) + log_p).masked_fill_(child < 0, -torch.inf)
+        if renormalise:
+            total = normalised_over_children(total, score)
+        total, child = total.flatten(1), child.flatten(1)
         last = level == tree.levels - 1
         width = beams if not last or excluded is None else beams + excluded.shape[1]
         score, index = total.topk(min(width, total.shape[1]))

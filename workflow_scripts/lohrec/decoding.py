@@ -28,8 +28,8 @@ def recommend(
     Args:
         model: finds the candidates; it decides the device together with the tree.
         ids: int (items, levels).
-        decoding: beams, top, batch_size, exclude_history; with a ranker also rerank, the number of
-            candidates it orders.
+        decoding: beams, top, batch_size, exclude_history, renormalise; with a ranker also rerank,
+            the number of candidates it orders.
         ranker: orders the candidates by its own log-probability (Eq. 13); without it their order
             is the beam search's.
 
@@ -54,7 +54,9 @@ def recommend(
             excluded = tree.used_up(items)
         length = examples.length[rows]
         padded = bool(length[0] < length[-1])
-        leaf, score = beam_search(model, history, tree, beams, found, excluded, padded)
+        leaf, score = beam_search(
+            model, history, tree, beams, found, excluded, padded, decoding["renormalise"]
+        )
         if ranker:
             with torch.inference_mode():
                 memory = ranker.encode(history, padded)

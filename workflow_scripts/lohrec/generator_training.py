@@ -20,8 +20,9 @@ from lohrec.gradients import Gradients
 from lohrec.joblog import progress
 from lohrec.prefix_tree import PrefixTree
 from lohrec.schedule import learning_rate
-from lohrec.t5 import CODES, LEVELS, T5
+from lohrec.t5 import LEVELS, T5
 from lohrec.training_data import Batch, TrainingData
+from lohrec.vocabulary import normalised
 
 
 def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
@@ -29,7 +30,7 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
 
     Args:
         settings: target ("one_hot", "smoothed" or "teacher"), generation and rank (weights of the
-            two losses), smoothing, margin, reduction, ranked_target.
+            two losses), smoothing, mixture, margin, reduction, ranked_target.
 
     Returns:
         "loss" (Eq. 16), "generation" and, where candidates are ranked, "rank".
@@ -40,14 +41,16 @@ def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
     first = torch.arange(LEVELS, device=scores.device) * model.first_code(1)
     code = batch.candidates[:, 0] + first
 
-    target = settings["target"]
+    target, true = settings["target"], log_p.gather(-1, code.unsqueeze(-1))
     if target == "one_hot":
-        generation = -log_p.gather(-1, code.unsqueeze(-1)).mean()
+        generation = -true.mean()
     elif target == "smoothed":
         wanted = losses.smoothed(code, log_p.shape[-1], settings["smoothing"])
         generation = losses.generation(log_p, wanted)
     else:
         generation = losses.generation(log_p, batch.teacher.float())
+        if settings["mixture"]:
+            generation = generation.lerp(-true.mean(), settings["mixture"])
     found = {"generation": generation, "loss": settings["generation"] * generation}
     if settings["rank"]:
         real = batch.real.clone()
@@ -178,7 +181,7 @@ def train(
         settings["bf16"],
         graphs=not data.shared,
     )
-    uniform = CODES if model.config["codewords"] == "level" else LEVELS * CODES
+    uniform = normalised(model.config["codewords"])
     sums, began = {}, time.monotonic()
     bar = progress(None, "training", total=steps, unit="step", initial=done)
     while done < steps and waited < settings["patience"]:

@@ -101,10 +101,8 @@ def save(folder: str | Path, tokenizer, phrasing: Phrasing) -> None:
     artefacts.write_json(Path(folder) / "prompt.json", vars(phrasing))
 
 
-def of(
-    folder: str | Path, examples: Examples, ids: np.ndarray
-) -> CodewordQuestions | TextQuestions:
-    """The questions that the teacher saved in `folder` can answer.
+def words(folder: str | Path) -> tuple | None:
+    """Tokenizer and `Phrasing` of the teacher saved in `folder`; None: it reads codewords alone.
 
     Raises:
         FileNotFoundError: a teacher with words has lost the file that says how it is asked.
@@ -116,8 +114,22 @@ def of(
                 f"{folder} holds a teacher with words, but no prompt.json. Copy the whole folder, "
                 "or delete it to train again."
             )
-        return CodewordQuestions(examples, ids)
+        return None
     from transformers import AutoTokenizer
 
     phrasing = Phrasing(**artefacts.read_json(folder / "prompt.json"))
-    return TextQuestions(examples, ids, AutoTokenizer.from_pretrained(folder), phrasing)
+    return AutoTokenizer.from_pretrained(folder), phrasing
+
+
+def of(
+    folder: str | Path, examples: Examples, ids: np.ndarray
+) -> CodewordQuestions | TextQuestions:
+    """The questions that the teacher saved in `folder` can answer.
+
+    Raises:
+        FileNotFoundError: see `words`.
+    """
+    known = words(folder)
+    if known is None:
+        return CodewordQuestions(examples, ids)
+    return TextQuestions(examples, ids, *known)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from lohrec.prefix_tree import PrefixTree
+from lohrec.prefix_tree import PrefixTree, normalised_over_children
 from lohrec.questions import Asked
 from lohrec.teacher import CODES, LEVELS, head
 
@@ -68,13 +68,14 @@ def beam_search(
     tree: PrefixTree | None = None,
     excluded: Tensor | None = None,
     first: int = 0,
+    renormalise: bool = False,
 ) -> Beams:
     """The most probable continuations of prompts by one identifier.
 
     All beams of an example are positions of one row. They attend to the prompt, which was read
     once, and to their own ancestors among all earlier positions, so the cache only grows: nothing
     in it is copied or reordered when beams are chosen. Probabilities are softmaxes over the whole
-    vocabulary, and a prefix tree only forbids: nothing is normalised again over its children.
+    vocabulary, and a prefix tree only forbids.
 
     Args:
         model: the teacher, in evaluation mode.
@@ -85,6 +86,7 @@ def beam_search(
         tree: all identifiers; None decodes over the whole vocabulary.
         excluded: int64 (examples, n), leaves of the tree that are left out, -1 for none.
         first: the token of the first codeword.
+        renormalise: whether, with a tree, probabilities are normalised over the legal children.
     """
     examples, device = len(row), row.device
     longest = int(length.max())
@@ -104,7 +106,10 @@ def beam_search(
             log_p = log_p.masked_fill(child < 0, -torch.inf)
             if excluded is not None and level == LEVELS - 1:
                 width += excluded.shape[1]
-        total = (score.unsqueeze(-1) + log_p).flatten(1)
+        total = score.unsqueeze(-1) + log_p
+        if tree is not None and renormalise:
+            total = normalised_over_children(total, score)
+        total = total.flatten(1)
         score, best = total.topk(min(width, total.shape[1]))
         parent, chosen = best // log_p.shape[-1], best % log_p.shape[-1]
         if tree is not None:
@@ -147,10 +152,13 @@ def answers(
     first: int,
     tree: PrefixTree | None = None,
     excluded: Tensor | None = None,
+    renormalise: bool = False,
 ) -> Beams:
     """The beams of all examples of `asked`; a row is read once for all examples in it."""
     prompt = read(model, asked.tokens)
-    return beam_search(model, prompt, asked.row, asked.length, beams, tree, excluded, first)
+    return beam_search(
+        model, prompt, asked.row, asked.length, beams, tree, excluded, first, renormalise
+    )
 
 
 def items_only(

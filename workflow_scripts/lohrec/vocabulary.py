@@ -15,6 +15,11 @@ CODEWORDS = [
 ]
 
 
+def normalised(codewords: str) -> int:
+    """How many codewords a softmax runs over: a level's own ("level"), or of all levels ("all")."""
+    return CODES if codewords == "level" else LEVELS * CODES
+
+
 def token_table(ids: np.ndarray) -> np.ndarray:
     """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1).
 
