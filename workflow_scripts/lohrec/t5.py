@@ -358,8 +358,8 @@ class T5(nn.Module):
         weight = self.shared.weight[:CODEWORDS]
         if self.config["codewords"] == "level":
             weight = weight[level * CODES : (level + 1) * CODES]
-        # In float32 also under autocast: bfloat16 would round logits by more than the margin of
-        # Eq. 14, and this product is a hundredth of the decoder's work.
+        # In float32 also under autocast: bfloat16 would round logits by about the differences that
+        # Eq. 14 ranks by, and this product is a hundredth of the decoder's work.
         with torch.autocast(state.device.type, enabled=False), exact_products():
             return F.linear(state.float(), weight.float()).log_softmax(-1)
 
