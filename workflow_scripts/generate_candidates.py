@@ -1,14 +1,11 @@
 """Let the teacher write raw candidates for one shard of the train examples (C1 of Eq. 15)."""
 
-from pathlib import Path
-
 import numpy as np
 
-from lohrec import devices, folds, joblog, questions, teacher, teacher_beams
-from lohrec import examples as windows
-from lohrec.checkpoints import fingerprint
+from lohrec import devices, joblog, teacher_beams, teacher_shard
 from lohrec.partial_array import PartialArray
 from lohrec.prefix_tree import PrefixTree
+from lohrec.vocabulary import LEVELS
 
 
 def main(
@@ -37,25 +34,17 @@ def main(
         cuda: GPUs of this step.
         threads: CPU threads.
     """
-    device = devices.acquire(cuda, threads)
-    chosen, parts = settings["candidates"], settings["sharding"]
-    train, semantic = windows.load(sequences, examples, "train"), np.load(ids)
-    _, own = folds.shard(train, shard, parts["folds"], parts["shards"])
-    network = teacher.load(Path(model).parent, device)
-    asking = questions.of(Path(model).parent, own, semantic)
-    tree = PrefixTree.from_ids(semantic).to(device) if chosen["constrained"] else None
-    made_of = fingerprint(
-        [settings, shard, code],
-        *(semantic, own.stop, np.asarray(own.sequences), np.memmap(model, np.uint8, "r")),
-    )
-    shape = (len(own), chosen["beams"], teacher.LEVELS)
-    raw = PartialArray(beams, shape, np.int16, made_of)
+    device, chosen = devices.acquire(cuda, threads), settings["candidates"]
+    own = teacher_shard.load(sequences, examples, ids, model, shard, settings, code, device)
+    tree = PrefixTree.from_ids(own.ids).to(device) if chosen["constrained"] else None
+    shape, width = (len(own.examples), chosen["beams"], LEVELS), chosen["beams"]
+    raw, asking = PartialArray(beams, shape, np.int16, own.made_of), own.questions
     for part in raw.remaining(asking.batches(chosen["batch_size"]), "generating candidates"):
         asked = asking.ask(part, answered=False).to(device)
         with devices.autocast(device, chosen["bf16"]):
-            found = teacher_beams.answers(network, asked, chosen["beams"], asking.first, tree)
+            found = teacher_beams.answers(own.network, asked, width, asking.first, tree)
         raw.values[asked.example] = found.codewords.cpu().numpy()
-    print(f"{len(own):,} examples in {raw.seconds:.0f} s")
+    print(f"{len(own.examples):,} examples in {raw.seconds:.0f} s")
     raw.finish()
 
 

@@ -1,15 +1,11 @@
 """Write the teacher's probabilities of every codeword at a shard's train targets (Eq. 12)."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from lohrec import devices, folds, joblog, questions, teacher
-from lohrec import examples as windows
-from lohrec.checkpoints import fingerprint
+from lohrec import devices, joblog, teacher, teacher_shard
 from lohrec.partial_array import PartialArray
-from lohrec.vocabulary import normalised
+from lohrec.vocabulary import LEVELS, normalised
 
 
 def main(
@@ -39,25 +35,17 @@ def main(
         cuda: GPUs of this step.
         threads: CPU threads.
     """
-    device = devices.acquire(cuda, threads)
-    chosen, parts = settings["probabilities"], settings["sharding"]
-    train, semantic = windows.load(sequences, examples, "train"), np.load(ids)
-    _, own = folds.shard(train, shard, parts["folds"], parts["shards"])
-    network = teacher.load(Path(model).parent, device)
-    asking = questions.of(Path(model).parent, own, semantic)
-    made_of = fingerprint(
-        [settings, shard, code],
-        *(semantic, own.stop, np.asarray(own.sequences), np.memmap(model, np.uint8, "r")),
-    )
-    width = normalised(chosen["codewords"])
-    scored = PartialArray(probabilities, (len(own), teacher.LEVELS, width), np.float16, made_of)
+    device, chosen = devices.acquire(cuda, threads), settings["probabilities"]
+    own = teacher_shard.load(sequences, examples, ids, model, shard, settings, code, device)
+    shape, asking = (len(own.examples), LEVELS, normalised(chosen["codewords"])), own.questions
+    scored = PartialArray(probabilities, shape, np.float16, own.made_of)
     over = chosen["codewords"], chosen["temperature"], asking.first
     for part in scored.remaining(asking.batches(chosen["batch_size"]), "scoring codewords"):
         asked = asking.ask(part, answered=True).to(device)
         with torch.inference_mode():
-            found = teacher.probabilities(teacher.answer_logits(network, asked), *over)
+            found = teacher.probabilities(teacher.answer_logits(own.network, asked), *over)
         scored.values[asked.example] = found.half().cpu().numpy()
-    print(f"{len(own):,} examples in {scored.seconds:.0f} s")
+    print(f"{len(own.examples):,} examples in {scored.seconds:.0f} s")
     scored.finish()
 
 
