@@ -76,11 +76,11 @@ def test_the_gpu_script_needs_no_workflow(tmp_path):
     path = str(ROOT / "workflow_scripts")
     script = (
         f"import sys; {block}sys.path.insert(0, {path!r}); import torch, benchmark_cuda as b; "
-        f"b.main('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
+        f"torch.set_num_threads(1); b.main('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
-    assert len(rows) == 5 and all(row["ours"] > 0 for row in rows)
+    assert len(rows) == 6 and all(row["ours"] > 0 for row in rows)
     assert "DWR, 200 epochs" in tabulate_benchmarks.table(str(tmp_path / "cuda.json"))
 
 
