@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from benchmark_training import padded_loss, transformers_model
 
 from lohrec import (
     arithmetic,
@@ -31,7 +30,7 @@ from lohrec.beam_search import beam_search
 from lohrec.examples import Examples
 from lohrec.generator_training import objective
 from lohrec.gradients import Gradients
-from lohrec.peer import Generate
+from lohrec.peer import Generate, padded_loss, transformers_model
 from lohrec.prefix_tree import PrefixTree
 from lohrec.questions import CodewordQuestions
 from lohrec.t5 import CODES, LEVELS, T5, tokens

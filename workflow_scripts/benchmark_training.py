@@ -4,14 +4,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import T5Config, T5ForConditionalGeneration
 
 from lohrec import arithmetic, benchmarking, candidate_tree, devices, examples, joblog, losses
 from lohrec.generator_training import objective
-from lohrec.t5 import CODES, LEVELS, PAD, START, T5, VOCABULARY, tokens
+from lohrec.peer import PADDED, padded_loss, transformers_model
+from lohrec.t5 import CODES, LEVELS, PAD, T5
 from lohrec.training_data import Batch, TrainingData
-
-PADDED = 80  # tokens of the longest history, to which the peer pads
 
 
 def main(sequences, examples_path, ids, output, generator, settings) -> None:
@@ -83,38 +81,12 @@ def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.n
     return np.hstack([target[:, None], order[near % len(order)], far]).astype(np.int32)
 
 
-def transformers_model(c: dict) -> T5ForConditionalGeneration:
-    """The same architecture as its user would write it."""
-    return T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=VOCABULARY,
-            d_model=c["d_model"],
-            d_kv=c["d_kv"],
-            d_ff=c["d_ff"],
-            num_layers=c["layers"],
-            num_decoder_layers=c["decoder_layers"],
-            num_heads=c["heads"],
-            dropout_rate=c["dropout"],
-            pad_token_id=PAD,
-            decoder_start_token_id=START,
-        )
-    )
-
-
 def run(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
     """Our loss; a plain step reads the target alone, as where a row names no prior."""
     if not settings["rank"]:
         target = {"candidates": batch.candidates[:, :1], "real": batch.real[:, :1]}
         batch = Batch(**(vars(batch) | target))
     return objective(model, batch, settings)["loss"]
-
-
-def padded_loss(peer: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
-    """The peer's loss on the same examples."""
-    history = batch.history
-    history = torch.nn.functional.pad(history, (0, PADDED - history.shape[1]), value=PAD)
-    labels = tokens(batch.candidates[:, 0])
-    return peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels).loss
 
 
 def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:

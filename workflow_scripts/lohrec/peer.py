@@ -1,4 +1,4 @@
-"""The same recommender as its user would decode it with transformers' `generate`."""
+"""The same recommender as its user would train and decode it with transformers."""
 
 import functools
 from pathlib import Path
@@ -6,10 +6,39 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import T5ForConditionalGeneration
+from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from lohrec.t5 import CODES, CODEWORDS, END, LEVELS, PAD, tokens
+from lohrec.t5 import CODES, CODEWORDS, END, LEVELS, PAD, START, VOCABULARY, tokens
+from lohrec.training_data import Batch
+
+PADDED = 80  # tokens of the longest history, to which it pads
+
+
+def transformers_model(c: dict) -> T5ForConditionalGeneration:
+    """The same architecture as its user would write it."""
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=VOCABULARY,
+            d_model=c["d_model"],
+            d_kv=c["d_kv"],
+            d_ff=c["d_ff"],
+            num_layers=c["layers"],
+            num_decoder_layers=c["decoder_layers"],
+            num_heads=c["heads"],
+            dropout_rate=c["dropout"],
+            pad_token_id=PAD,
+            decoder_start_token_id=START,
+        )
+    )
+
+
+def padded_loss(peer: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """The peer's loss on the same examples."""
+    history = batch.history
+    history = torch.nn.functional.pad(history, (0, PADDED - history.shape[1]), value=PAD)
+    labels = tokens(batch.candidates[:, 0])
+    return peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels).loss
 
 
 class Peer(T5ForConditionalGeneration):
