@@ -102,8 +102,8 @@ def main(output: str, device: torch.device, size: dict) -> None:
     rows.append(line("DWR, 200 epochs; peer: plain steps", **cost))
     rows[-1]["examples"] = len(train)
     seconds, peer, work = decode_all(test, ids, size, device)
-    # The search itself multiplies in float32, or TF32.
-    rows.append(line("all test users, beam 20", ours=seconds, peer=peer, floor=work / rate))
+    cost = {"ours": seconds, "peer": peer, "floor": work / rate}
+    rows.append(line("all test users, beam 20; floor of bf16", **cost, dtype="fp32"))  # or TF32
     rows[-1]["users"] = len(test)
     rows += [line(what, ours=s) for what, s in teach(train, ids, size, device).items()]
     rows += packed_step(size, device, rate, line)
@@ -190,18 +190,9 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
 def peer_epoch(train: Examples, ids, size: dict, device) -> float:
     """Seconds of an epoch of transformers' plain steps, histories padded to 80 tokens."""
     model = transformers_model(size["generator"]).to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
     rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
     batch = TrainingData(train, ids).batch(rows).to(device)
-
-    def step() -> None:
-        with devices.autocast(device, True):
-            loss = padded_loss(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-
+    step = benchmarking.descend(model, lambda: padded_loss(model, batch), bf16=True)
     return timed(step, device, size["steps"]) * len(train) / len(rows)
 
 
@@ -279,16 +270,7 @@ def packed_step(size: dict, device, rate: float, line) -> list[dict]:
         packing.Sample(rng.integers(0, words, short), short * 2 // 3) for _ in range(16 * rows)
     ]
     packed = packing.pack(samples, packing.fill_rows(np.full(len(samples), short), row))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with devices.autocast(device, True):
-            loss = packing.loss(network, packed)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-
+    step = benchmarking.descend(network, lambda: packing.loss(network, packed), bf16=True)
     tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
     planned = memory_plan.of_network(
         network, memory_plan.Step(tokens, row, answers, checkpointing=False, bf16=True)
@@ -307,9 +289,8 @@ def packed_step(size: dict, device, rate: float, line) -> list[dict]:
     found[-1]["parameters"] = sum(p.numel() for p in network.parameters())
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() - held
-        # The plan in the place of a peer: its ratio is planned over measured.
-        cost = {"ours": peak / 1e9, "peer": sum(planned.values()) / 1e9}
-        found.append(line("its memory; peer: the plan", **cost, unit="GB"))
+        found.append(line("its memory", ours=peak / 1e9, unit="GB"))
+        found[-1]["planned"] = sum(planned.values()) / 1e9
     return found
 
 

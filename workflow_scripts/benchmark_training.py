@@ -109,18 +109,8 @@ def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
 
 def step(model, loss, batches, bf16):
     """A function that takes one optimiser step on every batch."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-
-    def steps() -> None:
-        for batch in batches:
-            with devices.autocast(torch.device("cpu"), bf16):
-                value = loss(batch)
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-
-    return steps
+    one = benchmarking.descend(model, loss, bf16)
+    return lambda: [one(batch) for batch in batches]
 
 
 def work(generator: dict, batch: Batch, ranked: bool) -> int:

@@ -11,7 +11,7 @@ import torch
 import transformers
 
 from lohrec.artefacts import write_json
-from lohrec.devices import multiplies_bf16
+from lohrec.devices import autocast, multiplies_bf16
 
 
 def in_turns(
@@ -47,6 +47,22 @@ def multiply(dtype: torch.dtype, size: int = 1024, times: int = 8) -> tuple[Call
     """Square matrix products on the CPU, to be timed in turns, and their operations."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     return lambda: [a @ b for _ in range(times)], 2 * size**3 * times
+
+
+def descend(model: torch.nn.Module, loss: Callable[..., torch.Tensor], bf16: bool) -> Callable:
+    """A function that takes one AdamW step on the loss of its arguments, as users write it."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    device = next(model.parameters()).device
+
+    def step(*arguments: object) -> None:
+        with autocast(device, bf16):
+            value = loss(*arguments)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
 
 
 def share_of_products(run: Callable[[], object]) -> float:
