@@ -305,11 +305,27 @@ def seeds(dataset, variant):
 
 def diversity_vectors(wildcards):
     """The item vectors that a dataset's diversity is measured on."""
+    seed = wildcards.get("seed", DATASETS[wildcards.dataset]["seeds"][0])
     return {
         "text": "results/{dataset}/text/embeddings.npy",
         "latent": "results/{dataset}/ids/latents.npy",
         "interactions": "results/{dataset}/data/interaction_vectors.npy",
+        "model": f"results/{{dataset}}/{{variant}}/seed_{seed}/item_vectors.npy",
     }[SETTINGS[wildcards.dataset]["evaluation"]["diversity"]]
+
+
+def recommending_model(wildcards):
+    """The model that makes a variant's lists, or, of a cascade, orders them."""
+    row = VARIANTS[wildcards.variant]
+    if row["recommender"] == "popularity":
+        raise WorkflowError(
+            f"evaluation.diversity of {wildcards.dataset} is model, and {wildcards.variant} has no "
+            "model that embeds items: take it out of the row's variants, or choose other vectors."
+        )
+    if row["recommender"] == "teacher":
+        return f"results/{wildcards.dataset}/teacher/model/model.safetensors"
+    generator = row["ranker"] if row["recommender"] == "cascade" else wildcards.variant
+    return generator_model(wildcards.dataset, generator, wildcards.seed)
 
 
 def per_user(dataset, variant):

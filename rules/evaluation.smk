@@ -1,6 +1,23 @@
 # Metrics a user, a variant, and all variants of a dataset side by side (Section 4.3).
 
 
+rule embed_codewords:
+    input:
+        model=recommending_model,
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        "results/{dataset}/{variant}/seed_{seed}/item_vectors.npy",
+    log:
+        "logs/{dataset}/embed_codewords/{variant}_seed_{seed}.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("embed_codewords"),
+        recommender=lambda wildcards: VARIANTS[wildcards.variant]["recommender"],
+    script:
+        "../workflow_scripts/embed_codewords.py"
+
+
 rule evaluate:
     input:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",

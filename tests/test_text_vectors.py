@@ -197,9 +197,23 @@ def test_lsa_without_any_text_is_an_error():
 def test_script_writes_vectors_in_the_order_of_the_items(tmp_path):
     table = pa.table({"title": TITLES, "description": DESCRIPTIONS})
     pq.write_table(table, tmp_path / "items.parquet")
-    text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0}
+    text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0, "characters": None}
     embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {"count": 0}, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), lsa(TITLES, DESCRIPTIONS, 4))
+
+
+def test_long_texts_are_left_out_and_counted(tmp_path, capsys):
+    table = pa.table({"title": TITLES, "description": DESCRIPTIONS})
+    pq.write_table(table, tmp_path / "items.parquet")
+    most = max(map(len, TITLES))  # the longest title stays
+    text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0, "characters": most}
+    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {"count": 0}, 1)
+    said = capsys.readouterr().out
+    assert f"1 of 6 descriptions have more than {most} characters: left out" in said
+    assert "titles" not in said
+    shortened = [text if len(text) <= most else "" for text in DESCRIPTIONS]
+    assert shortened != DESCRIPTIONS
+    np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), lsa(TITLES, shortened, 4))
 
 
 def test_interaction_vectors_see_the_train_split_only(tmp_path):

@@ -246,6 +246,19 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     assert "results/gift_cards/generators/distill/seed_2/model.safetensors" in inputs
 
 
+def test_diversity_on_the_models_own_vectors_needs_a_model(fresh: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    row = {"settings": {"evaluation": {"diversity": "model"}}}
+    own.write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    targets = [f"results/demo/{name}/metrics.json" for name in ("lcrec", "distill", "dtr")]
+    jobs = planned(fresh, *targets, "--configfile", str(own))
+    assert jobs["embed_codewords"] == jobs["evaluate"] == 3
+    status, said = snakemake(
+        fresh, "-n", "--cores", "2", "results/demo/comparison.md", "--configfile", str(own)
+    )
+    assert status and "popularity has no model that embeds items" in said
+
+
 def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
     target = "results/instruments_lcrec/tiger/metrics.json"
     status, said = snakemake(fresh, "-n", "--cores", "1", target)

@@ -16,7 +16,10 @@ def main(catalogue: str, embeddings: str, text: dict, cuda: dict, threads: int) 
         threads: of the CPU.
     """
     items = pq.read_table(catalogue, columns=["title", "description"]).to_pydict()
-    titles, descriptions = items["title"], items["description"]
+    titles, descriptions = (
+        text_vectors.without_long(items[kind], text["characters"], kind)
+        for kind in ("title", "description")
+    )
     if text["method"] == "lsa":
         vectors = text_vectors.lsa(
             titles, descriptions, text["dimensions"], text["max_features"], text["seed"]

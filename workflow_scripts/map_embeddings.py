@@ -3,14 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors import safe_open
 from scipy.linalg import orthogonal_procrustes
 from sklearn.neighbors import NearestNeighbors
 
-from lohrec import artefacts, charts, joblog, questions
-from lohrec.t5 import T5, tokens
-from lohrec.vocabulary import CODES, LEVELS, first_codeword
+from lohrec import artefacts, charts, joblog
+from lohrec.item_embeddings import of_generator, of_teacher
 
 SEED = 0
 
@@ -26,7 +23,7 @@ def main(
 ) -> None:
     """Write embeddings.json and embeddings.png.
 
-    An item's embedding is the mean of its codewords' embeddings. UMAP reduces each model's to two
+    UMAP reduces each model's to two
     dimensions; a map is then scaled, and turned to lie on the teacher's as well as it can
     (Procrustes), for UMAP leaves both to chance. Maps of models of different widths cannot be
     compared point by point, so the figures are shares of neighbours in the full spaces.
@@ -43,7 +40,7 @@ def main(
 
     semantic = np.load(ids).astype(np.int64)
     embedded = {"teacher": of_teacher(Path(teacher_model).parent, semantic)}
-    embedded |= {name: of_student(Path(path).parent, semantic) for name, path in students.items()}
+    embedded |= {name: of_generator(Path(path).parent, semantic) for name, path in students.items()}
     near = {name: nearest(vectors, neighbours) for name, vectors in embedded.items()}
     shared = {name: overlap(near[name], near["teacher"]) for name in students}
     chance = neighbours / (len(semantic) - 1)
@@ -65,22 +62,6 @@ def main(
     with artefacts.whole(figure) as temporary:
         panels = {captions[name]: points for name, points in maps.items()}
         charts.scatter(temporary, f"{dataset}, items by first codeword", panels, semantic[:, 0])
-
-
-@torch.no_grad()
-def of_student(folder: Path, ids: np.ndarray) -> np.ndarray:
-    """Mean embedding of every item's codewords, float32 (items, d_model)."""
-    return T5.load(folder).shared(tokens(torch.from_numpy(ids))).mean(1).numpy()
-
-
-def of_teacher(folder: Path, ids: np.ndarray) -> np.ndarray:
-    """The same of a teacher, float32 (items, hidden)."""
-    known = questions.words(folder)
-    first = 0 if known is None else first_codeword(known[0])
-    # Of a large model's file these rows alone.
-    with safe_open(folder / "model.safetensors", "pt") as file:
-        rows = file.get_slice("model.embed_tokens.weight")[first : first + LEVELS * CODES]
-    return rows.float()[torch.from_numpy(ids + np.arange(LEVELS) * CODES)].mean(1).numpy()
 
 
 def nearest(vectors: np.ndarray, count: int) -> np.ndarray:

@@ -202,8 +202,8 @@ def answer_loss(model: PreTrainedModel, asked: questions.Asked) -> Tensor:
 def add_dropout(model: PreTrainedModel, share: float) -> list:
     """Drop embeddings and what each block adds to the residual stream, in training mode.
 
-    transformers' LLaMA has dropout on attention weights only, too little for sets of this size.
-    Returns the hooks, to be removed after training.
+    transformers' LLaMA drops attention weights only; that held small teachers back where this
+    helps. Returns the hooks, to be removed after training.
     """
 
     def hook(module, _: tuple, output: Tensor) -> Tensor:

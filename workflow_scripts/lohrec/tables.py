@@ -100,9 +100,11 @@ def comparison(result: dict) -> str:
         "so the interval covers the\nchoice of users, not the training. "
         "± is the standard deviation over seeds."
     )
+    own = result["diversity"] == "model"
     page.append(
         f"Diversity is Eq. 17 of the paper on the vectors `{result['diversity']}`; the usual "
-        "intra-list diversity is\nthat times (K + 1) / (K - 1). Compare it within one dataset only."
+        "intra-list diversity is\nthat times (K + 1) / (K - 1). Compare it within one "
+        f"{'variant' if own else 'dataset'} only."
     )
     return "\n\n".join(page) + "\n"
 

@@ -43,7 +43,6 @@ def build(settings: dict, tokenizer=None) -> LlamaForCausalLM:
         num_hidden_layers=settings["layers"],
         num_attention_heads=settings["heads"],
         max_position_embeddings=1024 if tokenizer is None else 4096,
-        attention_dropout=settings["dropout"],
         tie_word_embeddings=True,
         eos_token_id=None,
         **words,

@@ -70,6 +70,18 @@ def lsa(
     return unit(fill_empty(unit(vectors), empty))
 
 
+def without_long(texts: Sequence[str], most: int | None, kind: str) -> list[str]:
+    """The texts, those of more than `most` characters empty; None leaves all. Says how many.
+
+    Args:
+        kind: of text, for what is said.
+    """
+    long = [most is not None and len(text) > most for text in texts]
+    if any(long):
+        print(f"{sum(long)} of {len(texts)} {kind}s have more than {most} characters: left out")
+    return ["" if over else text for text, over in zip(texts, long, strict=True)]
+
+
 def fill_empty(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """The vectors, (items, dimensions), with the mean of the others in the rows `empty`, bool."""
     if empty.any():
