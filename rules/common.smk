@@ -176,11 +176,20 @@ def reads_words(dataset):
     return SETTINGS[dataset]["teacher"]["kind"] != "scratch"
 
 
-def checked_language_model(wildcards):
-    """The report that a pretrained teacher can be had, before hours of work for it."""
-    if SETTINGS[wildcards.dataset]["teacher"]["kind"] != "pretrained":
-        return {}
-    return {"checked": ancient(f"results/{wildcards.dataset}/teacher/language_model.json")}
+def model_folder(section):
+    """The files of a language model that is a folder here; one of the hub is pinned by its commit."""
+
+    def files(wildcards):
+        parts = SETTINGS[wildcards.dataset]
+        used = {
+            "text": parts["text"]["method"] == "llama",
+            "adaptation": parts["teacher"]["kind"] == "pretrained",
+        }
+        if not used[section]:
+            return []
+        return sorted(str(path) for path in Path(parts[section]["model"]).glob("*") if path.is_file())
+
+    return files
 
 
 def words_of_teacher(wildcards):
@@ -196,7 +205,9 @@ def words_of_teacher(wildcards):
     if tasks["user_texts"]:
         inputs["user_texts"] = tasks["user_texts"]
         inputs["users"] = f"results/{wildcards.dataset}/data/users.parquet"
-    return inputs | checked_language_model(wildcards)
+    if SETTINGS[wildcards.dataset]["teacher"]["kind"] == "pretrained":
+        inputs["checked"] = f"results/{wildcards.dataset}/teacher/language_model.json"
+    return inputs
 
 
 def teacher_settings(folds):

@@ -3,7 +3,7 @@
 
 rule embed_items:
     input:
-        unpack(checked_language_model),
+        model_folder("text"),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         embeddings="results/{dataset}/text/embeddings.npy",

@@ -2,7 +2,12 @@
 # Distillation and ranking wait for it, so its jobs go first.
 
 
+# Waits for nothing, so that a model that cannot be had or does not fit is an error of the first
+# minutes. (Were it an `ancient` input of the training, Snakemake 9 would leave out the training
+# whenever this job runs again.)
 rule check_language_model:
+    input:
+        model_folder("adaptation"),
     output:
         report="results/{dataset}/teacher/language_model.json",
     log:
@@ -21,6 +26,7 @@ rule check_language_model:
 rule train_teacher:
     input:
         unpack(words_of_teacher),
+        model_folder("adaptation"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",

@@ -125,7 +125,30 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
             {"datasets": {"games_gpu": {"settings": {"tasks": {"mixture": {"intention": 1.0}}}}}},
             ["games_gpu", "intention", "tasks.user_texts"],
         ),
-        ({"datasets": {"demo": {"variants": ["games/lcrec", "tiger"]}}}, ["games/lcrec", "data"]),
+        (
+            {"datasets": {"demo": {"variants": ["games/lcrec", "tiger"]}}},
+            ["games/lcrec", "demo and games must be alike in source, category"],
+        ),
+        (
+            {
+                "datasets": {
+                    "games_laptop_words": {
+                        "settings": {
+                            "ingest": {"core": 10},
+                            "evaluation": {"cutoffs": [5], "diversity": "interactions"},
+                        }
+                    }
+                }
+            },
+            [
+                "games_laptop_words/lcrec is measured on something else",
+                "ingest.core, settings.evaluation.cutoffs, settings.evaluation.diversity",
+            ],
+        ),
+        (
+            {"datasets": {"games_laptop_words": {"settings": {"text": {"dimensions": 9}}}}},
+            ["alike in settings.text."],
+        ),
     ],
 )
 def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: list[str]) -> None:

@@ -82,3 +82,6 @@ def test_items_that_share_an_identifier_share_a_rank():
         ("test", 7, 2, 1, -2.0),
         ("test", 9, 1, 1, -3.0),
     ]
+    excluded = np.array([[2, -1], [0, 2]])
+    table = recommendations.from_leaves("test", np.array([7, 9]), leaf, score, tree, excluded)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [rows[0], *rows[2:]]

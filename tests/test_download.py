@@ -114,6 +114,19 @@ def test_many_drops_are_survived_while_bytes_arrive(shop, path):
     assert len(shop.requests) == 11
 
 
+def test_a_whole_file_of_a_version_without_a_name_is_fetched_again(shop, path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    shop.tag = None
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(download, "_check_gzip", killed)
+        download.fetch(shop.url, path)
+    assert [p.name for p in path.parent.iterdir() if p.suffix == ".part"]
+    assert download.fetch(shop.url, path)["bytes"] == len(BODY)
+    assert path.read_bytes() == BODY and len(shop.requests) == 2
+
+
 def test_a_later_call_resumes(shop, path):
     interrupted(shop, path)
     download.fetch(shop.url, path)

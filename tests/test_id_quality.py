@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lohrec import artefacts, lcrec
+from lohrec import artefacts, id_quality, lcrec
 from lohrec.id_quality import identifier_quality, relative_error, use_and_perplexity
 
 
@@ -26,7 +26,8 @@ def test_counts_on_identifiers_small_enough_to_count_by_hand():
     assert [level["use"] for level in quality["levels"]] == [2, 2, 3]
 
 
-def test_relative_error_is_zero_for_a_copy_and_one_for_the_mean():
+def test_relative_error_is_zero_for_a_copy_and_one_for_the_mean(monkeypatch):
+    monkeypatch.setattr(id_quality, "CHUNK", 7)
     vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     assert relative_error(vectors, vectors) == 0
     mean = np.broadcast_to(vectors.mean(0), vectors.shape)

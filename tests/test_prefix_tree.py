@@ -50,8 +50,14 @@ def test_leaves_are_the_sorted_identifiers(ids):
 def test_an_identifier_is_used_up_by_all_of_its_items(ids):
     tree = PrefixTree.from_ids(ids)
     leaf = tree.leaf_of_item
-    items = torch.tensor([[0, 200, -1], [0, 100, 200], [100, -1, -1]])  # 0 and 100 collide
-    expected = [[-1, leaf[200], -1], [leaf[0], leaf[0], leaf[200]], [-1, -1, -1]]
+    # 0 and 100 collide
+    items = torch.tensor([[0, 200, -1], [0, 100, 200], [100, -1, -1], [0, 200, 0]])
+    expected = [
+        [-1, leaf[200], -1],
+        [leaf[0], leaf[0], leaf[200]],
+        [-1, -1, -1],
+        [-1, leaf[200], -1],
+    ]
     assert tree.used_up(items).tolist() == torch.tensor(expected).tolist()
 
 

@@ -48,6 +48,7 @@ def test_no_history_holds_a_later_item_or_another_users():
         ([0, 0, 0, 1, 1], "user 1 has 2"),
         ([0, 0, 0, 2, 2, 2], "user 1 has 0"),
         ([0, 0, 0, 1, 1, 1, 0], "not sorted by user"),
+        ([0, 0, 0, 1, 1, 1], "No user has more than 3 items"),
     ],
 )
 def test_unusable_users_are_named(user, message):

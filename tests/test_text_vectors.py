@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lohrec import language_models, text_vectors
+from lohrec import language_models, partial_array, text_vectors
 
 WORDS = ["halo", "gears", "of", "war", "racing", "wheel", "red", "blue", "pad", "for", "the"]
 WORDS += ["console", "edition", "game"]
@@ -74,7 +74,7 @@ def one_by_one(checkpoint, max_tokens):
 
 def test_llama_equals_one_text_at_a_time(checkpoint, settings, tmp_path, capsys):
     output = tmp_path / "e.npy"
-    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, CPU)
+    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
     vectors = np.load(output)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, one_by_one(checkpoint, 12), atol=1e-5)
@@ -84,14 +84,14 @@ def test_llama_equals_one_text_at_a_time(checkpoint, settings, tmp_path, capsys)
 
 def test_llama_in_bfloat16_is_near(checkpoint, settings, tmp_path):
     text_vectors.llama(
-        TITLES, DESCRIPTIONS, tmp_path / "e.npy", {**settings, "dtype": "bfloat16"}, CPU
+        TITLES, DESCRIPTIONS, tmp_path / "e.npy", {**settings, "dtype": "bfloat16"}, {}, CPU
     )
     vectors, expected = np.load(tmp_path / "e.npy"), one_by_one(checkpoint, 12)
     assert np.abs(vectors - expected).max() < 0.05 * np.abs(expected).max()
 
 
 def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(text_vectors, "MARK_SECONDS", -1)
+    monkeypatch.setattr(partial_array, "MARK_SECONDS", -1)
     encode, calls = text_vectors._encode, []
 
     def killed(model, tokens, device):
@@ -103,20 +103,29 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     monkeypatch.setattr(text_vectors, "_encode", killed)
     output = tmp_path / "e.npy"
     with pytest.raises(KeyboardInterrupt):
-        text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, CPU)
+        text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
     assert not output.exists()
-    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, CPU)
-    assert "continues after 1 batches" in capsys.readouterr().out
+    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    assert "resuming after 1 parts" in capsys.readouterr().out
     # Each text is encoded once, but for those of the batch that was cut off.
     assert sum(calls) - calls[1] == sum(map(bool, TITLES + DESCRIPTIONS))
     np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
 
-    # Other texts do not continue from it.
-    calls.clear()
-    with pytest.raises(KeyboardInterrupt):
-        text_vectors.llama(TITLES, DESCRIPTIONS, tmp_path / "f.npy", settings, CPU)
-    text_vectors.llama(TITLES[::-1], DESCRIPTIONS, tmp_path / "f.npy", settings, CPU)
-    assert "continues" not in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
+
+    # Other texts, another program or other weights do not go on from it.
+    weights = shutil.copytree(checkpoint, tmp_path / "model") / "model.safetensors"
+    changed = settings | {"model": str(tmp_path / "model")}
+    for titles, code, weight in ((TITLES[::-1], {}, 0), (TITLES, {"a": "b"}, 0), (TITLES, {}, 1)):
+        calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            text_vectors.llama(TITLES, DESCRIPTIONS, tmp_path / "f.npy", changed, {}, CPU)
+        if weight:
+            tensors = load_file(weights)
+            tensors["model.norm.weight"] += 1
+            save_file(tensors, weights, metadata={"format": "pt"})
+        text_vectors.llama(titles, DESCRIPTIONS, tmp_path / "f.npy", changed, code, CPU)
+        assert "resuming" not in capsys.readouterr().out
 
 
 def test_batches_hold_every_text_once_within_the_budget():
@@ -129,14 +138,14 @@ def test_batches_hold_every_text_once_within_the_budget():
 
 def test_models_that_cannot_be_used_are_named_with_a_remedy(settings, tmp_path, monkeypatch):
     def run(**changes):
-        text_vectors.llama(TITLES, DESCRIPTIONS, tmp_path / "e.npy", settings | changes, CPU)
+        text_vectors.llama(TITLES, DESCRIPTIONS, tmp_path / "e.npy", settings | changes, {}, CPU)
 
     with pytest.raises(ValueError, match=r"is no folder here, and text\.revision 'main' is no"):
         run(model="some/model", revision="main")
     with pytest.raises(FileNotFoundError, match=r"cannot be loaded.*\n.*safetensors"):
         run(model=str(tmp_path))
     with pytest.raises(ValueError, match="None of the 6 items"):
-        text_vectors.llama([""] * 6, [" "] * 6, tmp_path / "e.npy", settings, CPU)
+        text_vectors.llama([""] * 6, [" "] * 6, tmp_path / "e.npy", settings, {}, CPU)
     # Weights that only torch can unpickle are refused.
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     torch.save({}, tmp_path / "pytorch_model.bin")
@@ -198,7 +207,7 @@ def test_script_writes_vectors_in_the_order_of_the_items(tmp_path):
     table = pa.table({"title": TITLES, "description": DESCRIPTIONS})
     pq.write_table(table, tmp_path / "items.parquet")
     text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0, "characters": None}
-    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {"count": 0}, 1)
+    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {}, {"count": 0}, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), lsa(TITLES, DESCRIPTIONS, 4))
 
 
@@ -207,7 +216,7 @@ def test_long_texts_are_left_out_and_counted(tmp_path, capsys):
     pq.write_table(table, tmp_path / "items.parquet")
     most = max(map(len, TITLES))  # the longest title stays
     text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0, "characters": most}
-    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {"count": 0}, 1)
+    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {}, {"count": 0}, 1)
     said = capsys.readouterr().out
     assert f"1 of 6 descriptions have more than {most} characters: left out" in said
     assert "titles" not in said

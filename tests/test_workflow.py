@@ -155,6 +155,28 @@ def test_a_change_of_a_setting_reruns_its_stage(run: Path, overlay: dict, expect
     assert planned(run, TARGET, "--configfile", "mine.yaml") == expected
 
 
+def test_another_model_in_the_same_folder_reruns_what_reads_it(fresh: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    (folder / "llama").mkdir()
+    weights = folder / "llama/model.safetensors"
+    weights.write_text("one")
+    model = {"model": "llama"}
+    sections = {
+        "text": {"method": "llama", **model},
+        "teacher": {"kind": "pretrained"},
+        "adaptation": model,
+    }
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"presets": {"demo": sections}}))
+    asked = "results/demo/teacher/model/model.safetensors", "--configfile", "mine.yaml"
+    status, said = snakemake(folder, "--cores", "2", *asked)
+    assert status == 0, said
+    weights.touch()
+    assert planned(folder, *asked) == {}
+    weights.write_text("two")
+    readers = {"check_language_model", "embed_items", "train_teacher"}
+    assert readers < planned(folder, *asked).keys()
+
+
 def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(fresh, tmp_path / "run"))
     raw = folder / "resources/raw/amazon2018"
@@ -322,9 +344,11 @@ def test_a_slip_is_refused_with_the_nearest_name(
 def rules() -> dict[str, dict[str, set[str]]]:
     """{rule: {section: names}} as the rule files declare them."""
     found: dict[str, dict[str, set[str]]] = {}
-    for path in (ROOT / "rules").glob("*.smk"):
+    for path in sorted((ROOT / "rules").glob("*.smk")):
         for line in path.read_text().splitlines():
-            if match := re.match(r"rule (\w+):", line):
+            if line.startswith("use rule"):
+                rule = {}  # another rule's script
+            elif match := re.match(r"rule (\w+):", line):
                 found[match[1]] = rule = {"input": set(), "output": set(), "params": set()}
             elif match := re.match(r"    (\w+):", line):
                 section = match[1]
@@ -339,7 +363,6 @@ BY_FUNCTION = {
     "generate_candidates": {"model", "config"},
     "score_codewords": {"model", "config"},
     "train_teacher": {"catalogue", "templates", "user_texts", "users", "checked"},
-    "embed_items": {"checked"},
     "train_generator": {"prior", "teacher", "start"},
 }
 

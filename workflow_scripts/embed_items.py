@@ -5,13 +5,14 @@ import pyarrow.parquet as pq
 from lohrec import artefacts, devices, joblog, text_vectors
 
 
-def main(catalogue: str, embeddings: str, text: dict, cuda: dict, threads: int) -> None:
+def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, threads: int) -> None:
     """Write the vectors.
 
     Args:
         catalogue: items.parquet.
         embeddings: .npy to write, float32 (items, dimensions).
         text: the settings section `text`.
+        code: hashes of the program.
         cuda: GPUs to use; latent semantic analysis uses none.
         threads: of the CPU.
     """
@@ -27,7 +28,7 @@ def main(catalogue: str, embeddings: str, text: dict, cuda: dict, threads: int) 
         artefacts.write_npy(embeddings, vectors)
     else:
         device = devices.acquire(cuda, threads)
-        text_vectors.llama(titles, descriptions, embeddings, text, device)
+        text_vectors.llama(titles, descriptions, embeddings, text, code, device)
 
 
 if __name__ == "__main__":
@@ -36,6 +37,7 @@ if __name__ == "__main__":
             snakemake.input.catalogue,  # noqa: F821
             snakemake.output.embeddings,  # noqa: F821
             text=snakemake.params.text,  # noqa: F821
+            code=snakemake.params.code,  # noqa: F821
             cuda=snakemake.params.cuda,  # noqa: F821
             threads=snakemake.threads,  # noqa: F821
         )

@@ -20,7 +20,10 @@ def main(retriever, ranker, sequences, examples_path, ids, output, decoding, dev
     for split in ("dev", "test"):
         users = examples.load(sequences, examples_path, split)
         leaf, score = recommend(retriever, users, ids, tree, decoding, split, ranker)
-        tables.append(recommendations.from_leaves(split, users.user, leaf, score, tree))
+        excluded = None
+        if decoding["exclude_history"]:
+            excluded = users.histories(np.arange(len(users)))
+        tables.append(recommendations.from_leaves(split, users.user, leaf, score, tree, excluded))
     recommendations.write(output, tables)
 
 

@@ -19,7 +19,10 @@ def main(model, sequences, examples_path, ids, output, decoding, device) -> None
     for split in ("dev", "test"):
         users = examples.load(sequences, examples_path, split)
         leaf, score = recommend(model, users, ids, tree, decoding, split)
-        tables.append(recommendations.from_leaves(split, users.user, leaf, score, tree))
+        excluded = None
+        if decoding["exclude_history"]:
+            excluded = users.histories(np.arange(len(users)))
+        tables.append(recommendations.from_leaves(split, users.user, leaf, score, tree, excluded))
     recommendations.write(output, tables)
 
 

@@ -71,7 +71,10 @@ def main(
         if not constrained:
             share = invalid / (len(loaded) * decoding["beams"])
             print(f"{split}: {share:.2%} of the beams are no items, or in the history")
-        tables.append(recommendations.from_leaves(split, loaded.user, leaf, score, tree))
+        without = None
+        if decoding["exclude_history"]:
+            without = loaded.histories(np.arange(len(loaded)))
+        tables.append(recommendations.from_leaves(split, loaded.user, leaf, score, tree, without))
     recommendations.write(output, tables)
 
 

@@ -100,7 +100,7 @@ class _Part:
         self.path = path.with_name(path.name + ".part")
         self._about = path.with_name(path.name + ".part.json")
         self.validator = self.total = None
-        self.complete = False
+        self.complete = False  # all bytes are there
         if self.path.exists() and self._about.exists():
             about = artefacts.read_json(self._about)
             if about["url"] == url:
@@ -124,6 +124,7 @@ class _Part:
         self.path.unlink(missing_ok=True)
         self._about.unlink(missing_ok=True)
         self.validator = self.total = None
+        self.complete = False
 
     def kept(self) -> str:
         """What a later call can build on, as a sentence; empty if nothing."""

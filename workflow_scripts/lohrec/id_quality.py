@@ -2,6 +2,8 @@
 
 import numpy as np
 
+CHUNK = 8192  # vectors at a time
+
 
 def use_and_perplexity(ids: np.ndarray, codes: int) -> tuple[list[int], list[float]]:
     """Codewords in use, and the perplexity exp(entropy) of their distribution, by level.
@@ -54,6 +56,9 @@ def relative_error(vectors: np.ndarray, reconstruction: np.ndarray) -> float:
         vectors: float (items, dimensions).
         reconstruction: float (items, dimensions).
     """
-    error = np.square(vectors - reconstruction, dtype=np.float64).sum()
-    variance = np.square(vectors - vectors.mean(0), dtype=np.float64).sum()
+    mean, error, variance = vectors.mean(0), 0.0, 0.0
+    for low in range(0, len(vectors), CHUNK):
+        own, near = vectors[low : low + CHUNK], reconstruction[low : low + CHUNK]
+        error += np.square(own - near, dtype=np.float64).sum()
+        variance += np.square(own - mean, dtype=np.float64).sum()
     return float(error / variance) if variance > 0 else 0.0

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 _HEXADECIMAL = set("0123456789abcdef")
@@ -105,6 +106,11 @@ def fetch(name: str, revision: str | None, section: str) -> dict[str, Any]:
     if config.is_encoder_decoder:
         raise ValueError(f"{section}.model {name!r} is an encoder-decoder; name a causal decoder.")
     return {"folder": folder, "parameters": parameters, "config": config}
+
+
+def weights(name: str) -> list[np.ndarray]:
+    """The bytes of a folder's weight files, for a digest; none for a name, which a commit pins."""
+    return [np.memmap(path, np.uint8, "r") for path in sorted(Path(name).glob("*.safetensors"))]
 
 
 def _parameters(folder: Path) -> int:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from lohrec import artefacts
 from lohrec.interactions import Interactions, ItemText
 from lohrec.reviews import item_text
+from lohrec.sequences import SHORTEST
 
 LEVELS = 4
 CODES = 256
@@ -29,8 +30,8 @@ def read_inter(path: str | Path) -> Interactions:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no such JSON; a user's name is no number or the list is empty; an
-            item is no number.
+        ValueError: the file is no such JSON; a user's name is no number or the list has fewer than
+            3 items; an item is no number.
     """
     sequences = _read_object(path, "sequences of items by user")
     bad = [user for user in sequences if not re.fullmatch("[0-9]{1,18}", user)]
@@ -38,10 +39,16 @@ def read_inter(path: str | Path) -> Interactions:
         raise ValueError(
             f"{path}: users are whole numbers, unlike {_first(bad)}. Number them from 0."
         )
-    bad = [user for user, items in sequences.items() if not isinstance(items, list) or not items]
+    bad = [user for user, items in sequences.items() if not isinstance(items, list)]
     if bad:
         raise ValueError(
             f"{path}: users {_first(bad)} have no list of items. Remove them, or add their items."
+        )
+    bad = [user for user, items in sequences.items() if len(items) < SHORTEST]
+    if bad:
+        raise ValueError(
+            f"{path}: users {_first(bad)} have fewer than the {SHORTEST} items that leave-one-out "
+            "needs. Remove them, or add their items."
         )
     bad = [
         user

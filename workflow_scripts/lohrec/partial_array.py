@@ -11,6 +11,7 @@ import numpy as np
 from lohrec.artefacts import read_json, write_json
 from lohrec.joblog import progress
 
+MARK_SECONDS = 30  # between two marks of what is done
 Part = TypeVar("Part")
 
 
@@ -40,19 +41,20 @@ class PartialArray:
             self.done, self.seconds = 0, 0.0
             self.values = np.lib.format.open_memmap(self.partial, "w+", dtype, shape)
 
-    def remaining(self, parts: Sequence[Part], description: str, every: int = 50) -> Iterator[Part]:
-        """The parts that are not filled yet, in order; what is done is kept after each `every`.
+    def remaining(self, parts: Sequence[Part], description: str) -> Iterator[Part]:
+        """The parts that are not filled yet, in order; what is done is kept every half a minute.
 
         The caller fills `values` for a part before it asks for the next one.
         """
         before, began = self.seconds, time.monotonic()
-        left = parts[self.done :]
+        marked, left = began, parts[self.done :]
         for part in progress(left, description, len(parts), "batch", initial=self.done):
             yield part
             self.done += 1
-            if self.done % every == 0 or self.done == len(parts):
+            now = time.monotonic()
+            if now - marked > MARK_SECONDS or self.done == len(parts):
                 self.values.flush()
-                self.seconds = before + time.monotonic() - began
+                self.seconds, marked = before + now - began, now
                 marker = {"fingerprint": self.fingerprint, "done": self.done}
                 write_json(self.marker, marker | {"seconds": self.seconds})
 
@@ -60,4 +62,9 @@ class PartialArray:
         """Move the filled array to its place."""
         self.values.flush()
         os.replace(self.partial, self.path)
+        self.marker.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the array and its marker."""
+        self.partial.unlink()
         self.marker.unlink(missing_ok=True)

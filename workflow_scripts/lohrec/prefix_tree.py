@@ -141,13 +141,14 @@ class PrefixTree:
         """Leaves of which every item is given; where identifiers collide, one alone is not enough.
 
         Args:
-            items: int64 (rows, n), distinct in a row; -1 is padding.
+            items: int64 (rows, n); -1 is padding.
 
         Returns:
             int64 (rows, n), the leaf of each item, or -1 where the row lacks another of its items.
         """
         leaf = self.leaf_of_item[items.clamp(min=0)].masked_fill(items < 0, -1)
-        given = (leaf.unsqueeze(-1) == leaf.unsqueeze(-2)).sum(-1)
+        again = (items.unsqueeze(-1) == items.unsqueeze(-2)).tril(-1).any(-1)
+        given = ((leaf.unsqueeze(-1) == leaf.unsqueeze(-2)) & ~again.unsqueeze(-2)).sum(-1)
         return leaf.masked_fill(given < self.item_first.diff()[leaf], -1)
 
 

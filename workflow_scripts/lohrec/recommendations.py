@@ -11,7 +11,14 @@ from lohrec.artefacts import write_parquet
 from lohrec.prefix_tree import PrefixTree
 
 
-def from_leaves(split: str, user: np.ndarray, leaf: Tensor, score: Tensor, tree: PrefixTree):
+def from_leaves(
+    split: str,
+    user: np.ndarray,
+    leaf: Tensor,
+    score: Tensor,
+    tree: PrefixTree,
+    excluded: np.ndarray | None = None,
+) -> pa.Table:
     """The table of ranked identifiers; items that share an identifier share its rank.
 
     Args:
@@ -20,6 +27,8 @@ def from_leaves(split: str, user: np.ndarray, leaf: Tensor, score: Tensor, tree:
         leaf: int (users, ranks), leaves of the prefix tree from the best on; -1 where a list ends.
         score: float (users, ranks).
         tree: the prefix tree that numbers the leaves.
+        excluded: int (users, n), items that no list may hold; -1 is none. An identifier all of
+            whose items are excluded must not be among the leaves (`PrefixTree.used_up`).
 
     Returns:
         pyarrow.Table (split, user, rank, item, score), by user and rank.
@@ -32,6 +41,9 @@ def from_leaves(split: str, user: np.ndarray, leaf: Tensor, score: Tensor, tree:
     offset = torch.arange(len(row)) - (count.cumsum(0) - count)[row]
     item = tree.item.cpu()[low.flatten()[row] + offset]
     ranks = leaf.shape[1]
+    if excluded is not None:
+        allowed = ~(excluded[(row // ranks).numpy()] == item.numpy()[:, None]).any(1)
+        row, item = row[allowed], item[allowed]
     return _table(
         split,
         np.asarray(user)[(row // ranks).numpy()],

@@ -23,7 +23,7 @@ def leave_one_out(user: np.ndarray, history: int) -> pa.Table:
         target sequences[stop].
 
     Raises:
-        ValueError: users are out of order, or one has fewer than 3 items.
+        ValueError: users are out of order, one has fewer than 3 items, or none has more.
     """
     if (np.diff(user) < 0).any():
         raise ValueError("Interactions are not sorted by user. Make them with an ingest rule.")
@@ -33,6 +33,11 @@ def leave_one_out(user: np.ndarray, history: int) -> pa.Table:
         raise ValueError(
             f"{len(short)} users have fewer than {SHORTEST} items, which leave-one-out needs: user "
             f"{short[0]} has {length[short[0]]}. Remove them from the source."
+        )
+    if not (length > SHORTEST).any():
+        raise ValueError(
+            f"No user has more than {SHORTEST} items, so nothing is left to train on. Use a source "
+            "with longer sequences."
         )
     first = np.repeat(np.cumsum(length) - length, length)
     stop = np.arange(len(user))

@@ -75,26 +75,42 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
             for section in sections
         }
         _check_together(dataset, resolved[dataset], variants)
-        compared = row.get("variants", reported)
-        for name in compared:
-            other, variant = owner(dataset, name)
-            known(other, config["datasets"], f"datasets.{dataset}.variants")
-            source = ("source", "category")
-            if [row.get(key) for key in source] != [
-                config["datasets"][other].get(key) for key in source
-            ]:
-                raise ValueError(
-                    f"datasets.{dataset}.variants: {name} is of other data; only rows of "
-                    "one source and category can be compared."
-                )
-            known(variant, reported, f"datasets.{dataset}.variants")
-        known(row["reference"], dict.fromkeys(compared), f"datasets.{dataset}.reference")
         if row["source"] == "lcrec" and resolved[dataset]["evaluation"]["diversity"] == "latent":
             raise ValueError(
                 f"datasets.{dataset}: published semantic IDs come without an RQ-VAE; set "
                 "settings.evaluation.diversity to interactions, or to text if there is any."
             )
+    for dataset, row in config["datasets"].items():
+        compared = row.get("variants", reported)
+        for name in compared:
+            other, variant = owner(dataset, name)
+            known(other, config["datasets"], f"datasets.{dataset}.variants")
+            known(variant, reported, f"datasets.{dataset}.variants")
+            own, its = (
+                _measured_on(config["datasets"][one], resolved[one]) for one in (dataset, other)
+            )
+            if unlike := [what for what in own if own[what] != its.get(what)]:
+                raise ValueError(
+                    f"datasets.{dataset}.variants: {name} is measured on something else; "
+                    f"{dataset} and {other} must be alike in {', '.join(unlike)}."
+                )
+        known(row["reference"], dict.fromkeys(compared), f"datasets.{dataset}.reference")
     return resolved
+
+
+def _measured_on(row: dict, sections: dict[str, dict]) -> dict:
+    """What two rows must share for their figures to stand side by side."""
+    evaluation = sections["evaluation"]
+    vectors = {"text": ["text"], "latent": ["text", "rqvae"]}.get(evaluation["diversity"], [])
+    simulation = ["simulation"] if row["source"] == "simulated" else []
+    return {
+        "source": row["source"],
+        "category": row.get("category"),
+        "settings.ingest.core": sections["ingest"]["core"],
+        "settings.evaluation.cutoffs": evaluation["cutoffs"],
+        "settings.evaluation.diversity": evaluation["diversity"],
+        **{f"settings.{name}": sections[name] for name in [*simulation, *vectors]},
+    }
 
 
 def _check_together(dataset: str, sections: dict[str, dict], variants: dict) -> None:

@@ -13,6 +13,7 @@ from lohrec import (
     artefacts,
     devices,
     folds,
+    language_models,
     lessons,
     memory_plan,
     parallel,
@@ -64,6 +65,8 @@ def run(
         said = [str(vars(texts)), Path(inputs["templates"]).read_text(encoding="utf-8")]
         taught = lessons.TextLessons(train, ids, settings, texts, templates)
         adaptation.check_architecture(taught.network.to(device))
+        if settings["teacher"]["kind"] == "pretrained":
+            arrays += language_models.weights(settings["adaptation"]["model"])
     made_of = fingerprint([settings, fold, code, said], *arrays)
     planned = memory_plan.of_network(taught.network, taught.planned)
     print(memory_plan.text(planned))

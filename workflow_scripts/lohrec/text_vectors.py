@@ -1,10 +1,5 @@
 """One vector an item from its title and description (Section 4.2)."""
 
-import hashlib
-import json
-import os
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,11 +10,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from lohrec import language_models
-from lohrec.artefacts import read_json, whole, write_json
+from lohrec.artefacts import whole
+from lohrec.checkpoints import fingerprint
 from lohrec.joblog import progress
+from lohrec.partial_array import PartialArray
 
-# How often the language model's finished vectors are flushed and marked as done.
-MARK_SECONDS = 30
 # Texts tokenised, and items averaged, at a time.
 CHUNK = 4096
 
@@ -99,13 +94,14 @@ def llama(
     descriptions: Sequence[str],
     output: str | Path,
     settings: dict,
+    code: dict,
     device: torch.device,
 ) -> None:
     """Write the language model's vectors: masked means of the last hidden states.
 
     Title and description are encoded apart, each to at most `max_tokens`, and their means are
-    averaged; an empty text is left out of the average. What is finished lies in the folder
-    `<output>.partial` until all is: a run that was killed continues there.
+    averaged; an empty text is left out of the average. What is finished lies beside the output
+    until all is: a run that was killed continues there.
 
     Args:
         titles: one an item; may be empty.
@@ -114,6 +110,7 @@ def llama(
         settings: the section `text`: model (hub name or folder), revision (the commit, for a hub
             name), max_tokens, batch_tokens (tokens of a batch, padding included), dtype
             ("bfloat16" or "float32").
+        code: hashes of the program; what is unfinished does not outlive its change.
         device: where the model runs.
 
     Raises:
@@ -132,18 +129,13 @@ def llama(
     tokens = _tokenise(tokenizer, texts, min(settings["max_tokens"], limit))
     length = np.array([len(t) for t in tokens])
 
-    work = Path(f"{output}.partial")
-    key = _fingerprint(texts, settings)
-    means, done = _open_partial(work, key, (len(texts), model.config.hidden_size))
-    batches = list(token_batches(length, settings["batch_tokens"]))
-    bar = progress(batches[done:], "encode", total=len(batches), unit="batch", initial=done)
-    marked = time.monotonic()
-    for number, rows in enumerate(bar, done + 1):
+    shape = len(texts), model.config.hidden_size
+    made_of = fingerprint([settings, code, texts], *language_models.weights(settings["model"]))
+    # Beside the output under another name, because these are texts and not yet items.
+    encoded = PartialArray(Path(f"{output}.texts"), shape, np.float32, made_of)
+    means = encoded.values
+    for rows in encoded.remaining(list(token_batches(length, settings["batch_tokens"])), "encode"):
         means[rows] = _encode(model, [tokens[row] for row in rows], device)
-        if time.monotonic() - marked > MARK_SECONDS:
-            means.flush()
-            write_json(work / "progress.json", {"key": key, "batches": number})
-            marked = time.monotonic()
 
     count = (length[:items] > 0).astype(np.float32) + (length[items:] > 0)
     with whole(output) as temporary:
@@ -157,7 +149,7 @@ def llama(
         _say_empty(count == 0)
         fill_empty(vectors, count == 0)
         vectors.flush()
-    shutil.rmtree(work)
+    encoded.discard()
 
 
 def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
@@ -201,31 +193,6 @@ def _tokenise(tokenizer, texts: list[str], max_tokens: int) -> list[np.ndarray]:
         for row, ids in zip(rows, found["input_ids"], strict=True):
             tokens[row] = np.array(ids, dtype=np.int64)
     return tokens
-
-
-def _open_partial(work: Path, key: str, shape: tuple[int, int]) -> tuple[np.memmap, int]:
-    """The unfinished means and how many batches are in them; from scratch if of another run."""
-    marker, path = work / "progress.json", work / "means.npy"
-    mark = read_json(marker) if marker.is_file() else {}
-    if mark.get("key") == key and path.is_file():
-        print(f"continues after {mark['batches']} batches in {work}")
-        return np.lib.format.open_memmap(path, "r+"), mark["batches"]
-    marker.unlink(missing_ok=True)
-    work.mkdir(parents=True, exist_ok=True)
-    return np.lib.format.open_memmap(path, "w+", np.float32, shape), 0
-
-
-def _fingerprint(texts: list[str], settings: dict) -> str:
-    """What the means depend on: the texts, the settings and, of a folder, its files."""
-    names = ("model", "revision", "max_tokens", "batch_tokens", "dtype")
-    digest = hashlib.sha256(json.dumps([settings[name] for name in names]).encode())
-    for text in texts:
-        digest.update(text.encode() + b"\0")
-    folder = Path(settings["model"])
-    for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        status = os.stat(file)
-        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
-    return digest.hexdigest()
 
 
 def _say_empty(empty: np.ndarray) -> None:
