@@ -217,6 +217,12 @@ def teacher_settings(folds):
         names = ["teacher"]
         names += ["adaptation", "tasks"] if reads_words(wildcards.dataset) else []
         parts = sections(*names)(wildcards)
+        if parts["teacher"]["kind"] == "pretrained":
+            shape = ("hidden", "layers", "heads", "intermediate", "dropout")  # the model's own
+            parts["teacher"] = less(parts["teacher"], shape)
+            parts["adaptation"] = less(parts["adaptation"], ("vocabulary",))
+        elif "adaptation" in parts:
+            parts["adaptation"] = less(parts["adaptation"], ("model", "revision"))
         if folds:
             parts["sharding"] = section("sharding", without=("shards",))(wildcards)
         return parts

@@ -271,7 +271,26 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
             for u, a, b in zip(part.user, part.start, part.stop, strict=True)
         }
         assert not any(r["item"] in seen[r["user"]] for r in rows if r["split"] == name)
+    # Without constraint a list may be empty but for the last item of the history.
+    recommend_teacher.main(*common, model, table, decoding, False, *run[1:])
+    rows = pq.read_table(table).to_pylist()
+    for name in ("dev", "test"):
+        part = examples[name]
+        own = {
+            u: [r["item"] for r in rows if (r["split"], r["user"]) == (name, u)] for u in part.user
+        }
+        for user, start, stop in zip(part.user, part.start, part.stop, strict=True):
+            history = part.sequences[start:stop].tolist()
+            assert own[user] == history[-1:] or (own[user] and not set(own[user]) & set(history))
     assert not list((tmp_path / "teacher").glob(".*"))
+
+
+def test_a_shard_without_users_has_no_batches(data):
+    from lohrec import folds
+
+    examples, ids = data
+    _, none = folds.shard(examples["train"], 5000, 1, 10_000)
+    assert len(none) == 0 and questions.CodewordQuestions(none, ids).batches(4) == []
 
 
 def test_a_step_shared_by_processes_has_the_loss_of_the_whole(monkeypatch):

@@ -54,6 +54,16 @@ def next_items(model, tokens, length, beams, tree, excluded=None):
     return found.leaf, found.score
 
 
+def test_a_trained_teachers_logits_are_not_rounded_under_autocast(model):
+    state = torch.randn(2, 3, 32)
+    exact = model.get_output_embeddings()(state)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(teacher.logits_of(model, state), exact)
+        rounded = teacher.logits_of(model.train(), state)
+    model.eval()
+    assert rounded.dtype == torch.float32 and not torch.equal(rounded, exact)
+
+
 def test_unconstrained_equals_generate(model):
     ids = random_ids(50, 256)
     tokens, length = prompts_and_lengths(ids, histories(50, 12, 5))

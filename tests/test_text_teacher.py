@@ -64,8 +64,20 @@ def test_codewords_are_single_tokens_after_the_others(folder):
     assert len(after[words:].unique(dim=0)) == 1024
     tied = model.get_output_embeddings().weight is after
     assert tied == model.config.tie_word_embeddings
-    # A second time, nothing is added.
-    assert vocabulary.add_codewords(tokenizer, model, 0) == first and len(tokenizer) == words + 1024
+    # A second time, nothing is added, and what was learned stays.
+    assert vocabulary.add_codewords(tokenizer, model, 1) == first and len(tokenizer) == words + 1024
+    assert torch.equal(model.get_input_embeddings().weight, after)
+
+
+def test_a_tokenizer_without_codewords_is_refused():
+    tokenizer = vocabulary.train_tokenizer(["red lamp"], 300)
+    with pytest.raises(ValueError, match="out of order, or not at all"):
+        vocabulary.first_codeword(tokenizer)
+
+
+def test_a_mixture_without_samples_is_refused():
+    with pytest.raises(ValueError, match="Give `sequential` a share above 0"):
+        taught(None, mixture={"sequential": 0.0})
 
 
 def test_spare_rows_of_a_padded_embedding_are_used(untied):

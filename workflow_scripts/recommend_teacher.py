@@ -46,10 +46,12 @@ def main(
         leaf = torch.full((len(loaded), top), -1)
         score = torch.full((len(loaded), top), -torch.inf)
         batches = asking.batches(decoding["batch_size"])
+        histories = loaded.histories(np.arange(len(loaded)))
+        without = histories.copy() if decoding["exclude_history"] else None
         invalid = 0
         for part in joblog.progress(batches, f"recommending ({split})", unit="batch"):
             asked = asking.ask(part, answered=False).to(device)
-            history = torch.from_numpy(loaded.histories(asked.example)).long().to(device)
+            history = torch.from_numpy(histories[asked.example]).long().to(device)
             excluded = tree.used_up(history) if decoding["exclude_history"] else None
             width = decoding["beams"], asking.first
             if constrained:
@@ -65,15 +67,14 @@ def main(
                 none = leaves[:, 0] < 0
                 last = torch.from_numpy(loaded.length[asked.example] - 1).to(device)
                 leaves[none, 0] = tree.leaf_of_item[history.gather(1, last[:, None])[none, 0]]
+                if without is not None:
+                    without[asked.example[none.cpu().numpy()]] = -1
             width = min(top, leaves.shape[1])
             leaf[asked.example, :width] = leaves[:, :width].cpu()
             score[asked.example, :width] = scores[:, :width].cpu()
         if not constrained:
             share = invalid / (len(loaded) * decoding["beams"])
             print(f"{split}: {share:.2%} of the beams are no items, or in the history")
-        without = None
-        if decoding["exclude_history"]:
-            without = loaded.histories(np.arange(len(loaded)))
         tables.append(recommendations.from_leaves(split, loaded.user, leaf, score, tree, without))
     recommendations.write(output, tables)
 

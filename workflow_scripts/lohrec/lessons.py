@@ -112,6 +112,11 @@ class TextLessons:
         self.tokenizer, self.ids, self.templates = self.adapted.tokenizer, ids, templates
         self.tasks = tasks.Tasks(examples, ids, texts, templates, settings["tasks"]["characters"])
         first = self._draw(0)
+        if not first:
+            raise ValueError(
+                f"tasks.mixture ({self.mixture}) asks for no sample of this set: the teacher "
+                "has nothing to learn. Give `sequential` a share above 0."
+            )
         self.steps = -(-len(first) // self.settings["batch_size"])
         counts = {task: sum(name == task for name, _ in first) for task in sorted(self.mixture)}
         self.what = "samples an epoch: " + ", ".join(f"{k} {v:,}" for k, v in counts.items())
@@ -196,7 +201,7 @@ def answer_loss(model: PreTrainedModel, asked: questions.Asked) -> Tensor:
     less, but unconstrained decoding would then choose among tokens that were never compared.
     """
     logits = teacher.answer_logits(model, asked)
-    return F.cross_entropy(logits.float().flatten(0, 1), asked.answer.flatten())
+    return F.cross_entropy(logits.flatten(0, 1), asked.answer.flatten())
 
 
 def add_dropout(model: PreTrainedModel, share: float) -> list:

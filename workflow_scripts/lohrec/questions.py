@@ -75,7 +75,7 @@ class TextQuestions:
     def batches(self, size: int) -> list[np.ndarray]:
         """Examples in batches of like length."""
         order = np.argsort(self.examples.length, kind="stable")
-        return np.split(order, range(size, len(order), size))
+        return [order[low : low + size] for low in range(0, len(order), size)]
 
     def ask(self, part: np.ndarray, answered: bool) -> Asked:
         """Prompts of the examples `part`; with `answered` the true targets stand after them."""

@@ -67,7 +67,7 @@ def write(path: str | Path, tables: list[pa.Table]) -> None:
 def _table(split, user, rank, item, score) -> pa.Table:
     return pa.table(
         {
-            "split": pa.array([split] * len(user)).dictionary_encode(),
+            "split": pa.array([split] * len(user), pa.string()).dictionary_encode(),
             "user": np.asarray(user, dtype=np.int32),
             "rank": np.asarray(rank, dtype=np.int16),
             "item": np.asarray(item, dtype=np.int32),

@@ -367,13 +367,6 @@ class T5(nn.Module):
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
-    def to_transformers(self) -> dict[str, Tensor]:
-        """The weights under the names of T5ForConditionalGeneration."""
-        weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
-        for name in ("encoder.embed_tokens", "decoder.embed_tokens", "lm_head"):
-            weights[f"{name}.weight"] = weights["shared.weight"]
-        return weights
-
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; transformers reads the folder as it is."""
         folder = Path(folder)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from lohrec.devices import exact_products
 from lohrec.examples import Examples
 from lohrec.vocabulary import CODES, LEVELS, PAD
 
@@ -53,6 +55,21 @@ def build(settings: dict, tokenizer=None) -> LlamaForCausalLM:
 def head(model: PreTrainedModel) -> torch.nn.Module:
     """The layer from hidden states to logits over the vocabulary."""
     return model.get_output_embeddings()
+
+
+def logits_of(model: PreTrainedModel, state: Tensor) -> Tensor:
+    """Logits over the vocabulary, float32 (..., vocabulary), from last hidden states.
+
+    A trained teacher's are exact also under autocast: bfloat16 would round them by about the
+    differences between candidates, whose order is what ranking teaches.
+    """
+    layer = head(model)
+    # While LoRA learns, the layer adds to its weights what it has learned of the codewords.
+    if model.training or type(layer) is not torch.nn.Linear:
+        return layer(state).float()
+    bias = None if layer.bias is None else layer.bias.float()
+    with torch.autocast(state.device.type, enabled=False), exact_products():
+        return F.linear(state.float(), layer.weight.float(), bias)
 
 
 def save(
@@ -138,6 +155,8 @@ class Windows:
         """
         order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
         order = order[np.argsort(self.length[order], kind="stable")]
+        if not len(order):
+            return []
         count = np.bincount(self.row, minlength=len(self))[order]
         # Cut by examples, not windows, so that those of short users weigh no more than others.
         number = (np.cumsum(count) - 1) // examples
@@ -169,11 +188,11 @@ def answer_logits(model: PreTrainedModel, asked) -> Tensor:
         asked: `questions.Asked` with the answers after the prompts, on the model's device.
 
     Returns:
-        (n, levels, vocabulary).
+        float32 (n, levels, vocabulary).
     """
     state = model.base_model(input_ids=asked.tokens, use_cache=False).last_hidden_state
     position = asked.length[:, None] - 1 + torch.arange(LEVELS, device=asked.length.device)
-    return head(model)(state[asked.row[:, None], position])
+    return logits_of(model, state[asked.row[:, None], position])
 
 
 def probabilities(logits: Tensor, codewords: str, temperature: float, first: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from lohrec.prefix_tree import PrefixTree, normalised_over_children
 from lohrec.questions import Asked
-from lohrec.teacher import CODES, LEVELS, head
+from lohrec.teacher import CODES, LEVELS, logits_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def beam_search(
     node = torch.zeros(examples, 1, dtype=torch.long, device=device)
     lineage = torch.empty(examples, 1, 0, dtype=torch.bool, device=device)
     for level in range(LEVELS):
-        log_p = head(model)(state).float().log_softmax(-1)  # (examples, beams, vocabulary)
+        log_p = logits_of(model, state).log_softmax(-1)  # (examples, beams, vocabulary)
         width = beams
         if tree is not None:
             log_p = log_p[..., first + level * CODES :][..., :CODES]

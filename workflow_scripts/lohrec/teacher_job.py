@@ -64,13 +64,14 @@ def run(
         templates = tasks.read_templates(inputs["templates"])
         said = [str(vars(texts)), Path(inputs["templates"]).read_text(encoding="utf-8")]
         taught = lessons.TextLessons(train, ids, settings, texts, templates)
-        adaptation.check_architecture(taught.network.to(device))
         if settings["teacher"]["kind"] == "pretrained":
             arrays += language_models.weights(settings["adaptation"]["model"])
     made_of = fingerprint([settings, fold, code, said], *arrays)
     planned = memory_plan.of_network(taught.network, taught.planned)
     print(memory_plan.text(planned))
     memory_plan.require(planned, device)
+    if settings["teacher"]["kind"] != "scratch":
+        adaptation.check_architecture(taught.network.to(device))
     history = Path(outputs["history"])
     checkpoint = history.with_name(".train_teacher.pt")
     trained, table = teacher_training.train(

@@ -38,8 +38,9 @@ def token_table(ids: np.ndarray) -> np.ndarray:
 def add_codewords(tokenizer, model, seed: int) -> int:
     """Add the codewords to a tokenizer and their rows to embedding and head; return the first.
 
-    A new row is drawn around the mean of the old ones, dimension by dimension with their standard
-    deviation: near enough to be read at once, and no two alike.
+    Codewords that the tokenizer knows, because a teacher of this workflow is taught on, keep their
+    rows. A new row is drawn around the mean of the old ones, dimension by dimension with their
+    standard deviation: near enough to be read at once, and no two alike.
 
     Raises:
         ValueError: the tokenizer knows some of the codewords already, out of order.
@@ -47,8 +48,10 @@ def add_codewords(tokenizer, model, seed: int) -> int:
     from tokenizers import AddedToken
 
     words = [AddedToken(word, normalized=False, special=False) for word in CODEWORDS]
-    tokenizer.add_tokens(words)
+    added = tokenizer.add_tokens(words)
     first = first_codeword(tokenizer)
+    if not added:
+        return first
     before = model.get_input_embeddings().weight.shape[0]
     rows = max(before, first + len(CODEWORDS))
     model.resize_token_embeddings(rows, mean_resizing=False)
@@ -72,7 +75,7 @@ def first_codeword(tokenizer) -> int:
         ValueError: they do not, or are no single tokens.
     """
     found = tokenizer.convert_tokens_to_ids(CODEWORDS)
-    if found != list(range(found[0], found[0] + len(CODEWORDS))):
+    if found[0] is None or found != list(range(found[0], found[0] + len(CODEWORDS))):
         raise ValueError(
             "The tokenizer holds the codewords <a_0> .. <d_255> out of order, or not at all. Name "
             "a checkpoint without them, or one that this workflow wrote."
