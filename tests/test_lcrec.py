@@ -35,6 +35,7 @@ def test_sequences_are_read_by_number_and_keep_their_order(tmp_path):
         ({}, "no JSON object"),
         ({"ann": [1, 2, 3]}, "users are whole numbers, unlike ann"),
         ({"700": [1, 2], "9": [1, 2, 3]}, "users 700 have fewer than the 3 items"),
+        ({"0": []}, "users 0 have fewer than the 3 items"),
         ({"0": 5}, "users 0 have no list"),
         ({"0": [1, 2, "x"]}, "items are whole numbers from 0, unlike some of users 0"),
         ({"0": [1, 3, -2]}, "items are whole numbers"),

@@ -1,3 +1,6 @@
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 
 from lohrec import partial_array
@@ -5,7 +8,10 @@ from lohrec.partial_array import PartialArray
 
 
 def test_a_partial_array_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(partial_array, "MARK_SECONDS", -1)
+    # A clock that goes on by a second a part: every second part is marked.
+    monkeypatch.setattr(partial_array, "MARK_SECONDS", 1)
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    monkeypatch.setattr(partial_array, "time", clock)
     path = tmp_path / "values.npy"
     parts = np.array_split(np.arange(10), 5)
 
@@ -24,6 +30,6 @@ def test_a_partial_array_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     assert fill(None, "b") == list(range(10))  # other inputs: from the beginning
     path.unlink()
     assert fill(3, "a") == list(range(6))
-    assert fill(None, "a") == list(range(6, 10))  # what was marked as done stays
+    assert fill(None, "a") == list(range(4, 10))  # what was marked as done stays
     assert np.load(path).tolist() == list(range(1, 11))
     assert [p.name for p in tmp_path.iterdir()] == ["values.npy"]

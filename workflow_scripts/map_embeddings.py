@@ -23,10 +23,10 @@ def main(
 ) -> None:
     """Write embeddings.json and embeddings.png.
 
-    UMAP reduces each model's to two
-    dimensions; a map is then scaled, and turned to lie on the teacher's as well as it can
-    (Procrustes), for UMAP leaves both to chance. Maps of models of different widths cannot be
-    compared point by point, so the figures are shares of neighbours in the full spaces.
+    UMAP reduces each model's embeddings to two dimensions; a map is then scaled, and turned to lie
+    on the teacher's as well as it can (Procrustes), for UMAP leaves both to chance. Maps of models
+    of different widths cannot be compared point by point, so the figures are shares of neighbours
+    in the full spaces.
 
     Args:
         students: {variant: model.safetensors}.
