@@ -187,7 +187,9 @@ def model_folder(section):
         }
         if not used[section]:
             return []
-        return sorted(str(path) for path in Path(parts[section]["model"]).glob("*") if path.is_file())
+        return sorted(
+            str(path) for path in Path(parts[section]["model"]).glob("*") if path.is_file()
+        )
 
     return files
 
