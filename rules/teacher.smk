@@ -127,7 +127,7 @@ rule score_codewords:
         "logs/{dataset}/score_codewords/{shard}.log",
     benchmark:
         "benchmarks/{dataset}/score_codewords/{shard}.tsv"
-    priority: 1
+    priority: 2  # before the candidates: all rows that distill wait for it
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("score_codewords")
@@ -150,7 +150,7 @@ rule gather_probabilities:
         probabilities="results/{dataset}/teacher/probabilities.npy",
     log:
         "logs/{dataset}/gather_probabilities.log",
-    priority: 1
+    priority: 2  # before the candidates: all rows that distill wait for it
     conda:
         "../envs/lohrec.yaml"
     params:
