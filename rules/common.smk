@@ -391,7 +391,13 @@ def first_model(file):
 
 def widths(wildcards):
     """Beam widths that are compared."""
-    return SETTINGS[wildcards.dataset]["analysis"]["beams"]
+    beams = SETTINGS[wildcards.dataset]["analysis"]["beams"]
+    if (narrow := min(beams)) < (most := largest_cutoff(wildcards)):
+        raise WorkflowError(
+            f"{wildcards.dataset}: analysis.beams ({narrow}) is below evaluation.cutoffs ({most}): so "
+            "narrow a beam finds no list to measure."
+        )
+    return beams
 
 
 def largest_cutoff(wildcards):

@@ -90,10 +90,6 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (
-            {"datasets": {"demo": {"settings": {"analysis": {"beams": [5, 20]}}}}},
-            ["analysis.beams (5)", "evaluation.cutoffs (10)"],
-        ),
         ({"datasets": {"demo": {"preset": "laptob"}}}, ["'laptob'", "Did you mean laptop?"]),
         ({"datasets": {"demo": {"variants": ["tigger"]}}}, ["'tigger'", "Did you mean tiger?"]),
         ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),

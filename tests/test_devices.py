@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -53,3 +54,31 @@ def test_freed_memory_serves_the_next_tensors():
         for how in ("keep", "default")
     ]
     assert faults[0] < 0.5 * faults[1]
+
+
+@pytest.fixture
+def two_gpus(monkeypatch, tmp_path):
+    """A machine with two GPUs, as torch describes them."""
+    gpus = [SimpleNamespace(name=f"GPU{i}", total_memory=80e9, uuid=f"id{i}") for i in range(2)]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", gpus.__getitem__)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+    monkeypatch.setattr(devices.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(devices, "_taken", [])
+    return gpus
+
+
+def test_jobs_side_by_side_get_gpus_of_their_own(two_gpus, capsys):
+    one = {"count": 1, "memory_gb": 24}
+    first, second, third = (devices.acquire(one, torch.get_num_threads()) for _ in range(3))
+    assert [first.index, second.index, third.index] == [0, 1, 0]
+    assert "GPU 0 is shared" in capsys.readouterr().out
+    devices._taken.pop(0).close()  # as when the first job ends
+    assert devices.acquire(one, torch.get_num_threads()).index == 0
+
+
+def test_a_gpu_that_is_too_small_is_named(two_gpus):
+    two_gpus[0].total_memory = 16e9
+    with pytest.raises(RuntimeError, match=r"GPU 0 \(GPU0\) has 16 GB.* ask for 24 GB"):
+        devices.acquire({"count": 1, "memory_gb": 24}, torch.get_num_threads())

@@ -281,6 +281,19 @@ def test_diversity_on_the_models_own_vectors_needs_a_model(fresh: Path, tmp_path
     assert status and "popularity has no model that embeds items" in said
 
 
+def test_lists_longer_than_a_compared_beam_stop_that_comparison_alone(
+    fresh: Path, tmp_path: Path
+) -> None:
+    longer = tmp_path / "longer.yaml"
+    row = {"settings": {"evaluation": {"cutoffs": [5, 20]}}}
+    longer.write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    overlay = "--configfile", str(longer)
+    assert planned(fresh, "results/demo/tiger/metrics.json", *overlay)
+    target = "results/demo/analysis/beam_widths.md"
+    status, said = snakemake(fresh, "-n", "--cores", "2", target, *overlay)
+    assert status and "analysis.beams (10) is below evaluation.cutoffs (20)" in said
+
+
 def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
     target = "results/instruments_lcrec/tiger/metrics.json"
     status, said = snakemake(fresh, "-n", "--cores", "1", target)

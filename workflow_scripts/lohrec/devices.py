@@ -1,18 +1,29 @@
 """The device a job runs on: what its rule declared, or a clear error."""
 
 import ctypes
+import fcntl
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+# Locks of the GPUs that this process has taken; they end with it.
+_taken: list = []
 
 
 def acquire(cuda: dict, threads: int) -> torch.device:
     """Return the device that the settings ask for and say what it is.
 
+    Of several GPUs it is one that no other job of this user has taken, so that jobs side by side,
+    and the processes of one job, do not share one.
+
     Args:
-        cuda: {"count": GPUs wanted, "memory_gb": memory wanted on each}; count 0 asks for the CPU.
+        cuda: {"count": GPUs wanted, "memory_gb": memory wanted on each}; count 0 asks for the CPU,
+            more than one for as many processes, each of which gets its own (`parallel.launch`).
         threads: CPU threads for torch.
 
     Raises:
@@ -30,19 +41,37 @@ def acquire(cuda: dict, threads: int) -> torch.device:
             f"{found} (torch {torch.__version__}, built for CUDA {torch.version.cuda}). Run it on "
             "a GPU machine (see profiles/slurm), or choose a dataset row with the laptop preset."
         )
-    for index in range(cuda["count"]):
-        device = torch.cuda.get_device_properties(index)
-        size = device.total_memory / 1e9
-        if size < cuda["memory_gb"]:
-            raise RuntimeError(
-                f"GPU {index} ({device.name}) has {size:.0f} GB; this step's settings ask for "
-                f"{cuda['memory_gb']} GB. Lower cuda.*.memory_gb together with the batch size, "
-                "or use a larger GPU."
-            )
-        print(f"device: GPU {index} {device.name}, {size:.0f} GB")
+    index = _take(found)
+    gpu = torch.cuda.get_device_properties(index)
+    size = gpu.total_memory / 1e9
+    if size < cuda["memory_gb"]:
+        raise RuntimeError(
+            f"GPU {index} ({gpu.name}) has {size:.0f} GB; this step's settings ask for "
+            f"{cuda['memory_gb']} GB. Lower cuda.*.memory_gb together with the batch size, "
+            "or use a larger GPU."
+        )
+    print(f"device: GPU {index} {gpu.name}, {size:.0f} GB")
+    torch.cuda.set_device(index)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
-    return torch.device("cuda", 0)
+    return torch.device("cuda", index)
+
+
+def _take(gpus: int) -> int:
+    """The number of a free GPU, which is this process's from now on."""
+    for index in range(gpus):
+        name = f"lohrec-{os.getuid()}-{torch.cuda.get_device_properties(index).uuid}.lock"
+        lock = open(Path(tempfile.gettempdir()) / name, "w")  # noqa: SIM115
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _taken.append(lock)
+        return index
+    shared = int(os.environ.get("LOCAL_RANK", 0)) % gpus
+    print(f"Every GPU is taken by another job; GPU {shared} is shared with it.")
+    return shared
 
 
 @contextmanager

@@ -28,13 +28,9 @@ def add_up(tensors: Iterable[Tensor]) -> None:
 
 
 def join(device: torch.device) -> torch.device:
-    """Join the processes that torchrun started; the device of this one."""
-    if "LOCAL_RANK" not in os.environ:
-        return device
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    """Join the processes that torchrun started, with this one's device, which is returned."""
+    if "LOCAL_RANK" in os.environ:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return device
 
 

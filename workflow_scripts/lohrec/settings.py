@@ -135,11 +135,6 @@ def _check_together(dataset: str, sections: dict[str, dict], variants: dict) -> 
             f"datasets.{dataset}: decoding.beams ({beams}) is below decoding.top ({top}): a beam "
             "search finds no more items than it has beams."
         )
-    if (narrow := min(sections["analysis"]["beams"])) < most:
-        raise ValueError(
-            f"datasets.{dataset}: analysis.beams ({narrow}) is below evaluation.cutoffs ({most}): "
-            "so narrow a beam finds no list to measure."
-        )
     if sections["text"]["method"] == "llama" and not sections["text"]["model"]:
         raise ValueError(
             f"datasets.{dataset}: text.method is llama, but text.model names no model; give a "
