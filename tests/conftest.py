@@ -1,5 +1,6 @@
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,15 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder with public review data, or a skip that says how to name it."""
-    folder = Path(os.environ.get("LOHREC_DATA", ROOT / "resources/raw"))
-    if not (folder / "amazon2018").is_dir():
-        pytest.skip(f"no review data in {folder}; set LOHREC_DATA to a folder with amazon2018/")
-    return folder
+def real_data() -> Callable[[str], Path]:
+    """The path of a public file by its name, or a skip that says what is missing."""
+
+    def find(name: str) -> Path:
+        if "LOHREC_DATA" not in os.environ:
+            pytest.skip(f"set LOHREC_DATA to a folder with {name}")
+        path = Path(os.environ["LOHREC_DATA"], name)
+        if not path.exists():
+            pytest.skip(f"there is no {path}")
+        return path
+
+    return find

@@ -47,7 +47,7 @@ def test_imported_identifiers_keep_their_collisions(tmp_path):
 
 def test_published_identifiers_of_games(real_data):
     names = [str(item) for item in range(16859)]
-    ids = lcrec.read_index(real_data / "lcrec" / "Games.index.json", names)
+    ids = lcrec.read_index(real_data("lcrec/Games.index.json"), names)
     quality = identifier_quality(ids)
     assert quality["distinct"] == 16717
     assert quality["levels"][3]["nodes"] == quality["distinct"]

@@ -181,16 +181,16 @@ def test_failing_ingest_leaves_nothing(tmp_path, rows, described):
 
 
 def test_published_gift_cards(real_data, tmp_path):
-    raw = real_data / "amazon2018"
-    outputs = ingest(raw / "Gift_Cards_5.json.gz", raw / "meta_Gift_Cards.json.gz", tmp_path)
+    reviews = real_data("amazon2018/Gift_Cards_5.json.gz")
+    outputs = ingest(reviews, real_data("amazon2018/meta_Gift_Cards.json.gz"), tmp_path)
     report = artefacts.read_json(outputs["report"])
     assert report["lines"] == 2972
     assert report["kept"] == {"users": 453, "items": 147, "interactions": 2941}
 
 
 def test_published_games_are_table_3(real_data, tmp_path):
-    raw = real_data / "amazon2018"
-    outputs = ingest(raw / "Video_Games_5.json.gz", raw / "meta_Video_Games.json.gz", tmp_path)
+    reviews = real_data("amazon2018/Video_Games_5.json.gz")
+    outputs = ingest(reviews, real_data("amazon2018/meta_Video_Games.json.gz"), tmp_path)
     table = artefacts.read_json(outputs["statistics"])
     assert (table["users"], table["items"], table["interactions"]) == (50_546, 16_859, 452_989)
     assert round(table["average_length"], 2) == 8.96

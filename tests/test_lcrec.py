@@ -145,23 +145,23 @@ def test_texts_of_another_set_are_refused(tmp_path):
     ],
 )
 def test_published_sets(real_data, tmp_path, name, counts, distinct):
-    folder = real_data / "lcrec"
-    outputs = ingest(tmp_path, folder / f"{name}.inter.json")
+    index = real_data(f"lcrec/{name}.index.json")
+    outputs = ingest(tmp_path, real_data(f"lcrec/{name}.inter.json"))
     table = artefacts.read_json(outputs["statistics"])
     assert (table["users"], table["items"], table["interactions"]) == counts
     items = pq.read_table(outputs["catalogue"])["asin"].to_pylist()
-    ids = read_index(folder / f"{name}.index.json", items)
+    ids = read_index(index, items)
     assert len(np.unique(ids, axis=0)) == distinct
     write_index(tmp_path / "index.json", ids, items)
-    published = artefacts.read_json(folder / f"{name}.index.json")
+    published = artefacts.read_json(index)
     assert artefacts.read_json(tmp_path / "index.json") == published
 
 
 def test_published_games_are_the_sequences_of_the_raw_layout(real_data):
     """The two copies of the Games set agree in the popularity of the items along sequences."""
-    raw, _ = read_reviews(real_data / "amazon2018" / "Video_Games_5.json.gz")
+    raw, _ = read_reviews(real_data("amazon2018/Video_Games_5.json.gz"))
     raw = renumber(core(drop_repeats(raw), 5)[0])
-    published = read_inter(real_data / "lcrec" / "Games.inter.json")
+    published = read_inter(real_data("lcrec/Games.inter.json"))
     assert signature(raw) == signature(published)
 
 

@@ -94,7 +94,7 @@ def test_script_recommends_to_every_user_and_can_be_evaluated(dataset, tmp_path,
 
 
 def test_instruments_figures_of_an_independent_trial(real_data):
-    published = json.loads((real_data / "lcrec" / "Instruments.inter.json").read_text())
+    published = json.loads(real_data("lcrec/Instruments.inter.json").read_text())
     sequences = [np.array(items) for _, items in sorted(published.items(), key=lambda i: int(i[0]))]
     length = np.array([len(items) for items in sequences])
     stop = np.cumsum(length)

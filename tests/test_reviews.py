@@ -201,7 +201,7 @@ def test_item_text_takes_strings_and_lists():
 
 
 def test_published_metadata_has_no_markup_left(real_data):
-    path = real_data / "amazon2018" / "meta_Gift_Cards.json.gz"
+    path = real_data("amazon2018/meta_Gift_Cards.json.gz")
     with gzip.open(path) as file:
         asins = [orjson.loads(line)["asin"] for line in file]
     texts, report = read_metadata(path, asins)

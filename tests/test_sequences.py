@@ -57,7 +57,7 @@ def test_unusable_users_are_named(user, message):
 
 
 def test_published_instruments(real_data):
-    kept = read_inter(real_data / "lcrec" / "Instruments.inter.json")
+    kept = read_inter(real_data("lcrec/Instruments.inter.json"))
     table = leave_one_out(kept.user, 20)
     counts = {row["values"]: row["counts"] for row in pc.value_counts(table["split"]).to_pylist()}
     assert counts == {"train": 131_837, "dev": 24_772, "test": 24_772}
