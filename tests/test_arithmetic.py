@@ -21,15 +21,17 @@ CONFIG = {
 }
 
 
+@pytest.mark.parametrize("codewords", ["level", "all"])
 @pytest.mark.parametrize("beams", [1, 7])
-def test_decoding_counts_what_torch_counts(beams):
+def test_decoding_counts_what_torch_counts(beams, codewords):
+    config = CONFIG | {"codewords": codewords}
     ids = torch.cartesian_prod(*[torch.arange(0, 256, 37)] * LEVELS)
-    model, tree = T5(CONFIG).eval(), PrefixTree.from_ids(ids.numpy())
+    model, tree = T5(config).eval(), PrefixTree.from_ids(ids.numpy())
     history = tokens(ids[:5]).reshape(1, -1)
     with FlopCounterMode(display=False) as counted:
         beam_search(model, history, tree, beams, beams, padded=False)
     queries = [1, *(beams,) * (LEVELS - 1)]
-    ours = arithmetic.encoding(CONFIG, 20) + arithmetic.decoding(CONFIG, queries, 20)
+    ours = arithmetic.encoding(config, 20) + arithmetic.decoding(config, queries, 20)
     assert ours == counted.get_total_flops()
 
 

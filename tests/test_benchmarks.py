@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import benchmark_cuda
+import benchmark_decoding
 import benchmark_training
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import torch
 from conftest import ROOT
 from transformers import LlamaForCausalLM
 
-from lohrec import benchmarking
+from lohrec import artefacts, benchmarking
 from lohrec.generator_training import objective
+from lohrec.sequences import leave_one_out
 from lohrec.t5 import CODES, LEVELS, T5, tokens
 from lohrec.training_data import Batch
 
@@ -69,6 +71,24 @@ def test_the_naive_step_of_the_benchmark_has_our_loss():
     ours = objective(model, batch, settings)["loss"]
     naive = benchmark_training.naive_dwr(model, settings, batch)
     torch.testing.assert_close(ours, naive, rtol=1e-5, atol=1e-5)
+
+
+def test_steps_and_lists_are_measured(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"sequences": rng.integers(0, 50, 240), "ids": rng.integers(0, CODES, (50, LEVELS))}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array.astype(np.int32))
+    artefacts.write_parquet(tmp_path / "examples", leave_one_out(np.repeat(np.arange(30), 8), 20))
+    given = [str(tmp_path / name) for name in ("sequences.npy", "examples", "ids.npy", "out.json")]
+    generator = CONFIG | {"codewords": "all", "smoothing": 0.1, "mixture": 0.0}
+    generator |= {"margin": 0.1, "reduction": "mean", "ranked_target": True}
+    benchmark_training.main(*given, generator, {"batch_size": 8, "batches": 1, "rounds": 1})
+    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["dwr step"]["floor_share"] > 0
+    sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
+    benchmark_decoding.main(*given, generator, sizes)
+    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["beam 20"]["same_lists"] == 1
 
 
 def test_the_gpu_script_needs_no_workflow(tmp_path):

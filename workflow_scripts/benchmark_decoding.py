@@ -82,7 +82,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
-        benchmarking.write(output, rows, users=users, items=len(ids))
+    benchmarking.write(output, rows, users=users, items=len(ids))
 
 
 def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:

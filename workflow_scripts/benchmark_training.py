@@ -8,8 +8,9 @@ import torch
 from lohrec import arithmetic, benchmarking, candidate_tree, devices, examples, joblog, losses
 from lohrec.generator_training import objective
 from lohrec.peer import PADDED, padded_loss, transformers_model
-from lohrec.t5 import CODES, LEVELS, PAD, T5
+from lohrec.t5 import LEVELS, PAD, T5
 from lohrec.training_data import Batch, TrainingData
+from lohrec.vocabulary import normalised
 
 
 def main(sequences, examples_path, ids, output, generator, settings) -> None:
@@ -28,7 +29,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
     loader = benchmarking.in_turns({"batch": lambda: data.batch(epoch[picks[0]])}, 5)["batch"]
     for pick in picks:
         batch = data.batch(epoch[pick])
-        teacher = torch.rand(len(batch.candidates), LEVELS, CODES)
+        teacher = torch.rand(len(batch.candidates), LEVELS, normalised(generator["codewords"]))
         batches.append(Batch(**(vars(batch) | {"teacher": teacher / teacher.sum(-1, True)})))
     torch.manual_seed(0)
     model, peer = T5(generator), transformers_model(generator)

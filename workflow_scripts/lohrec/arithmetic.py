@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from lohrec.t5 import CODES
+from lohrec.vocabulary import normalised
 
 
 def encoding(config: dict, places: int) -> int:
@@ -24,6 +24,7 @@ def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool
     """Operations of the decoder over one history of `places` tokens.
 
     Args:
+        config: as for `encoding`, and codewords.
         queries: new positions at each step.
         every_past: each new position's scores run over all positions so far; False counts what one
             pass over all steps at once does, where they run over all there will be.
@@ -31,10 +32,11 @@ def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool
     wide = config["heads"] * config["d_kv"]
     linear = 6 * config["d_model"] * wide + 2 * config["d_model"] * config["d_ff"]
     layers, total, past = config["decoder_layers"], 0, 0 if every_past else sum(queries)
+    output = config["d_model"] * normalised(config["codewords"])
     for new in queries:
         past += new if every_past else 0
         attention = 2 * (past + places) * wide
-        total += 2 * new * (layers * (linear + attention) + config["d_model"] * CODES)
+        total += 2 * new * (layers * (linear + attention) + output)
     return total
 
 
