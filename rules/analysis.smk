@@ -105,8 +105,7 @@ rule measure_alignment:
     params:
         code=code("measure_alignment"),
         variants=analysed,
-        top=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["top"],
-        resamples=lambda wildcards: SETTINGS[wildcards.dataset]["evaluation"]["resamples"],
+        measured=alignment_settings,
     script:
         "../workflow_scripts/measure_alignment.py"
 
@@ -151,7 +150,6 @@ rule show_cases:
     params:
         code=code("show_cases"),
         variants=analysed,
-        cases=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["cases"],
-        cutoff=largest_cutoff,
+        shown=cases_settings,
     script:
         "../workflow_scripts/show_cases.py"

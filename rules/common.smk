@@ -12,7 +12,6 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error))
 
-WARM = ["warm_epochs", "warm_learning_rate"]
 DATASETS, VARIANTS = config["datasets"], config["variants"]
 TRAINED = [name for name, row in VARIANTS.items() if settings.trained(row)]
 REPORTED = [name for name, row in VARIANTS.items() if row["recommender"]]
@@ -130,25 +129,25 @@ def measured_on(dataset, kind, path):
     return artefact
 
 
+def sizes_of(paths):
+    """Bytes of files that are the user's own: a replacement older than the results shows here."""
+    return {Path(path).name: Path(path).stat().st_size for path in paths}
+
+
 def raw_sizes(*kinds):
-    """Bytes of a dataset's own raw files: a replacement that is older than results shows here."""
+    """The same of a dataset's raw files."""
 
     def sizes(wildcards):
         paths = [Path(raw_file(kind)(wildcards)) for kind in kinds]
-        return {
-            path.name: path.stat().st_size
-            for path in paths
-            if not path.is_relative_to("resources/downloads")
-            and not path.is_relative_to("resources/simulated")
-        }
+        made_here = ("resources/downloads", "resources/simulated")
+        return sizes_of(p for p in paths if not any(p.is_relative_to(here) for here in made_here))
 
     return sizes
 
 
 def lcrec_sizes(wildcards):
     """The same of published sequences, with the text that may come with them."""
-    text = published_text(wildcards).values()
-    return raw_sizes("inter")(wildcards) | {Path(p).name: Path(p).stat().st_size for p in text}
+    return raw_sizes("inter")(wildcards) | sizes_of(published_text(wildcards).values())
 
 
 def published_text(wildcards):
@@ -194,6 +193,19 @@ def model_folder(section):
     return files
 
 
+def model_sizes(section):
+    """Sizes of the files of a language model that is a folder here."""
+    return lambda wildcards: sizes_of(model_folder(section)(wildcards))
+
+
+def text_settings(wildcards):
+    """What the section `text` says of the row's own method."""
+    values = section("text")(wildcards)
+    of_lsa = ("dimensions", "max_features", "seed")
+    of_llama = ("model", "revision", "max_tokens", "batch_tokens", "dtype")
+    return less(values, of_llama if values["method"] == "lsa" else of_lsa)
+
+
 def words_of_teacher(wildcards):
     """What a teacher with words reads beyond the sequences."""
     if not reads_words(wildcards.dataset):
@@ -230,6 +242,20 @@ def teacher_settings(folds):
         return parts
 
     return chosen
+
+
+def checked_settings(wildcards):
+    """What the check of a language model reads."""
+    parts = sections("teacher", "adaptation")(wildcards)
+    return {
+        "teacher": {"bf16": parts["teacher"]["bf16"]},
+        "adaptation": less(parts["adaptation"], ("vocabulary", "alpha", "dropout")),
+    }
+
+
+def kept(wildcards):
+    """How many candidates a student learns from."""
+    return {"keep": SETTINGS[wildcards.dataset]["candidates"]["keep"]}
 
 
 def teacher_memory(wildcards, resources):
@@ -287,26 +313,32 @@ def generator_settings(wildcards):
     when it changes.
     """
     row = VARIANTS[wildcards.generator]
-    unused = ["epochs", "learning_rate"] if row["start_from"] else WARM
-    unused = [*unused, *([] if row["rank"] else ("margin", "reduction", "ranked_target"))]
-    unused += [] if row["target"] == "smoothed" else ["smoothing"]
-    unused += [] if row["target"] == "teacher" else ["mixture"]
     objective = {name: row[name] for name in ("target", "label", "generation", "rank")}
     values = SETTINGS[wildcards.dataset]["generator"] | row["generator"]
-    return less(values, unused) | objective
+    return less(values, settings.unread(row)) | objective
 
 
 def training_decoding(wildcards):
     """What training reads of the section `decoding`: a ranker is tried on a retriever's lists."""
     orders_only = not VARIANTS[wildcards.generator]["generation"]
-    without = ("top",) if orders_only else ("top", "rerank")
+    without = ("top", "batch_size") if orders_only else ("top", "batch_size", "rerank")
     return section("decoding", without)(wildcards)
+
+
+def decoded_at_once(wildcards, resources):
+    """Users of the dev set that are decoded at once; see `cuda` for the name `resources`."""
+    return SETTINGS[wildcards.dataset]["decoding"]["batch_size"]
 
 
 def teacher_decoding(wildcards):
     """The section `decoding` in batches that a teacher's beams fit into."""
     found = section("decoding", without=("rerank",))(wildcards)
     return found | {"batch_size": SETTINGS[wildcards.dataset]["candidates"]["batch_size"]}
+
+
+def roles(wildcards):
+    """Which rows a cascade is made of; its inputs are compared as paths without names."""
+    return {role: VARIANTS[wildcards.variant][role] for role in ("retriever", "ranker")}
 
 
 def model_of(role):
@@ -324,13 +356,22 @@ def seeds(dataset, variant):
 
 def diversity_vectors(wildcards):
     """The item vectors that a dataset's diversity is measured on."""
-    seed = wildcards.get("seed", DATASETS[wildcards.dataset]["seeds"][0])
+    dataset = wildcards.dataset
+    named = SETTINGS[dataset]["evaluation"]["diversity"]
+    published = DATASETS[dataset]["source"] == "lcrec"
+    if named == "text" and published and not published_text(wildcards):
+        raise WorkflowError(
+            f"{dataset} has no text to measure diversity on: there is no "
+            f"{' or '.join(raw_names(dataset, 'item'))} in {config['raw_dir']}. Put it there, or set "
+            f"evaluation: {{diversity: interactions}} in datasets.{dataset}.settings."
+        )
+    seed = wildcards.get("seed", DATASETS[dataset]["seeds"][0])
     return {
         "text": "results/{dataset}/text/embeddings.npy",
         "latent": "results/{dataset}/ids/latents.npy",
         "interactions": "results/{dataset}/data/interaction_vectors.npy",
         "model": f"results/{{dataset}}/{{variant}}/seed_{seed}/item_vectors.npy",
-    }[SETTINGS[wildcards.dataset]["evaluation"]["diversity"]]
+    }[named]
 
 
 def recommending_model(wildcards):
@@ -404,6 +445,18 @@ def largest_cutoff(wildcards):
     return max(SETTINGS[wildcards.dataset]["evaluation"]["cutoffs"])
 
 
+def alignment_settings(wildcards):
+    """How long lists are compared, and how often users are drawn again."""
+    parts = SETTINGS[wildcards.dataset]
+    return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
+
+
+def cases_settings(wildcards):
+    """How many users are shown, and how much of their lists."""
+    number = SETTINGS[wildcards.dataset]["analysis"]["cases"]
+    return {"cases": number, "cutoff": largest_cutoff(wildcards)}
+
+
 def decoding_at_width(wildcards):
     """The section `decoding` with another beam width; no list is longer than that."""
     found, beams = section("decoding", without=("rerank",))(wildcards), int(wildcards.beams)
@@ -447,7 +500,7 @@ def made_of(wildcards):
         "preset": row["preset"],
         "source": row["source"],
         "category": row.get("category"),
-        "variant": VARIANTS[wildcards.variant],
+        "variants": settings.rows_behind(wildcards.variant, VARIANTS),
         "settings": {
             name: values
             for name, values in sections.items()

@@ -32,7 +32,7 @@ rule evaluate:
         "../envs/lohrec.yaml"
     params:
         code=code("evaluate"),
-        evaluation=section("evaluation"),
+        evaluation=section("evaluation", without=("diversity", "resamples")),
     script:
         "../workflow_scripts/evaluate.py"
 
@@ -72,6 +72,7 @@ rule compare:
         "../envs/lohrec.yaml"
     params:
         code=code("compare"),
+        variants=lambda wildcards: list(compared(wildcards)),
         reference=reference,
         evaluation=section("evaluation"),
     script:

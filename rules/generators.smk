@@ -24,6 +24,7 @@ rule train_generator:
         code=code("train_generator"),
         generator=generator_settings,
         decoding=training_decoding,
+        batch_size=decoded_at_once,
         cuda=cuda("train_generator"),
     script:
         "../workflow_scripts/train_generator.py"

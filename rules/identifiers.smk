@@ -18,7 +18,8 @@ rule embed_items:
         gpu=gpus("embed_items"),
     params:
         code=code("embed_items"),
-        text=section("text"),
+        text=text_settings,
+        sizes=model_sizes("text"),
         cuda=cuda("embed_items"),
     script:
         "../workflow_scripts/embed_items.py"

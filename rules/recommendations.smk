@@ -51,6 +51,7 @@ rule recommend_cascade:
         gpu=gpus("recommend_cascade"),
     params:
         code=code("recommend_cascade"),
+        roles=roles,
         decoding=section("decoding"),
         cuda=cuda("recommend_cascade"),
     script:

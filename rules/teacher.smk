@@ -17,7 +17,8 @@ rule check_language_model:
         "../envs/lohrec.yaml"
     params:
         code=code("check_language_model"),
-        settings=sections("teacher", "adaptation"),
+        settings=checked_settings,
+        sizes=model_sizes("adaptation"),
         memory_gb=teacher_memory,
     script:
         "../workflow_scripts/check_language_model.py"
@@ -47,6 +48,7 @@ rule train_teacher:
     params:
         code=code("train_teacher"),
         settings=teacher_settings(folds=False),
+        sizes=model_sizes("adaptation"),
         cuda=cuda("train_teacher"),
     script:
         "../workflow_scripts/train_teacher.py"
@@ -65,6 +67,7 @@ use rule train_teacher as train_fold_teacher with:
     params:
         code=code("train_teacher"),
         settings=teacher_settings(folds=True),
+        sizes=model_sizes("adaptation"),
         cuda=cuda("train_teacher"),
 
 

@@ -62,6 +62,18 @@ def test_no_collisions_remain_and_every_item_is_counted_once():
     np.testing.assert_array_equal(again.final, found.final)
 
 
+def test_only_those_that_a_prefix_has_no_room_for_leave_it():
+    model = random_model(codes=8)
+    z = torch.randn(800, 4, generator=torch.Generator().manual_seed(0))
+    found = resolve(model, z, **SETTINGS)
+    assert len(np.unique(found.final, axis=0)) == 800
+    before, after = found.transported[:, :3], found.final[:, :3]
+    _, prefix, count = np.unique(before, axis=0, return_inverse=True, return_counts=True)
+    left = np.bincount(prefix, (before != after).any(1))
+    assert left.any()
+    np.testing.assert_array_equal(left, np.maximum(count - 8, 0))
+
+
 def test_transport_parts_two_items_and_each_takes_its_own_side():
     model = random_model(codes=4, latent=1, levels=2)
     model.codebooks.data = torch.tensor([[[0.0]] * 4, [[-3.0], [-1.0], [1.0], [3.0]]])

@@ -1,30 +1,33 @@
 """The configuration that ships is whole, and a wrong one is refused with the names there are."""
 
-import copy
 import json
 
 import pytest
 import yaml
 from conftest import ROOT
 
-from lohrec import settings
+from lohrec import settings, t5
 
 SCHEMA = ROOT / "config/schemas/config.schema.yaml"
-LATENT = {"laptop": {"evaluation": {"diversity": "latent"}}}
 
 
 @pytest.fixture
-def config() -> dict:
-    """config.yaml and variants.yaml with the defaults that the workflow fills in."""
-    from snakemake.utils import validate
-
+def written() -> dict:
+    """config.yaml and variants.yaml."""
     found = {}
     for name in ("config.yaml", "variants.yaml"):
         found |= yaml.safe_load((ROOT / "config" / name).read_text())
-    found = copy.deepcopy(found)  # anchors are shared objects
-    settings.check(found, SCHEMA)
-    validate(found, str(SCHEMA))
-    return json.loads(json.dumps(found))  # and so are the defaults
+    return json.loads(json.dumps(found))  # anchors are shared objects
+
+
+@pytest.fixture
+def config(written: dict) -> dict:
+    """The same with the defaults that the workflow fills in."""
+    from snakemake.utils import validate
+
+    settings.check(written, SCHEMA)
+    validate(written, str(SCHEMA))
+    return json.loads(json.dumps(written))  # defaults are shared objects too
 
 
 def test_each_dataset_has_every_setting_of_every_section(config: dict) -> None:
@@ -34,6 +37,16 @@ def test_each_dataset_has_every_setting_of_every_section(config: dict) -> None:
     for sections in resolved.values():
         for name, section in sections.items():
             assert list(section) == sorted(definitions[name].get("properties", section))
+
+
+def test_a_network_keeps_all_that_makes_it_when_another_row_goes_on() -> None:
+    assert settings.ARCHITECTURE == t5.CONFIG
+
+
+def test_a_row_is_made_of_those_that_it_starts_from(config: dict) -> None:
+    behind = settings.rows_behind("dtr", config["variants"])
+    assert list(behind) == ["dtr", "distill", "ranker"]
+    assert list(settings.rows_behind("tiger", config["variants"])) == ["tiger"]
 
 
 def test_a_dataset_row_overrides_single_settings(config: dict) -> None:
@@ -70,6 +83,9 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
         ({"presets": {"demo": {"rqvae": {"beta": "high"}}}}, ["presets.demo.rqvae.beta", "high"]),
         ({"variants": {"tiger": {"rank": 1.0}}}, ["variants.tiger", "prior"]),
         ({"variants": {"tiger": {"targets": "one_hot"}}}, ["Did you mean target?"]),
+        ({"variants": {"tiger": {"constrained": False}}}, ["variants.tiger", "constrained"]),
+        ({"variants": {"lcrec": {"rank": 1.0, "prior": "llm"}}}, ["teacher", "prior, rank"]),
+        ({"variants": {"dtr": {"target": "smoothed"}}}, ["variants.dtr", "cascade", "target"]),
         ({"variants": {"teacher": {}}}, ["variants", "teacher"]),
         ({"variants": {"items": {}}}, ["variants", "items"]),
         ({"variants": {"analysis": {}}}, ["variants", "analysis"]),
@@ -79,10 +95,10 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
     ],
 )
-def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list[str]) -> None:
-    merge(config, change)
+def test_a_broken_schema_names_the_place(written: dict, change: dict, words: list[str]) -> None:
+    merge(written, change)
     with pytest.raises(ValueError) as error:
-        settings.check(config, SCHEMA)
+        settings.check(written, SCHEMA)
     for word in words:
         assert word in str(error.value)
 
@@ -111,6 +127,13 @@ def test_a_broken_schema_names_the_place(config: dict, change: dict, words: list
         ),
         ({"variants": {"dwr": {"generator": {"epochs": 3}}}}, ["variants.dwr", "epochs"]),
         ({"variants": {"tiger": {"generator": {"warm_epochs": 3}}}}, ["warm_epochs", "no effect"]),
+        ({"variants": {"tiger": {"generator": {"smoothing": 0.2}}}}, ["tiger", "smoothing"]),
+        ({"variants": {"smooth": {"generator": {"mixture": 0.5}}}}, ["smooth", "mixture"]),
+        ({"variants": {"distill": {"generator": {"margin": 0.2}}}}, ["distill", "margin"]),
+        (
+            {"variants": {"dwr": {"generator": {"d_model": 64}}}},
+            ["variants.dwr starts from distill", "d_model"],
+        ),
         ({"datasets": {"demo": {"settings": {"decoding": {"top": 5}}}}}, ["top (5)", "cutoffs"]),
         (
             {"datasets": {"demo": {"settings": {"decoding": {"beams": 15}}}}},

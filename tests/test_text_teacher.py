@@ -255,6 +255,12 @@ def test_texts_of_users_that_cannot_be_used_are_refused(tmp_path, said, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ("sequential: []", r"t\.yaml must read tasks"),
+        ("tasks: {sequential: []}", r"t\.yaml: sequential must be a list of phrasings"),
+        (
+            "tasks: {sequential: [{prompt: a, respons: b}]}",
+            "sequential must be a list of phrasings",
+        ),
         ("tasks: {sequentially: []}", "sequentially"),
         ('tasks: {sequential: [{prompt: "{past}", response: "{target}"}]}', "past"),
         (
@@ -420,9 +426,9 @@ def test_the_memory_plan_counts_what_lora_trains(folder):
     assert counted == learned
     parts = memory_plan.of_network(own.network, own.planned)
     assert parts["optimiser"] == 8 * learned
-    memory_plan.enough(parts, 1.0)
+    memory_plan.enough(parts, 1.0, own.remedy)
     with pytest.raises(RuntimeError, match=r"Lower adaptation\.batch_tokens"):
-        memory_plan.enough(parts, 1e-4)
+        memory_plan.enough(parts, 1e-4, own.remedy)
 
 
 @pytest.mark.parametrize("bf16", [False, True])

@@ -155,6 +155,19 @@ def test_a_change_of_a_setting_reruns_its_stage(run: Path, overlay: dict, expect
     assert planned(run, TARGET, "--configfile", "mine.yaml") == expected
 
 
+def test_exchanged_parts_of_a_cascade_rerun_it(run: Path) -> None:
+    """Their paths stay the same, and only their roles change."""
+    one, other = run / "one.yaml", run / "other.yaml"
+    for path, parts in {one: ("distill", "dwr"), other: ("dwr", "distill")}.items():
+        row = dict(zip(("retriever", "ranker"), parts, strict=True))
+        path.write_text(yaml.safe_dump({"variants": {"dtr": {"recommender": "cascade", **row}}}))
+    target = "results/demo/dtr/metrics.json"
+    status, said = snakemake(run, "--cores", "4", target, "--configfile", str(one))
+    assert status == 0, said
+    rerun = {"recommend_cascade": 1, "evaluate": 1, "summarise": 1}
+    assert planned(run, target, "--configfile", str(other)) == rerun
+
+
 def test_another_model_in_the_same_folder_reruns_what_reads_it(fresh: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(fresh, tmp_path / "run"))
     (folder / "llama").mkdir()
@@ -174,6 +187,9 @@ def test_another_model_in_the_same_folder_reruns_what_reads_it(fresh: Path, tmp_
     assert planned(folder, *asked) == {}
     weights.write_text("two")
     readers = {"check_language_model", "embed_items", "train_teacher"}
+    assert readers < planned(folder, *asked).keys()
+    weights.write_text("three")
+    os.utime(weights, (0, 0))
     assert readers < planned(folder, *asked).keys()
 
 
@@ -309,6 +325,12 @@ def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path)
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["instruments_lcrec"]
     assert jobs["train_generator"] == len(row["seeds"])  # TIGER needs no other row's model
 
+    row["settings"]["evaluation"]["diversity"] = "text"
+    (tmp_path / "text.yaml").write_text(yaml.safe_dump({"datasets": {"instruments_lcrec": row}}))
+    overlay = "--configfile", str(tmp_path / "text.yaml"), "--config", f"raw_dir={tmp_path}"
+    status, said = snakemake(fresh, "-n", "--cores", "1", target, *overlay)
+    assert status and "instruments_lcrec has no text to measure diversity on" in said
+
 
 def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
     fresh: Path, tmp_path: Path
@@ -375,8 +397,6 @@ BY_FUNCTION = {
     "ingest_lcrec": {"item"},
     "generate_candidates": {"model", "config"},
     "score_codewords": {"model", "config"},
-    "train_teacher": {"catalogue", "templates", "user_texts", "users", "checked"},
-    "train_generator": {"prior", "teacher", "start"},
 }
 
 

@@ -22,7 +22,7 @@ def main(settings: dict[str, dict], cuda: dict, report: str) -> None:
     print(f"{adaptation['model']}: {found['parameters'] / 1e9:.2f} G parameters")
     print(memory_plan.text(planned))
     if cuda["count"]:
-        memory_plan.enough(planned, cuda["memory_gb"])
+        memory_plan.enough(planned, cuda["memory_gb"], memory_plan.SMALLER["pretrained"])
     artefacts.write_json(
         report,
         {

@@ -123,7 +123,7 @@ def relative(means: np.ndarray, samples: np.ndarray) -> dict[str, float] | None:
 if __name__ == "__main__":
     with joblog.redirect(snakemake.log[0]):  # noqa: F821
         main(
-            dict(snakemake.input.items()),  # noqa: F821
+            {name: snakemake.input[name] for name in snakemake.params.variants},  # noqa: F821
             snakemake.output.json,  # noqa: F821
             snakemake.output.markdown,  # noqa: F821
             snakemake.output.figure,  # noqa: F821

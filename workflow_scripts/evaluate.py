@@ -23,7 +23,7 @@ def main(
         examples: examples.parquet.
         vectors: .npy (items, d), the vectors that diversity is measured on.
         output: per_user.parquet.
-        evaluation: settings `cutoffs`, `diversity` (the name of the vectors).
+        evaluation: settings `cutoffs`.
     """
     item_vectors = np.load(vectors, mmap_mode="r")
     cutoffs = evaluation["cutoffs"]

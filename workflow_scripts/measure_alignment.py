@@ -92,6 +92,5 @@ if __name__ == "__main__":
             snakemake.output.markdown,  # noqa: F821
             snakemake.output.figure,  # noqa: F821
             snakemake.wildcards.dataset,  # noqa: F821
-            snakemake.params.top,  # noqa: F821
-            snakemake.params.resamples,  # noqa: F821
+            **snakemake.params.measured,  # noqa: F821
         )

@@ -95,6 +95,5 @@ if __name__ == "__main__":
             snakemake.input.catalogue,  # noqa: F821
             snakemake.output.markdown,  # noqa: F821
             snakemake.wildcards.dataset,  # noqa: F821
-            snakemake.params.cases,  # noqa: F821
-            snakemake.params.cutoff,  # noqa: F821
+            **snakemake.params.shown,  # noqa: F821
         )

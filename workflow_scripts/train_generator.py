@@ -43,7 +43,7 @@ if __name__ == "__main__":
             dict(snakemake.input.items()),  # noqa: F821
             dict(snakemake.output.items()),  # noqa: F821
             snakemake.params.generator,  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
+            snakemake.params.decoding | {"batch_size": snakemake.params.batch_size},  # noqa: F821
             int(snakemake.wildcards.seed),  # noqa: F821
             devices.acquire(snakemake.params.cuda, snakemake.threads),  # noqa: F821
             snakemake.params.code,  # noqa: F821

@@ -134,14 +134,14 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
     taken = set(map(tuple, codes.tolist()))
     count = Counter(map(tuple, codes[:, :last].tolist()))
     movers = np.sort(np.concatenate(movers))
-    # A mover still holds a place under its prefix until it has found another.
-    count.subtract(map(tuple, codes[movers, :last].tolist()))
     for item in progress(movers, "nearest free codeword", unit="item"):
-        head = tuple(codes[item, : last - 1].tolist())
+        own = tuple(codes[item, :last].tolist())
+        head = own[:-1]
         residual = latents[[item]] - _sum(model, [head])
         for code in model.distances(residual, last - 1)[0].argsort(stable=True).tolist():
             prefix = (*head, code)
-            if count[prefix] < size:
+            # Every item under a prefix has a place there, this one too until it has found another.
+            if count[prefix] + (prefix != own) <= size:
                 break
         else:
             raise ValueError(
@@ -154,6 +154,7 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
                 break
         codes[item] = (*prefix, code)
         taken.add((*prefix, code))
+        count[own] -= 1
         count[prefix] += 1
 
 

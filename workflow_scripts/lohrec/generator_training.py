@@ -158,7 +158,8 @@ def train(
         arrays += [a for a in (data.prior, data.teacher, data.labels) if a is not None]
         if start is not None:
             arrays += [p.detach().cpu().numpy() for p in start.parameters()]
-        made_of = fingerprint([settings, decoding, seed, code], *arrays)
+        measured = {key: value for key, value in decoding.items() if key != "batch_size"}
+        made_of = fingerprint([settings, measured, seed, code], *arrays)
         checkpoint = Checkpoint(checkpoint_path, made_of)
         state = checkpoint.load()
     done, rows, best, best_weights, waited, seconds = 0, [], -1.0, None, 0, 0.0

@@ -38,6 +38,10 @@ class CodewordLessons:
     """A user's training sequence is one row, and every position after the first item a target."""
 
     batch = 256  # dev examples at once
+    remedy = (
+        "Lower teacher.batch_size, set teacher.bf16 to true, or lower teacher.hidden, layers or "
+        "intermediate"
+    )
 
     def __init__(self, examples: Examples, ids: np.ndarray, settings: dict) -> None:
         self.network = teacher.build(settings)
@@ -107,6 +111,7 @@ class TextLessons:
         self.adapted = adaptation.adapt(self.settings, self.adaptation, texts, templates)
         self.network = self.adapted.network
         self.planned = memory_plan.of_packed(self.settings, self.adaptation)
+        self.remedy = memory_plan.SMALLER[self.settings["kind"]]
         fresh = self.settings["kind"] == "scratch_text"
         self.hooks = add_dropout(self.network, self.settings["dropout"]) if fresh else []
         self.tokenizer, self.ids, self.templates = self.adapted.tokenizer, ids, templates

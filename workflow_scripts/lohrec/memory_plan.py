@@ -11,6 +11,14 @@ MODULES = (
 )  # fmt: skip
 GB = 1e9
 
+# What makes the training of a teacher with words need less, by its kind.
+SMALLER = {
+    "pretrained": "Lower adaptation.batch_tokens, set adaptation.checkpointing to true, "
+    "teacher.bf16 to true or adaptation.method to lora, or name a smaller model",
+    "scratch_text": "Lower adaptation.batch_tokens, set adaptation.checkpointing or teacher.bf16 "
+    "to true, or lower teacher.hidden, layers or intermediate",
+}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -138,8 +146,12 @@ def text(parts: dict[str, float]) -> str:
     return f"memory plan in GB, computed: {listed}; together {sum(parts.values()) / GB:.2f}"
 
 
-def require(parts: dict[str, float], device: torch.device) -> None:
+def require(parts: dict[str, float], device: torch.device, remedy: str) -> None:
     """Refuse a GPU that is too small.
+
+    Args:
+        parts: the plan.
+        remedy: what would need less.
 
     Raises:
         RuntimeError: it is; the message says what to lower.
@@ -147,21 +159,19 @@ def require(parts: dict[str, float], device: torch.device) -> None:
     if device.type != "cuda":
         return
     size = torch.cuda.get_device_properties(device).total_memory
-    enough(parts, size / GB)
+    enough(parts, size / GB, remedy)
 
 
-def enough(parts: dict[str, float], gigabytes: float) -> None:
-    """Refuse a memory that is too small for a plan.
+def enough(parts: dict[str, float], gigabytes: float, remedy: str) -> None:
+    """Refuse a memory that is too small for a plan; see `require`.
 
     Raises:
         RuntimeError: it is; the message says what to lower.
     """
     if sum(parts.values()) > gigabytes * GB:
         raise RuntimeError(
-            f"The teacher's training does not fit into {gigabytes:.0f} GB: {text(parts)}. Lower "
-            "adaptation.batch_tokens, set adaptation.checkpointing to true, teacher.bf16 to true "
-            "or adaptation.method to lora, or name a smaller model; or, with a larger GPU, raise "
-            "cuda.train_teacher.memory_gb."
+            f"The teacher's training does not fit into {gigabytes:.0f} GB: {text(parts)}. "
+            f"{remedy}; or, with a larger GPU, raise cuda.train_teacher.memory_gb."
         )
 
 

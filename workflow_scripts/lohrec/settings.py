@@ -10,6 +10,23 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+# What a row of variants may say, by its recommender.
+TRAINING = {"target", "label", "generation", "rank", "prior", "start_from", "generator"}
+READ_BY = {
+    "generator": TRAINING,
+    None: TRAINING,
+    "teacher": {"constrained"},
+    "popularity": set(),
+    "cascade": {"retriever", "ranker"},
+}
+# Where a row of variants names another.
+PARTS = ("start_from", "retriever", "ranker")
+# What a row that starts from another row's model cannot have otherwise.
+ARCHITECTURE = (
+    "d_model", "d_ff", "heads", "d_kv", "layers", "decoder_layers", "dropout", "codewords",
+    "causal_encoder",
+)  # fmt: skip
+
 
 def check(config: dict, schema_path: str | Path) -> None:
     """Compare a configuration, before its defaults are filled in, with its schema.
@@ -29,6 +46,10 @@ def check(config: dict, schema_path: str | Path) -> None:
             ]
         else:
             lines.append(f"{place}: {error.message[:300]}")
+    for name, row in config["variants"].items() if not lines else ():
+        recommender = row.get("recommender", "generator")
+        if idle := sorted(row.keys() - {"recommender"} - READ_BY[recommender]):
+            lines.append(f"variants.{name}: {recommender} does not read {', '.join(idle)}")
     if lines:
         raise ValueError("The configuration has errors.\n  " + "\n  ".join(sorted(lines)))
 
@@ -54,17 +75,15 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
     variants = config["variants"]
     reported = {name: row for name, row in variants.items() if row["recommender"]}
     for name, row in variants.items():
-        for role in ("start_from", "retriever", "ranker"):
+        for role in PARTS:
             if row.get(role):
                 known(row[role], _trained_rows(variants), f"variants.{name}.{role}")
-
-        warm = ("warm_epochs", "warm_learning_rate")
-        idle = ("epochs", "learning_rate") if row["start_from"] else warm
-        if wrong := [key for key in idle if key in row["generator"]]:
-            other = "starts" if row["start_from"] else "does not start"
+        if wrong := sorted(unread(row) & row["generator"].keys()):
             raise ValueError(
-                f"variants.{name}.generator: {', '.join(wrong)} would have no effect, because the "
-                f"row {other} from another row's model."
+                f"variants.{name}.generator: {', '.join(wrong)} would have no effect: a row reads "
+                "the warm_ values if it starts from another row's model and the plain ones if not, "
+                "smoothing if its target is smoothed, mixture if it is the teacher, and margin, "
+                "reduction and ranked_target if it has a rank."
             )
 
     resolved = {}
@@ -98,6 +117,24 @@ def resolve(config: dict, schema_path: str | Path) -> dict[str, dict[str, dict]]
     return resolved
 
 
+def unread(variant: dict) -> set[str]:
+    """Settings of the section `generator` that have no effect on a row's training."""
+    names = {f"{'' if variant['start_from'] else 'warm_'}{n}" for n in ("epochs", "learning_rate")}
+    names |= set() if variant["rank"] else {"margin", "reduction", "ranked_target"}
+    names |= set() if variant["target"] == "smoothed" else {"smoothing"}
+    return names | (set() if variant["target"] == "teacher" else {"mixture"})
+
+
+def rows_behind(name: str, variants: dict) -> dict[str, dict]:
+    """A row of variants, and all rows whose models it starts from or is made of."""
+    row = variants[name]
+    found = {name: row}
+    for role in PARTS:
+        if row.get(role):
+            found |= rows_behind(row[role], variants)
+    return found
+
+
 def _measured_on(row: dict, sections: dict[str, dict]) -> dict:
     """What two rows must share for their figures to stand side by side."""
     evaluation = sections["evaluation"]
@@ -124,6 +161,19 @@ def _check_together(dataset: str, sections: dict[str, dict], variants: dict) -> 
                 f"probabilities.codewords ({of_teacher}) must be alike: one softmax is "
                 "taught to the other."
             )
+        if row["start_from"]:
+            start = variants[row["start_from"]]["generator"]
+            differ = [
+                key
+                for key in ARCHITECTURE
+                if {**sections["generator"], **row["generator"]}[key]
+                != {**sections["generator"], **start}[key]
+            ]
+            if differ:
+                raise ValueError(
+                    f"variants.{name} starts from {row['start_from']} and so has its network: give "
+                    f"both the same {', '.join(differ)} in `generator`."
+                )
     top, most = sections["decoding"]["top"], max(sections["evaluation"]["cutoffs"])
     if top < most:
         raise ValueError(

@@ -43,13 +43,22 @@ def read_templates(path: str | Path) -> dict[str, list[Phrasing]]:
     """{task: phrasings} of a file like config/tasks/english.yaml.
 
     Raises:
-        ValueError: a task or field is unknown, or `sequential` cannot recommend.
+        ValueError: the file is of another form, a task or field is unknown, or `sequential`
+            cannot recommend.
     """
-    tasks = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["tasks"]
+    read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    tasks = read.get("tasks") if isinstance(read, dict) else None
+    if not isinstance(tasks, dict):
+        raise ValueError(f"{path} must read tasks: {{TASK: [{{prompt: TEXT, response: TEXT}}]}}.")
     found = {}
     for task, rows in tasks.items():
         if task not in FIELDS:
             raise ValueError(f"{path}: there is no task {task!r}; choose from {sorted(FIELDS)}.")
+        if not isinstance(rows, list) or not rows or not all(map(_is_phrasing, rows)):
+            raise ValueError(
+                f"{path}: {task} must be a list of phrasings, "
+                "each {prompt: TEXT, response: TEXT}."
+            )
         found[task] = [Phrasing(**row) for row in rows]
         for phrasing in found[task]:
             if unknown := phrasing.fields - FIELDS[task]:
@@ -63,6 +72,14 @@ def read_templates(path: str | Path) -> dict[str, list[Phrasing]]:
             "{history} and its response must be {target} and nothing else."
         )
     return found
+
+
+def _is_phrasing(row: object) -> bool:
+    return (
+        isinstance(row, dict)
+        and row.keys() == {"prompt", "response"}
+        and all(isinstance(part, str) for part in row.values())
+    )
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def run(
     made_of = fingerprint([settings, fold, code, said], *arrays)
     planned = memory_plan.of_network(taught.network, taught.planned)
     print(memory_plan.text(planned))
-    memory_plan.require(planned, device)
+    memory_plan.require(planned, device, taught.remedy)
     if settings["teacher"]["kind"] != "scratch":
         adaptation.check_architecture(taught.network.to(device))
     history = Path(outputs["history"])

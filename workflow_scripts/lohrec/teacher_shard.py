@@ -56,7 +56,8 @@ def load(
     folder = Path(model).parent
     made_of = fingerprint(
         [settings, number, code],
-        *(semantic, own.stop, np.asarray(own.sequences), np.memmap(model, np.uint8, "r")),
+        *(semantic, own.start, own.stop, np.asarray(own.sequences)),
+        np.memmap(model, np.uint8, "r"),
     )
     asking = questions.of(folder, own, semantic)
     return TeacherShard(teacher.load(folder, device), own, asking, semantic, made_of)
