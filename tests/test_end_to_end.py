@@ -1,7 +1,9 @@
 """The real workflow, scripts and all, from simulated reviews to metrics and comparison."""
 
+import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -81,8 +83,24 @@ def test_reviews_to_comparison(workflow: Path) -> None:
     assert "Nothing to be done" in run(workflow, "-n", *targets)
 
 
+def test_the_readme_recommends_for_a_history(workflow: Path) -> None:
+    """Runs after the first test, with what it has trained."""
+    program = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=workflow,
+        env=os.environ | {"PYTHONPATH": "workflow_scripts"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    titles = ast.literal_eval(done.stdout)
+    known = pl.read_parquet(workflow / "results/demo/data/items.parquet")["title"]
+    assert len(titles) == 10 and set(titles) <= set(known)
+
+
 def test_analyses(workflow: Path) -> None:
-    """Runs after the test above, on its results."""
+    """Runs after the first test, on its results."""
     names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md")
     folder = workflow / "results/demo/analysis"
     run(workflow, *(f"results/demo/analysis/{name}" for name in names))

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -308,6 +309,13 @@ def test_lists_longer_than_a_compared_beam_stop_that_comparison_alone(
     target = "results/demo/analysis/beam_widths.md"
     status, said = snakemake(fresh, "-n", "--cores", "2", target, *overlay)
     assert status and "analysis.beams (10) is below evaluation.cutoffs (20)" in said
+
+
+def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:
+    overlay = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "mine.yaml").write_text(textwrap.dedent(overlay))
+    given = "results/demo/comparison.md", "--configfile", str(tmp_path / "mine.yaml")
+    assert planned(fresh, *given)["train_generator"] == 2
 
 
 def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
