@@ -27,7 +27,7 @@ def acquire(cuda: dict, threads: int) -> torch.device:
         threads: CPU threads for torch.
 
     Raises:
-        RuntimeError: CUDA is asked for, and there are fewer or smaller GPUs.
+        RuntimeError: CUDA is asked for, and there are fewer GPUs of that size.
     """
     torch.set_num_threads(threads)
     if not cuda["count"]:
@@ -41,26 +41,27 @@ def acquire(cuda: dict, threads: int) -> torch.device:
             f"{found} (torch {torch.__version__}, built for CUDA {torch.version.cuda}). Run it on "
             "a GPU machine (see profiles/slurm), or choose a dataset row with the laptop preset."
         )
-    index = _take(found)
-    gpu = torch.cuda.get_device_properties(index)
-    size = gpu.total_memory / 1e9
-    if size < cuda["memory_gb"]:
+    gpus = [torch.cuda.get_device_properties(index) for index in range(found)]
+    said = [f"GPU {i} {gpu.name}, {gpu.total_memory / 1e9:.0f} GB" for i, gpu in enumerate(gpus)]
+    fitting = [i for i, gpu in enumerate(gpus) if gpu.total_memory / 1e9 >= cuda["memory_gb"]]
+    if len(fitting) < cuda["count"]:
         raise RuntimeError(
-            f"GPU {index} ({gpu.name}) has {size:.0f} GB; this step's settings ask for "
-            f"{cuda['memory_gb']} GB. Lower cuda.*.memory_gb together with the batch size, "
-            "or use a larger GPU."
+            f"This step's settings ask for {cuda['count']} GPU(s) of {cuda['memory_gb']} GB, and "
+            f"there is: {'; '.join(said)}. Lower cuda.*.memory_gb together with the batch size, or "
+            "use a larger GPU."
         )
-    print(f"device: GPU {index} {gpu.name}, {size:.0f} GB")
+    index = _take({i: gpus[i].uuid for i in fitting})
+    print(f"device: {said[index]}")
     torch.cuda.set_device(index)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     return torch.device("cuda", index)
 
 
-def _take(gpus: int) -> int:
-    """The number of a free GPU, which is this process's from now on."""
-    for index in range(gpus):
-        name = f"lohrec-{os.getuid()}-{torch.cuda.get_device_properties(index).uuid}.lock"
+def _take(gpus: dict[int, object]) -> int:
+    """The number of a free GPU of {number: id}, which is this process's from now on."""
+    for index, gpu in gpus.items():
+        name = f"lohrec-{os.getuid()}-{gpu}.lock"
         lock = open(Path(tempfile.gettempdir()) / name, "w")  # noqa: SIM115
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,7 +70,7 @@ def _take(gpus: int) -> int:
             continue
         _taken.append(lock)
         return index
-    shared = int(os.environ.get("LOCAL_RANK", 0)) % gpus
+    shared = list(gpus)[int(os.environ.get("LOCAL_RANK", 0)) % len(gpus)]
     print(f"Every GPU is taken by another job; GPU {shared} is shared with it.")
     return shared
 

@@ -49,7 +49,10 @@ def check(config: dict, schema_path: str | Path) -> None:
     for name, row in config["variants"].items() if not lines else ():
         recommender = row.get("recommender", "generator")
         if idle := sorted(row.keys() - {"recommender"} - READ_BY[recommender]):
-            lines.append(f"variants.{name}: {recommender} does not read {', '.join(idle)}")
+            lines.append(
+                f"variants.{name}: {', '.join(idle)} would have no effect with the recommender "
+                f"{recommender or 'null'}"
+            )
     if lines:
         raise ValueError("The configuration has errors.\n  " + "\n  ".join(sorted(lines)))
 
