@@ -11,7 +11,7 @@ def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, th
     Args:
         catalogue: items.parquet.
         embeddings: .npy to write, float32 (items, dimensions).
-        text: the settings section `text`.
+        text: what the section `text` says of its method.
         code: hashes of the program.
         cuda: GPUs to use; latent semantic analysis uses none.
         threads: of the CPU.
