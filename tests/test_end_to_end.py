@@ -103,7 +103,8 @@ def test_analyses(workflow: Path) -> None:
     """Runs after the first test, on its results."""
     names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md")
     folder = workflow / "results/demo/analysis"
-    run(workflow, *(f"results/demo/analysis/{name}" for name in names))
+    against = "results/demo/generators/dwr/seed_0/generate.json"
+    run(workflow, *(f"results/demo/analysis/{name}" for name in names), against)
     generators = ["tiger", "distill", "dwr"]
 
     widths = json.loads((folder / "beam_widths.json").read_text())
@@ -130,3 +131,8 @@ def test_analyses(workflow: Path) -> None:
     cases = (folder / "cases.md").read_text()
     assert cases.count("## User") == cases.count("Next: **") == 2
     assert "| 10" in cases and "item 0" not in cases
+
+    found = json.loads((workflow / against).read_text())
+    unlike = found["of_others_unlike_float64"]
+    assert found["identical_lists"] + sum(unlike.values()) >= found["users"] > 0
+    assert unlike["ours"] <= 0.01 * found["users"]

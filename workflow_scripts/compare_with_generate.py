@@ -11,20 +11,26 @@ from lohrec.artefacts import write_json
 from lohrec.beam_search import beam_search
 from lohrec.peer import Generate
 from lohrec.prefix_tree import PrefixTree
-from lohrec.t5 import CODES, LEVELS, T5
+from lohrec.t5 import T5, tokens
 from lohrec.training_data import history_tokens
 from lohrec.vocabulary import token_table
 
 
 def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> None:
-    """Decode `users` test users both ways, in turns, on one device."""
+    """Decode `users` test users both ways, in turns, on one device.
+
+    Where beams are equal up to rounding, either search may keep the other one; our search in
+    float64 then tells which list is exact.
+    """
     ids = np.load(ids).astype(np.int64)
     tree, table = PrefixTree.from_ids(ids), token_table(ids)
     ours, generate = T5.load(Path(model).parent), Generate(Path(model).parent, ids)
+    exact = T5.load(Path(model).parent).double()
     test = examples.load(sequences, examples_path, "test")
     sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
     lengths = test.length[sample]
     seconds, same, same_top = {"ours": 0.0, "generate": 0.0}, 0, 0
+    rounded = {"ours": 0, "generate": 0}
     for length in joblog.progress(np.unique(lengths), "histories of equal length"):
         history = history_tokens(test, sample[lengths == length], table)
         began = time.perf_counter()
@@ -35,14 +41,24 @@ def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> 
         theirs = generate(history, decoding["beams"])
         seconds["ours"] += between - began
         seconds["generate"] += time.perf_counter() - between
-        equal = (tree.identifiers(leaf) + torch.arange(LEVELS) * CODES == theirs).all(-1)
+        found = tokens(tree.identifiers(leaf))
+        equal = (found == theirs).all(-1)
         same += int(equal.all(1).sum())
         same_top += int(equal[:, :10].all(1).sum())
+        differ = ~equal.all(1)
+        if differ.any():
+            leaf, _ = beam_search(
+                exact, history[differ], tree, decoding["beams"], decoding["beams"], padded=False
+            )
+            true = tokens(tree.identifiers(leaf))
+            rounded["ours"] += int((found[differ] != true).any(-1).any(-1).sum())
+            rounded["generate"] += int((theirs[differ] != true).any(-1).any(-1).sum())
     result = {
         "users": len(sample),
         "beams": decoding["beams"],
         "identical_lists": same,
         "identical_top_10": same_top,
+        "of_others_unlike_float64": rounded,
         "seconds": seconds,
         "ratio": seconds["generate"] / seconds["ours"],
         "threads": torch.get_num_threads(),
