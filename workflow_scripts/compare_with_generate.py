@@ -29,16 +29,15 @@ def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> 
     test = examples.load(sequences, examples_path, "test")
     sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
     lengths = test.length[sample]
+    beams = decoding["beams"]
     seconds, same, same_top = {"ours": 0.0, "generate": 0.0}, 0, 0
     rounded = {"ours": 0, "generate": 0}
     for length in joblog.progress(np.unique(lengths), "histories of equal length"):
         history = history_tokens(test, sample[lengths == length], table)
         began = time.perf_counter()
-        leaf, _ = beam_search(
-            ours, history, tree, decoding["beams"], decoding["beams"], padded=False
-        )
+        leaf, _ = beam_search(ours, history, tree, beams, beams, padded=False)
         between = time.perf_counter()
-        theirs = generate(history, decoding["beams"])
+        theirs = generate(history, beams)
         seconds["ours"] += between - began
         seconds["generate"] += time.perf_counter() - between
         found = tokens(tree.identifiers(leaf))
@@ -47,15 +46,13 @@ def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> 
         same_top += int(equal[:, :10].all(1).sum())
         differ = ~equal.all(1)
         if differ.any():
-            leaf, _ = beam_search(
-                exact, history[differ], tree, decoding["beams"], decoding["beams"], padded=False
-            )
+            leaf, _ = beam_search(exact, history[differ], tree, beams, beams, padded=False)
             true = tokens(tree.identifiers(leaf))
-            rounded["ours"] += int((found[differ] != true).any(-1).any(-1).sum())
-            rounded["generate"] += int((theirs[differ] != true).any(-1).any(-1).sum())
+            for name, lists in (("ours", found), ("generate", theirs)):
+                rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
     result = {
         "users": len(sample),
-        "beams": decoding["beams"],
+        "beams": beams,
         "identical_lists": same,
         "identical_top_10": same_top,
         "of_others_unlike_float64": rounded,
