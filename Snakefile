@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from functools import partial
@@ -7,9 +8,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 min_version("9.0")
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+# Jobs import the library that stands beside this file: in any environment, on any node.
+LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
+sys.path.insert(0, LIBRARY)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
 
-from lohrec import code_hash, settings
+from lohrec.configuration import code_hash, settings
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"

@@ -55,7 +55,7 @@ rule count_invalid_beams:
         beams=widths,
         cuda=cuda("recommend_generator"),
     script:
-        "../workflow_scripts/count_invalid_beams.py"
+        "../workflow_scripts/analysis/count_invalid_beams.py"
 
 
 rule compare_beam_widths:
@@ -80,7 +80,7 @@ rule compare_beam_widths:
         beams=widths,
         cutoff=largest_cutoff,
     script:
-        "../workflow_scripts/compare_beam_widths.py"
+        "../workflow_scripts/analysis/compare_beam_widths.py"
 
 
 rule measure_alignment:
@@ -107,7 +107,7 @@ rule measure_alignment:
         variants=analysed,
         measured=alignment_settings,
     script:
-        "../workflow_scripts/measure_alignment.py"
+        "../workflow_scripts/analysis/measure_alignment.py"
 
 
 rule map_embeddings:
@@ -131,7 +131,7 @@ rule map_embeddings:
         variants=analysed,
         neighbours=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["neighbours"],
     script:
-        "../workflow_scripts/map_embeddings.py"
+        "../workflow_scripts/analysis/map_embeddings.py"
 
 
 rule show_cases:
@@ -152,4 +152,4 @@ rule show_cases:
         variants=analysed,
         shown=cases_settings,
     script:
-        "../workflow_scripts/show_cases.py"
+        "../workflow_scripts/analysis/show_cases.py"

@@ -21,7 +21,7 @@ rule benchmark_decoding:
         generator=config["presets"]["paper"]["generator"],
         settings=config["benchmarks"]["decoding"],
     script:
-        "../workflow_scripts/benchmark_decoding.py"
+        "../workflow_scripts/benchmarks/benchmark_decoding.py"
 
 
 rule benchmark_training:
@@ -43,7 +43,7 @@ rule benchmark_training:
         generator=config["presets"]["paper"]["generator"],
         settings=config["benchmarks"]["training"],
     script:
-        "../workflow_scripts/benchmark_training.py"
+        "../workflow_scripts/benchmarks/benchmark_training.py"
 
 
 rule benchmark_quantizer:
@@ -65,7 +65,7 @@ rule benchmark_quantizer:
         collisions=config["presets"]["laptop"]["collisions"],
         settings=config["benchmarks"]["quantizer"],
     script:
-        "../workflow_scripts/benchmark_quantizer.py"
+        "../workflow_scripts/benchmarks/benchmark_quantizer.py"
 
 
 rule benchmark_ingest:
@@ -82,7 +82,7 @@ rule benchmark_ingest:
         code=code("benchmark_ingest"),
         settings=config["benchmarks"]["ingest"],
     script:
-        "../workflow_scripts/benchmark_ingest.py"
+        "../workflow_scripts/benchmarks/benchmark_ingest.py"
 
 
 rule benchmark_scale:
@@ -100,7 +100,7 @@ rule benchmark_scale:
         generator=config["presets"]["paper"]["generator"],
         settings=config["benchmarks"]["scale"],
     script:
-        "../workflow_scripts/benchmark_scale.py"
+        "../workflow_scripts/benchmarks/benchmark_scale.py"
 
 
 # On a GPU alone, so not among the inputs of the table.
@@ -118,7 +118,7 @@ rule benchmark_cuda:
     params:
         code=code("benchmark_cuda"),
     script:
-        "../workflow_scripts/benchmark_cuda.py"
+        "../workflow_scripts/benchmarks/benchmark_cuda.py"
 
 
 rule tabulate_benchmarks:
@@ -136,7 +136,7 @@ rule tabulate_benchmarks:
     params:
         code=code("tabulate_benchmarks"),
     script:
-        "../workflow_scripts/tabulate_benchmarks.py"
+        "../workflow_scripts/benchmarks/tabulate_benchmarks.py"
 
 
 rule tabulate_teacher_sizes:
@@ -152,4 +152,4 @@ rule tabulate_teacher_sizes:
             name: config["presets"]["paper"][name] for name in ("teacher", "adaptation", "tasks")
         },
     script:
-        "../workflow_scripts/tabulate_teacher_sizes.py"
+        "../workflow_scripts/benchmarks/tabulate_teacher_sizes.py"

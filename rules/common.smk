@@ -59,8 +59,9 @@ def code(rule):
 
     A job runs again when its program changes, and not when a file is touched or a comment edited.
     """
-    root = Path(workflow.basedir) / "workflow_scripts"
-    return lambda wildcards: code_hash.closure(root / f"{rule}.py", root)
+    root = Path(LIBRARY)
+    (script,) = root.glob(f"*/{rule}.py")
+    return lambda wildcards: code_hash.closure(script, root)
 
 
 def cuda(rule):

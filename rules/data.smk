@@ -15,7 +15,7 @@ rule download_reviews:
         code=code("download_reviews"),
         source=lambda wildcards: downloads()[wildcards.file],
     script:
-        "../workflow_scripts/download_reviews.py"
+        "../workflow_scripts/data/download_reviews.py"
 
 
 rule simulate_reviews:
@@ -32,7 +32,7 @@ rule simulate_reviews:
         code=code("simulate_reviews"),
         simulation=section("simulation"),
     script:
-        "../workflow_scripts/simulate_reviews.py"
+        "../workflow_scripts/data/simulate_reviews.py"
 
 
 rule ingest_reviews:
@@ -56,7 +56,7 @@ rule ingest_reviews:
         ingest=section("ingest", without=("history",)),
         sizes=raw_sizes("reviews", "metadata"),
     script:
-        "../workflow_scripts/ingest_reviews.py"
+        "../workflow_scripts/data/ingest_reviews.py"
 
 
 rule ingest_lcrec:
@@ -79,7 +79,7 @@ rule ingest_lcrec:
         code=code("ingest_lcrec"),
         sizes=lcrec_sizes,
     script:
-        "../workflow_scripts/ingest_lcrec.py"
+        "../workflow_scripts/data/ingest_lcrec.py"
 
 
 rule split_sequences:
@@ -96,4 +96,4 @@ rule split_sequences:
         code=code("split_sequences"),
         ingest=section("ingest"),
     script:
-        "../workflow_scripts/split_sequences.py"
+        "../workflow_scripts/data/split_sequences.py"

@@ -15,7 +15,7 @@ rule embed_codewords:
         code=code("embed_codewords"),
         recommender=lambda wildcards: VARIANTS[wildcards.variant]["recommender"],
     script:
-        "../workflow_scripts/embed_codewords.py"
+        "../workflow_scripts/evaluation/embed_codewords.py"
 
 
 rule evaluate:
@@ -34,7 +34,7 @@ rule evaluate:
         code=code("evaluate"),
         evaluation=section("evaluation", without=("diversity", "resamples")),
     script:
-        "../workflow_scripts/evaluate.py"
+        "../workflow_scripts/evaluation/evaluate.py"
 
 
 rule summarise:
@@ -52,7 +52,7 @@ rule summarise:
         seeds=lambda wildcards: seeds(wildcards.dataset, wildcards.variant),
         config=made_of,
     script:
-        "../workflow_scripts/summarise.py"
+        "../workflow_scripts/evaluation/summarise.py"
 
 
 rule compare:
@@ -76,7 +76,7 @@ rule compare:
         reference=reference,
         evaluation=section("evaluation"),
     script:
-        "../workflow_scripts/compare.py"
+        "../workflow_scripts/evaluation/compare.py"
 
 
 rule compare_with_generate:
@@ -96,4 +96,4 @@ rule compare_with_generate:
         code=code("compare_with_generate"),
         decoding=section("decoding"),
     script:
-        "../workflow_scripts/compare_with_generate.py"
+        "../workflow_scripts/evaluation/compare_with_generate.py"

@@ -27,4 +27,4 @@ rule train_generator:
         batch_size=decoded_at_once,
         cuda=cuda("train_generator"),
     script:
-        "../workflow_scripts/train_generator.py"
+        "../workflow_scripts/recommender/train_generator.py"

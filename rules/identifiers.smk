@@ -22,7 +22,7 @@ rule embed_items:
         sizes=model_sizes("text"),
         cuda=cuda("embed_items"),
     script:
-        "../workflow_scripts/embed_items.py"
+        "../workflow_scripts/identifiers/embed_items.py"
 
 
 rule train_rqvae:
@@ -45,7 +45,7 @@ rule train_rqvae:
         rqvae=section("rqvae"),
         cuda=cuda("train_rqvae"),
     script:
-        "../workflow_scripts/train_rqvae.py"
+        "../workflow_scripts/identifiers/train_rqvae.py"
 
 
 rule assign_semantic_ids:
@@ -67,7 +67,7 @@ rule assign_semantic_ids:
         code=code("assign_semantic_ids"),
         collisions=section("collisions"),
     script:
-        "../workflow_scripts/assign_semantic_ids.py"
+        "../workflow_scripts/identifiers/assign_semantic_ids.py"
 
 
 rule import_semantic_ids:
@@ -88,7 +88,7 @@ rule import_semantic_ids:
         code=code("import_semantic_ids"),
         sizes=raw_sizes("index"),
     script:
-        "../workflow_scripts/import_semantic_ids.py"
+        "../workflow_scripts/identifiers/import_semantic_ids.py"
 
 
 rule embed_interactions:
@@ -104,4 +104,4 @@ rule embed_interactions:
     params:
         code=code("embed_interactions"),
     script:
-        "../workflow_scripts/embed_interactions.py"
+        "../workflow_scripts/identifiers/embed_interactions.py"

@@ -18,7 +18,7 @@ rule correct_candidates:
         code=code("correct_candidates"),
         candidates=kept,
     script:
-        "../workflow_scripts/correct_candidates.py"
+        "../workflow_scripts/recommender/correct_candidates.py"
 
 
 rule order_by_distance:
@@ -37,7 +37,7 @@ rule order_by_distance:
         code=code("order_by_distance"),
         candidates=kept,
     script:
-        "../workflow_scripts/order_by_distance.py"
+        "../workflow_scripts/recommender/order_by_distance.py"
 
 
 rule order_by_cooccurrence:
@@ -56,4 +56,4 @@ rule order_by_cooccurrence:
         code=code("order_by_cooccurrence"),
         candidates=kept,
     script:
-        "../workflow_scripts/order_by_cooccurrence.py"
+        "../workflow_scripts/recommender/order_by_cooccurrence.py"

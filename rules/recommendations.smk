@@ -26,7 +26,7 @@ rule recommend_generator:
         decoding=section("decoding", without=("rerank",)),
         cuda=cuda("recommend_generator"),
     script:
-        "../workflow_scripts/recommend_generator.py"
+        "../workflow_scripts/recommender/recommend_generator.py"
 
 
 rule recommend_cascade:
@@ -55,7 +55,7 @@ rule recommend_cascade:
         decoding=section("decoding"),
         cuda=cuda("recommend_cascade"),
     script:
-        "../workflow_scripts/recommend_cascade.py"
+        "../workflow_scripts/recommender/recommend_cascade.py"
 
 
 rule recommend_teacher:
@@ -84,7 +84,7 @@ rule recommend_teacher:
         decoding=teacher_decoding,
         cuda=cuda("recommend_teacher"),
     script:
-        "../workflow_scripts/recommend_teacher.py"
+        "../workflow_scripts/recommender/recommend_teacher.py"
 
 
 rule recommend_popularity:
@@ -103,4 +103,4 @@ rule recommend_popularity:
         code=code("recommend_popularity"),
         decoding=section("decoding", without=("rerank", "beams", "batch_size")),
     script:
-        "../workflow_scripts/recommend_popularity.py"
+        "../workflow_scripts/recommender/recommend_popularity.py"

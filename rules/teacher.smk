@@ -21,7 +21,7 @@ rule check_language_model:
         sizes=model_sizes("adaptation"),
         memory_gb=teacher_memory,
     script:
-        "../workflow_scripts/check_language_model.py"
+        "../workflow_scripts/teacher/check_language_model.py"
 
 
 rule train_teacher:
@@ -51,7 +51,7 @@ rule train_teacher:
         sizes=model_sizes("adaptation"),
         cuda=cuda("train_teacher"),
     script:
-        "../workflow_scripts/train_teacher.py"
+        "../workflow_scripts/teacher/train_teacher.py"
 
 
 # One for each fold of the users, which has learned from all others.
@@ -94,7 +94,7 @@ rule generate_candidates:
         settings=sections("candidates", "sharding", without=("keep",)),
         cuda=cuda("generate_candidates"),
     script:
-        "../workflow_scripts/generate_candidates.py"
+        "../workflow_scripts/teacher/generate_candidates.py"
 
 
 rule gather_candidates:
@@ -115,7 +115,7 @@ rule gather_candidates:
         code=code("gather_candidates"),
         sharding=section("sharding"),
     script:
-        "../workflow_scripts/gather_candidates.py"
+        "../workflow_scripts/teacher/gather_candidates.py"
 
 
 rule score_codewords:
@@ -141,7 +141,7 @@ rule score_codewords:
         settings=sections("probabilities", "sharding"),
         cuda=cuda("score_codewords"),
     script:
-        "../workflow_scripts/score_codewords.py"
+        "../workflow_scripts/teacher/score_codewords.py"
 
 
 rule gather_probabilities:
@@ -160,4 +160,4 @@ rule gather_probabilities:
         code=code("gather_probabilities"),
         sharding=section("sharding"),
     script:
-        "../workflow_scripts/gather_probabilities.py"
+        "../workflow_scripts/teacher/gather_probabilities.py"

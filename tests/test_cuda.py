@@ -11,24 +11,18 @@ import torch
 from conftest import ROOT
 from test_generator_training import DECODING, SETTINGS, cycle  # noqa: F401
 
-from lohrec import (
-    devices,
-    lessons,
-    memory_plan,
-    packing,
-    questions,
-    rqvae,
-    tasks,
-    teacher,
-    teacher_beams,
-    teacher_training,
-    text_vectors,
-)
-from lohrec.decoding import recommend
-from lohrec.generator_training import objective, train
-from lohrec.gradients import Gradients
-from lohrec.prefix_tree import PrefixTree
-from lohrec.t5 import T5
+from lohrec.common import devices
+from lohrec.identifiers import rqvae, text_vectors
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.decoding import recommend
+from lohrec.recommender.gradients import Gradients
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.training import objective, train
+from lohrec.teacher import beams as teacher_beams
+from lohrec.teacher import memory_plan, sequence_packing, text_tasks, training_steps
+from lohrec.teacher import model as teacher
+from lohrec.teacher import prompts as questions
+from lohrec.teacher import training as teacher_training
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -192,7 +186,7 @@ def taught():
     settings = test_teacher.SETTINGS | {"dropout": 0.0}
     found = []
     for device in (CPU, GPU):
-        own = lessons.CodewordLessons(data["train"], ids, settings)
+        own = training_steps.CodewordLessons(data["train"], ids, settings)
         found.append(teacher_training.train(own, data["dev"], settings, device))
     return data, ids, *found
 
@@ -228,9 +222,9 @@ def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, metho
     folder = tiny_llama.checkpoint(tmp_path / "llama")
     settings = tiny_llama.settings(folder, bf16=True, method=method, epochs=4, checkpointing=True)
     split, ids = tiny_llama.split(), tiny_llama.identifiers()
-    texts = tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
-    templates = tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = lessons.TextLessons(split["train"], ids, settings, texts, templates)
+    texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
+    templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
+    own = training_steps.TextLessons(split["train"], ids, settings, texts, templates)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     _, table = teacher_training.train(own, split["dev"], settings["teacher"], GPU)
@@ -244,17 +238,17 @@ def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, metho
 def test_a_packed_step_waits_for_nothing(tmp_path):
     folder = tiny_llama.checkpoint(tmp_path / "llama")
     settings = tiny_llama.settings(folder, method="full", checkpointing=False)
-    texts = tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
-    templates = tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = lessons.TextLessons(
+    texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
+    templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
+    own = training_steps.TextLessons(
         tiny_llama.split()["train"], tiny_llama.identifiers(), settings, texts, templates
     )
     network = own.network.to(GPU).train()
     part = own.parts(own.epoch(0)[0])[0].content
-    packing.loss(network, part).backward()
+    sequence_packing.loss(network, part).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        packing.loss(network, part).backward()
+        sequence_packing.loss(network, part).backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

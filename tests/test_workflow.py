@@ -17,7 +17,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-SCRIPT = """from lohrec import {module}
+SCRIPT = """from lohrec.common import {module}
 
 {module}.write(snakemake.input, snakemake.output, snakemake.log[0])
 """
@@ -32,6 +32,7 @@ def write(inputs, outputs, log):
     Path(log).write_text("done")
 """
 LANGUAGE_MODEL = {"train_teacher", "generate_candidates", "score_codewords", "recommend_teacher"}
+SCRIPTS = {path.stem: path for path in sorted((ROOT / "workflow_scripts").glob("[!l]*/*.py"))}
 TARGET = "results/demo/dwr/metrics.json"
 
 
@@ -67,15 +68,18 @@ def fresh(tmp_path_factory) -> Path:
     for name in ("Snakefile", "rules", "config", "profiles", "envs"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
-    library = folder / "workflow_scripts/lohrec"
-    library.mkdir(parents=True)
-    for name in ("__init__", "code_hash", "settings"):
-        shutil.copy(ROOT / f"workflow_scripts/lohrec/{name}.py", library)
+    library = Path("workflow_scripts/lohrec")
+    shutil.copytree(ROOT / library / "configuration", folder / library / "configuration")
+    for package in (library, library / "common"):
+        (folder / package).mkdir(exist_ok=True)
+        (folder / package / "__init__.py").touch()
     for module in ("digest", "language_model"):
-        (library / f"{module}.py").write_text(MODULE)
-    for path in (ROOT / "workflow_scripts").glob("*.py"):
-        module = "language_model" if path.stem in LANGUAGE_MODEL else "digest"
-        (library.parent / path.name).write_text(SCRIPT.format(module=module))
+        (folder / library / "common" / f"{module}.py").write_text(MODULE)
+    for name, path in SCRIPTS.items():
+        module = "language_model" if name in LANGUAGE_MODEL else "digest"
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(SCRIPT.format(module=module))
     return folder
 
 
@@ -112,13 +116,13 @@ def test_touching_everything_and_editing_comments_reruns_nothing(run: Path) -> N
     for path in sorted(run.rglob("*"), reverse=True):
         if ".snakemake" not in path.parts and path.is_file():
             path.touch()
-    module = run / "workflow_scripts/lohrec/digest.py"
+    module = run / "workflow_scripts/lohrec/common/digest.py"
     module.write_text('"""Doc."""\n# why\n' + module.read_text())
     assert planned(run, TARGET) == {}
 
 
 def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path) -> None:
-    module = run / "workflow_scripts/lohrec/language_model.py"
+    module = run / "workflow_scripts/lohrec/common/language_model.py"
     module.write_text(module.read_text() + "\n\nedited = True\n")
     assert planned(run, TARGET) == {"train_teacher": 1} | AFTER_TEACHER
 
@@ -408,11 +412,11 @@ BY_FUNCTION = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in (ROOT / "workflow_scripts").glob("*.py")))
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_script_and_rule_agree(name: str) -> None:
     declared = rules()[name]
     declared["input"] |= BY_FUNCTION.get(name, set())
-    tree = ast.parse((ROOT / f"workflow_scripts/{name}.py").read_text())
+    tree = ast.parse(SCRIPTS[name].read_text())
     main = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
     takes = {argument.arg for argument in main.args.args + main.args.kwonlyargs}
     for node in ast.walk(tree):
@@ -427,8 +431,7 @@ def test_script_and_rule_agree(name: str) -> None:
 
 
 def test_every_rule_has_a_script_and_every_script_a_rule() -> None:
-    scripts = {path.stem for path in (ROOT / "workflow_scripts").glob("*.py")}
-    assert scripts == rules().keys()
+    assert SCRIPTS.keys() == rules().keys()
     assert all("code" in sections["params"] for sections in rules().values())
 
 

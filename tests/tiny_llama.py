@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lohrec import vocabulary
-from lohrec.examples import Examples
+from lohrec.data.examples import Examples
+from lohrec.identifiers import codewords as vocabulary
 
 NOUNS = ["lamp", "chair", "violin", "bottle", "racket", "garden", "puzzle", "helmet"]
 ADJECTIVES = ["red", "folding", "quiet", "heavy", "tiny"]

@@ -1,0 +1,129 @@
+import json
+import subprocess
+import sys
+
+import benchmark_cuda
+import benchmark_decoding
+import benchmark_training
+import numpy as np
+import pytest
+import tabulate_benchmarks
+import tabulate_teacher_sizes
+import torch
+from conftest import ROOT
+from transformers import LlamaForCausalLM
+
+from lohrec.common import artefacts
+from lohrec.benchmarks import clock as benchmarking
+from lohrec.recommender.training import objective
+from lohrec.data.sequences import leave_one_out
+from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.recommender.training_data import Batch
+
+CONFIG = {
+    "d_model": 32,
+    "d_ff": 48,
+    "heads": 2,
+    "d_kv": 16,
+    "layers": 1,
+    "decoder_layers": 1,
+    "dropout": 0.0,
+    "codewords": "level",
+    "causal_encoder": False,
+}
+
+
+def test_rivals_take_turns_and_the_warm_up_does_not_count():
+    calls, now = [], [0.0]
+
+    def rival(name, seconds):
+        def run():
+            calls.append(name)
+            now[0] += 100 if len(calls) <= 2 else seconds  # the first round is slow
+
+        return run
+
+    rivals = {"a": rival("a", 1), "b": rival("b", 3)}
+    assert benchmarking.in_turns(rivals, 2, lambda: now[0]) == {"a": 1, "b": 3}
+    assert calls == ["a", "b"] * 3
+
+
+def test_a_ratio_above_one_is_ours_faster():
+    row = benchmarking.row("x", "fp32", ours=2.0, peer=8.0, floor=1.0)
+    assert (row["ratio"], row["floor_share"]) == (4.0, 0.5)
+
+
+def test_the_share_of_products_is_that_of_the_time():
+    a = torch.randn(400, 400)
+    assert benchmarking.share_of_products(lambda: a @ a) > 0.5
+    assert benchmarking.share_of_products(lambda: a.sort()) == 0
+
+
+def test_the_naive_step_of_the_benchmark_has_our_loss():
+    torch.manual_seed(0)
+    model = T5(CONFIG)
+    candidates = torch.randint(0, 3, (5, 6, LEVELS)) * 80
+    real = torch.rand(5, 6) < 0.8
+    real[:, 0] = True
+    teacher = torch.rand(5, LEVELS, CODES).softmax(-1)
+    history = tokens(torch.randint(0, CODES, (5, 3, LEVELS))).flatten(1)
+    batch = Batch(history, False, None, torch.full((5,), 12), candidates, real, teacher)
+    settings = benchmark_cuda.OBJECTIVE
+    ours = objective(model, batch, settings)["loss"]
+    naive = benchmark_training.naive_dwr(model, settings, batch)
+    torch.testing.assert_close(ours, naive, rtol=1e-5, atol=1e-5)
+
+
+def test_steps_and_lists_are_measured(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"sequences": rng.integers(0, 50, 240), "ids": rng.integers(0, CODES, (50, LEVELS))}
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array.astype(np.int32))
+    artefacts.write_parquet(tmp_path / "examples", leave_one_out(np.repeat(np.arange(30), 8), 20))
+    given = [str(tmp_path / name) for name in ("sequences.npy", "examples", "ids.npy", "out.json")]
+    generator = CONFIG | {"codewords": "all", "smoothing": 0.1, "mixture": 0.0}
+    generator |= {"margin": 0.1, "reduction": "mean", "ranked_target": True}
+    benchmark_training.main(*given, generator, {"batch_size": 8, "batches": 1, "rounds": 1})
+    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["dwr step"]["floor_share"] > 0
+    sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
+    benchmark_decoding.main(*given, generator, sizes)
+    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["beam 20"]["same_lists"] == 1
+
+
+def test_the_gpu_script_needs_no_workflow(tmp_path):
+    block = "".join(f"sys.modules[{name!r}] = None; " for name in ("snakemake", "polars", "orjson"))
+    paths = [str(ROOT / "workflow_scripts"), str(ROOT / "workflow_scripts/benchmarks")]
+    script = (
+        f"import sys; {block}sys.path[:0] = {paths!r}; import torch, benchmark_cuda as b; "
+        f"torch.set_num_threads(1); b.main('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
+    assert len(rows) == 6 and all(row["ours"] > 0 for row in rows)
+    assert "DWR, 200 epochs" in tabulate_benchmarks.table(str(tmp_path / "cuda.json"))
+
+
+def test_simulated_games_are_split_as_leave_one_out():
+    sequences = np.arange(11, dtype=np.int32)
+    train, test = benchmark_cuda.split(sequences, np.array([5, 6]))
+    assert train.target.tolist() == [1, 2, 6, 7, 8]
+    assert test.target.tolist() == [4, 10]
+    assert test.length.tolist() == [4, 5]
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, ""), (0.12345, "0.123"), (12345.6, "12,346")])
+def test_cells(value, text):
+    assert tabulate_benchmarks.cell(value) == text
+
+
+@pytest.mark.parametrize("shape", tabulate_teacher_sizes.SHAPES.values())
+def test_weights_are_those_of_transformers(shape):
+    config = tabulate_teacher_sizes.configuration(*shape)
+    with torch.device("meta"):
+        model = LlamaForCausalLM(config)
+    matrices, top = tabulate_teacher_sizes.weights(config)
+    total = matrices + top * (1 if config.tie_word_embeddings else 2)
+    vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
+    assert total == sum(p.numel() for p in model.parameters()) - vectors

@@ -1,0 +1,88 @@
+"""A hash follows the program: not its comments, not its date, and through every import."""
+
+import os
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from lohrec.configuration import code_hash
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """script.py imports pack.one, which imports pack.two; pack.three is imported by nobody."""
+    files = {
+        "script.py": '"""A script."""\nfrom pack import one\n\n\ndef main():\n    one.f(1)\n',
+        "pack/__init__.py": "",
+        "pack/one.py": "import json\n\n\ndef f(x):\n    import pack.two\n\n    return 1\n",
+        "pack/two.py": "from . import four\n\n\ndef g(x):\n    return four.h(x) + 1\n",
+        "pack/three.py": "y = 1\n",
+        "pack/four.py": "def h(x):\n    return x\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def closure(root: Path) -> dict[str, str]:
+    code_hash._read.cache_clear()
+    return code_hash.closure(root / "script.py", root)
+
+
+def test_the_closure_follows_imports_at_any_depth(program: Path) -> None:
+    assert list(closure(program)) == [
+        "pack/__init__.py",
+        "pack/four.py",
+        "pack/one.py",
+        "pack/two.py",
+        "script.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# why\nfrom . import four\n\n\ndef g(x):\n    return four.h(x) + 1\n",
+        '"""Doc."""\nfrom . import four\ndef g(x):\n    """Doc."""\n    return (four.h(x)\n + 1)\n',
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(program: Path, text: str) -> None:
+    before = closure(program)
+    (program / "pack/two.py").write_text(text)
+    os.utime(program / "script.py", (0, 0))
+    assert closure(program) == before
+
+
+def test_an_edit_changes_the_edited_file_alone(program: Path) -> None:
+    before = closure(program)
+    (program / "pack/two.py").write_text("from . import four\n\n\ndef g(x):\n    return 2\n")
+    after = closure(program)
+    assert [name for name in after if after[name] != before[name]] == ["pack/two.py"]
+    (program / "pack/three.py").write_text("y = 2\n")
+    assert closure(program) == after
+
+
+def test_a_string_that_is_no_docstring_counts(program: Path) -> None:
+    before = closure(program)
+    (program / "pack/four.py").write_text('def h(x):\n    return x or "text"\n')
+    assert closure(program) != before
+
+
+def test_the_real_scripts_depend_on_what_they_use() -> None:
+    root = ROOT / "workflow_scripts"
+    of = {path.stem: set(code_hash.closure(path, root)) for path in root.glob("[!l]*/*.py")}
+    assert "lohrec/identifiers/rqvae.py" in of["train_rqvae"]
+    assert "lohrec/identifiers/rqvae.py" not in of["train_generator"]
+    assert "lohrec/recommender/networks/t5.py" in of["train_generator"] & of["recommend_cascade"]
+    assert "lohrec/recommender/networks/t5.py" not in of["train_teacher"] | of["ingest_reviews"]
+    for name, files in of.items():
+        scripts = [Path(file).stem for file in files if not file.startswith("lohrec/")]
+        assert scripts == [name], f"{name}.py imports another script"
+
+
+def test_no_script_of_the_workflow_imports_by_name() -> None:
+    for path in (ROOT / "workflow_scripts").rglob("*.py"):
+        text = path.read_text()
+        assert "import_module" not in text and "__import__" not in text, path

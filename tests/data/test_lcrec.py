@@ -1,0 +1,172 @@
+import json
+
+import ingest_lcrec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lohrec.common import artefacts
+from lohrec.data.interactions import core, drop_repeats, renumber
+from lohrec.data.sources.amazon2018 import read_reviews
+from lohrec.data.sources.lcrec import read_index, read_inter, read_items, write_index
+
+
+def put(path, value):
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def test_sequences_are_read_by_number_and_keep_their_order(tmp_path):
+    path = put(tmp_path / "x.inter.json", {"10": [7, 100, 9], "9": [100, 7, 20, 9]})
+    kept = read_inter(path)
+    assert kept.users.to_pylist() == ["9", "10"]
+    assert kept.items.to_pylist() == ["7", "9", "20", "100"]
+    assert kept.user.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert kept.item.tolist() == [3, 0, 2, 1, 0, 3, 1]
+    assert kept.time.tolist() == [0, 1, 2, 3, 0, 1, 2]
+    assert (kept.user.dtype, kept.item.dtype, kept.time.dtype) == (np.int32, np.int32, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no JSON"),
+        ([1], "no JSON object"),
+        ({}, "no JSON object"),
+        ({"ann": [1, 2, 3]}, "users are whole numbers, unlike ann"),
+        ({"700": [1, 2], "9": [1, 2, 3]}, "users 700 have fewer than the 3 items"),
+        ({"0": []}, "users 0 have fewer than the 3 items"),
+        ({"0": 5}, "users 0 have no list"),
+        ({"0": [1, 2, "x"]}, "items are whole numbers from 0, unlike some of users 0"),
+        ({"0": [1, 3, -2]}, "items are whole numbers"),
+        ({"0": [3, 2, True]}, "items are whole numbers"),
+    ],
+)
+def test_unusable_sequences_are_named(tmp_path, content, message):
+    with pytest.raises(ValueError, match=rf"x\.inter\.json.*{message}"):
+        read_inter(put(tmp_path / "x.inter.json", content))
+
+
+def test_missing_files_are_named(tmp_path):
+    for read in (read_inter, read_items, lambda path: read_index(path, ["0"])):
+        with pytest.raises(FileNotFoundError, match=r"no .*absent\.json"):
+            read(tmp_path / "absent.json")
+
+
+def test_index_goes_round_in_the_order_asked_for(tmp_path):
+    ids = np.random.default_rng(0).integers(0, 256, (30, 4)).astype(np.int16)
+    items = [str(n) for n in range(30)]
+    write_index(tmp_path / "index.json", ids, items)
+    order = np.random.default_rng(1).permutation(30)[:20]
+    read = read_index(tmp_path / "index.json", [items[n] for n in order])
+    assert read.dtype == np.int16
+    np.testing.assert_array_equal(read, ids[order])
+
+
+def test_index_is_lc_recs_layout(tmp_path):
+    write_index(tmp_path / "index.json", np.array([[12, 3, 200, 7]]), ["0"])
+    assert artefacts.read_json(tmp_path / "index.json") == {
+        "0": ["<a_12>", "<b_3>", "<c_200>", "<d_7>"]
+    }
+
+
+GOOD = ["<a_1>", "<b_2>", "<c_3>", "<d_4>"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (None, "misses 1 of 2 items: 1. Use the index"),
+        (GOOD[:3], "lists of 4 tokens, but not those of 1 items: 1"),
+        ("<a_1><b_2><c_3><d_4>", "lists of 4 tokens, but not those of 1 items: 1"),
+        ([*GOOD[:3], "<a_4>"], "not those of 1 items: 1, where 1 has"),
+        ([*GOOD[:3], "<d_256>"], "not those of 1 items: 1"),
+        ([*GOOD[:3], "d_4"], "not those of 1 items: 1"),
+        ([*GOOD[:3], "<d_-1>"], "not those of 1 items: 1"),
+        ([*GOOD[:3], 4], "not those of 1 items: 1"),
+    ],
+)
+def test_unusable_index_is_named(tmp_path, bad, message):
+    index = {"0": GOOD, "1": bad}
+    path = put(tmp_path / "x.index.json", {k: v for k, v in index.items() if v is not None})
+    with pytest.raises(ValueError, match=rf"x\.index\.json.*{message}"):
+        read_index(path, ["0", "1"])
+
+
+def test_many_missing_items_are_shown_in_part(tmp_path):
+    path = put(tmp_path / "x.index.json", {"0": GOOD})
+    with pytest.raises(ValueError, match=r"misses 9 of 10 items: 1, 2, 3, 4, 5 \.\.\."):
+        read_index(path, [str(n) for n in range(10)])
+
+
+def ingest(folder, inter, item=None):
+    outputs = {
+        name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
+    }
+    outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
+    ingest_lcrec.main(str(inter), item and str(item), **outputs)
+    return outputs
+
+
+def test_script_joins_texts_by_item(tmp_path):
+    inter = put(tmp_path / "x.inter.json", {"1": [2, 0, 10], "0": [0, 2, 2]})
+    item = put(
+        tmp_path / "x.item.json",
+        {
+            "0": {"title": "Drum &amp; bass", "description": "<i>loud</i>", "categories": "A,B"},
+            "10": {"title": 5},
+            "77": {"title": "elsewhere"},
+        },
+    )
+    outputs = ingest(tmp_path, inter, item)
+    items = pq.read_table(outputs["catalogue"]).to_pydict()
+    assert items["asin"] == ["0", "2", "10"]
+    assert items["title"] == ["Drum & bass", "", ""]
+    assert items["description"] == ["loud", "", ""]
+    assert pq.read_table(outputs["interactions"])["item"].to_pylist() == [0, 1, 1, 1, 0, 2]
+    report = artefacts.read_json(outputs["report"])
+    assert report["rejected"] == {"wrong_type_title": 1}
+    assert report["repeats"] == 1 and report["without_metadata"] == 2
+    assert set(report["files"]) == {"x.inter.json", "x.item.json"}
+
+
+def test_texts_of_another_set_are_refused(tmp_path):
+    inter = put(tmp_path / "x.inter.json", {"0": [0, 1, 2]})
+    item = put(tmp_path / "x.item.json", {"B00": {"title": "a"}})
+    with pytest.raises(ValueError, match=r"x\.item\.json has no item of .*x\.inter\.json"):
+        ingest(tmp_path, inter, item)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "distinct"),
+    [
+        ("Games", (50_546, 16_859, 452_989), 16_717),
+        ("Instruments", (24_772, 9_922, 206_153), 9_897),
+    ],
+)
+def test_published_sets(real_data, tmp_path, name, counts, distinct):
+    index = real_data(f"lcrec/{name}.index.json")
+    outputs = ingest(tmp_path, real_data(f"lcrec/{name}.inter.json"))
+    table = artefacts.read_json(outputs["statistics"])
+    assert (table["users"], table["items"], table["interactions"]) == counts
+    items = pq.read_table(outputs["catalogue"])["asin"].to_pylist()
+    ids = read_index(index, items)
+    assert len(np.unique(ids, axis=0)) == distinct
+    write_index(tmp_path / "index.json", ids, items)
+    published = artefacts.read_json(index)
+    assert artefacts.read_json(tmp_path / "index.json") == published
+
+
+def test_published_games_are_the_sequences_of_the_raw_layout(real_data):
+    """The two copies of the Games set agree in the popularity of the items along sequences."""
+    raw, _ = read_reviews(real_data("amazon2018/Video_Games_5.json.gz"))
+    raw = renumber(core(drop_repeats(raw), 5)[0])
+    published = read_inter(real_data("lcrec/Games.inter.json"))
+    assert signature(raw) == signature(published)
+
+
+def signature(kept):
+    """Sequences as tuples of their items' popularity, sorted: the same whatever the names are."""
+    popularity = np.bincount(kept.item)[kept.item]
+    ends = np.cumsum(np.bincount(kept.user))[:-1]
+    return sorted(tuple(part.tolist()) for part in np.split(popularity, ends))

@@ -1,0 +1,212 @@
+import gzip
+import time
+
+import orjson
+import pytest
+
+from lohrec.data.interactions import ItemText
+from lohrec.data.sources import amazon2018
+from lohrec.data.sources.amazon2018 import clean, item_text, read_metadata, read_reviews
+
+GOOD = {"reviewerID": "A1", "asin": "B1", "unixReviewTime": 1529193600, "overall": 5.0}
+
+
+def packed(path, lines):
+    with gzip.open(path, "wb") as file:
+        file.writelines(line + b"\n" for line in lines)
+    return path
+
+
+def rows_of(read):
+    return [
+        (read.users[user].as_py(), read.items[item].as_py(), time)
+        for user, item, time in zip(read.user, read.item, read.time.tolist(), strict=True)
+    ]
+
+
+def dump(**changes):
+    """A good review with changes; a value of `...` takes the key out."""
+    return orjson.dumps({k: v for k, v in (GOOD | changes).items() if v is not ...})
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"reviewerID": "A1", ', "not_json"),
+        (b"\xff\xfe", "not_json"),
+        (b"", "blank"),
+        (b"[1]", "not_an_object"),
+        (dump(reviewerID=...), "missing_reviewerID"),
+        (dump(reviewerID=""), "missing_reviewerID"),
+        (dump(asin=None), "missing_asin"),
+        (dump(asin=7), "wrong_type_asin"),
+        (dump(unixReviewTime=...), "missing_unixReviewTime"),
+        (dump(unixReviewTime="06 17, 2018"), "wrong_type_unixReviewTime"),
+        (dump(unixReviewTime=True), "wrong_type_unixReviewTime"),
+        (dump(unixReviewTime=2**64 - 1), "wrong_type_unixReviewTime"),
+    ],
+)
+def test_bad_review_is_counted_by_reason(tmp_path, line, reason):
+    path = packed(tmp_path / "x_5.json.gz", [dump(), line, dump(unixReviewTime=0)])
+    read, report = read_reviews(path)
+    assert report == {"lines": 3, "rejected": {reason: 1}}
+    assert rows_of(read) == [("A1", "B1", 1529193600), ("A1", "B1", 0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"B1,A1,5.0", "not_4_fields"),
+        (b"", "blank"),
+        (b",A1,5.0,7", "missing_item"),
+        (b"B1,,5.0,7", "missing_user"),
+        (b"item,user,rating,timestamp", "wrong_type_timestamp"),
+        (b"B1,A1,5.0," + b"9" * 30, "wrong_type_timestamp"),
+        (b"B1,\xff,5.0,7", "not_utf8"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ratings.csv", "ratings.csv.gz"])
+def test_ratings_are_item_user_rating_timestamp(tmp_path, name, line, reason):
+    path = tmp_path / name
+    lines = [b"B1,A1,5.0,11\r", line, b"B2,A1,1.0,12"]
+    if name.endswith(".gz"):
+        packed(path, lines)
+    else:
+        path.write_bytes(b"\n".join(lines))
+    read, report = read_reviews(path)
+    assert report == {"lines": 3, "rejected": {reason: 1}}
+    assert rows_of(read) == [("A1", "B1", 11), ("A1", "B2", 12)]
+
+
+def test_batches_do_not_show(tmp_path, monkeypatch):
+    lines = [dump(reviewerID=f"A{n % 7}", asin=f"B{n % 5}", unixReviewTime=n) for n in range(50)]
+    path = packed(tmp_path / "x.json.gz", lines)
+    whole = rows_of(read_reviews(path)[0])
+    monkeypatch.setattr(amazon2018, "BATCH", 10)
+    assert rows_of(read_reviews(path)[0]) == whole
+    assert [time for _, _, time in whole] == list(range(50))
+
+
+def test_a_file_that_is_cut_short_is_named(tmp_path):
+    path = packed(tmp_path / "x_5.json.gz", [dump(reviewerID=f"A{n}") for n in range(5000)])
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"x_5\.json\.gz is cut short.*download it again"):
+        read_reviews(path)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = packed(tmp_path / "x_5.json.gz", [dump(reviewerID=f"A{n}") for n in range(5000)])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x_5\.json\.gz is.*download it\s+again"):
+        read_reviews(path)
+
+
+def test_a_page_instead_of_gzip_is_named(tmp_path):
+    path = tmp_path / "x_5.json.gz"
+    path.write_text("<html>404</html>")
+    with pytest.raises(ValueError, match=r"x_5\.json\.gz is no gzip file"):
+        read_reviews(path)
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"x\ny\n")])
+def test_a_file_without_reviews_is_an_error_with_counts(tmp_path, content):
+    path = tmp_path / "x_5.json.gz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"no usable review in [02] lines"):
+        read_reviews(path)
+
+
+def test_missing_files_and_unknown_endings_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"reviews at .*x_5\.json\.gz\. Download it"):
+        read_reviews(tmp_path / "x_5.json.gz")
+    with pytest.raises(FileNotFoundError, match=r"metadata at .*meta_x\.json\.gz\. Download it"):
+        read_metadata(tmp_path / "meta_x.json.gz", ["B1"])
+    with pytest.raises(ValueError, match=r"x\.parquet: reviews end in .*Rename"):
+        read_reviews(tmp_path / "x.parquet")
+
+
+def test_metadata_of_wanted_items_the_first_row_counts(tmp_path):
+    path = packed(
+        tmp_path / "meta.json.gz",
+        [
+            b'{"asin": "B1", "title": "One"}',
+            b'{"asin": "B1", "title": "Another"}',
+            b'{"asin": "B2", "title": "Not wanted"}',
+            b'{"asin": "B3", "title": {"en": "?"}}',
+            b'{"asin": "B3", "title": null, "description": "d"}',
+            b'{"title": "No id"}',
+            b"{'asin': 'B4'}",
+            b"7",
+        ],
+    )
+    texts, report = read_metadata(path, ["B1", "B3", "B4"])
+    assert texts == {"B1": ItemText("One", "", []), "B3": ItemText("", "d", [])}
+    assert report["lines"] == 8 and report["repeats"] == 1
+    assert report["rejected"] == {
+        "missing_asin": 1,
+        "not_an_object": 1,
+        "not_json": 1,
+        "wrong_type_title": 1,
+    }
+    with pytest.raises(ValueError, match=r"meta\.json\.gz has none of the 1 items"):
+        read_metadata(path, ["B9"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("plain", "plain"),
+        ("Salt &amp; Vinegar &#39;90", "Salt & Vinegar '90"),
+        ("one<br />two\r\n\tthree\u00a0 four", "one two three four"),
+        ("&lt;b&gt;bold&lt;/b&gt;", "bold"),
+        ("<a href='x>y'>link</a>", "y'>link"),
+        ("5 < 6 and 7 > 3, I <3 it", "5 < 6 and 7 > 3, I <3 it"),
+        ('<span class="a" id="b">Mario\n</span>', "Mario"),
+        ("\n<script type='x'>if (a<b) { t(); }</script>\nKart<!-- 8 <b> -->", "Kart"),
+        ("Kart <STYLE>.a{} </STYLE >8<script>var aPageStart = 1;", "Kart 8"),
+        ("<!-- never closed <b>x</b>", ""),
+        ("", ""),
+    ],
+)
+def test_clean_takes_markup_out(raw, text):
+    assert clean(raw) == text
+    assert clean(text) == text
+
+
+def test_clean_is_linear_on_hostile_text():
+    began = time.process_time()
+    for raw in ("<a" * 200_000, "<!--" * 100_000, "<script>" * 100_000, "<" * 400_000):
+        clean(raw)
+    # A second where it is linear; half an hour where every tag looks for its end.
+    assert time.process_time() - began < 60
+
+
+def test_item_text_takes_strings_and_lists():
+    assert item_text({"description": ["<p>a</p>", None, "", "b"], "title": ["x", "y"]}) == (
+        "x y",
+        "a b",
+        [],
+    )
+    assert item_text({"categories": [["Games", "PC &amp; Mac"], ["Toys"]]}).categories == [
+        "Games",
+        "PC & Mac",
+        "Toys",
+    ]
+    scraps = {"category": ["Games", "</span></span>", "Made of plastic"]}
+    assert item_text(scraps).categories == ["Games"]
+    with pytest.raises(TypeError, match="category"):
+        item_text({"category": [1]})
+
+
+def test_published_metadata_has_no_markup_left(real_data):
+    path = real_data("amazon2018/meta_Gift_Cards.json.gz")
+    with gzip.open(path) as file:
+        asins = [orjson.loads(line)["asin"] for line in file]
+    texts, report = read_metadata(path, asins)
+    assert report["rejected"] == {} and len(texts) + report["repeats"] == report["lines"]
+    for text in texts.values():
+        joined = " ".join([text.title, text.description, *text.categories])
+        assert "<br" not in joined and "</" not in joined and "&amp;" not in joined
+        assert "\n" not in joined and "  " not in text.title

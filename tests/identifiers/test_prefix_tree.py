@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lohrec.identifiers.prefix_tree import PrefixTree
+
+
+@pytest.fixture(scope="module")
+def ids():
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 256, (500, 4))
+    ids[:, :2] //= 64
+    ids[100:110] = ids[:10]  # colliding identifiers
+    return ids
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_children_are_the_prefixes_that_exist(ids, dense):
+    tree = PrefixTree.from_ids(ids)
+    assert tree.table is not None
+    if not dense:
+        tree = replace(tree, table=None)
+    for depth in range(4):
+        prefixes = np.unique(ids[:, :depth], axis=0) if depth else np.zeros((1, 0), int)
+        nodes = torch.arange(-1, len(prefixes))
+        child = tree.children(depth, nodes.view(1, -1))[0]
+        assert (child[0] == -1).all()  # a node that is none has no children
+        longer = np.unique(ids[:, : depth + 1], axis=0)
+        for node, prefix in enumerate(prefixes):
+            legal = np.flatnonzero((longer[:, :depth] == prefix).all(1))
+            expected = np.full(256, -1)
+            expected[longer[legal, depth]] = legal
+            assert np.array_equal(child[node + 1].numpy(), expected)
+
+
+def test_leaves_are_the_sorted_identifiers(ids):
+    tree = PrefixTree.from_ids(ids)
+    distinct, number = np.unique(ids, axis=0, return_inverse=True)
+    assert tree.leaves == len(distinct)
+    assert np.array_equal(tree.identifiers(torch.arange(tree.leaves)).numpy(), distinct)
+    assert np.array_equal(tree.leaf_of_item.numpy(), number.ravel())
+    for leaf in range(tree.leaves):
+        items = tree.item[tree.item_first[leaf] : tree.item_first[leaf + 1]].numpy()
+        assert np.array_equal(np.sort(items), np.flatnonzero(number.ravel() == leaf))
+    assert (tree.identifiers(torch.tensor([-1])) == -1).all()
+
+
+def test_an_identifier_is_used_up_by_all_of_its_items(ids):
+    tree = PrefixTree.from_ids(ids)
+    leaf = tree.leaf_of_item
+    # 0 and 100 collide
+    items = torch.tensor([[0, 200, -1], [0, 100, 200], [100, -1, -1], [0, 200, 0]])
+    expected = [
+        [-1, leaf[200], -1],
+        [leaf[0], leaf[0], leaf[200]],
+        [-1, -1, -1],
+        [-1, leaf[200], -1],
+    ]
+    assert tree.used_up(items).tolist() == torch.tensor(expected).tolist()
+
+
+def test_codewords_out_of_range(ids):
+    with pytest.raises(ValueError, match=r"0 \.\. 99"):
+        PrefixTree.from_ids(ids, codes=100)

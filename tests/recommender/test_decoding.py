@@ -1,0 +1,88 @@
+import numpy as np
+import torch
+
+from lohrec.data.examples import Examples
+from lohrec.evaluation import recommendations
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import candidate_tree
+from lohrec.recommender.decoding import recommend
+from lohrec.recommender.networks.t5 import T5
+
+CONFIG = {
+    "d_model": 32,
+    "d_ff": 48,
+    "heads": 2,
+    "d_kv": 16,
+    "layers": 1,
+    "decoder_layers": 1,
+    "dropout": 0.1,
+    "codewords": "level",
+    "causal_encoder": False,
+}
+DECODING = {
+    "beams": 8,
+    "top": 6,
+    "rerank": 12,
+    "batch_size": 3,
+    "exclude_history": False,
+    "renormalise": False,
+}
+
+
+def make():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    ids = np.unique(rng.integers(0, 6, (50, 4)), axis=0)
+    sequences = rng.integers(0, len(ids), 40).astype(np.int32)
+    start = np.array([0, 5, 10, 20, 30])
+    stop = np.array([4, 6, 19, 25, 39])
+    examples = Examples(sequences, np.arange(5, dtype=np.int32), start, stop)
+    return T5(CONFIG).eval(), T5(CONFIG).eval(), examples, ids, PrefixTree.from_ids(ids)
+
+
+def test_order_of_examples_and_batching_do_not_matter():
+    model, _, examples, ids, tree = make()
+    leaf, score = recommend(model, examples, ids, tree, DECODING, "all")
+    alone, s = recommend(model, examples, ids, tree, DECODING | {"batch_size": 1}, "one by one")
+    assert torch.equal(leaf, alone)
+    torch.testing.assert_close(score, s, rtol=1e-4, atol=1e-4)
+
+
+def test_histories_can_be_left_out():
+    model, _, examples, ids, tree = make()
+    leaf, _ = recommend(model, examples, ids, tree, DECODING | {"exclude_history": True}, "new")
+    for row in range(len(examples)):
+        history = examples.sequences[examples.start[row] : examples.stop[row]]
+        assert not set(leaf[row].tolist()) & set(history.tolist())
+
+
+def test_cascade_orders_the_retrievers_candidates_by_the_ranker():
+    retriever, ranker, examples, ids, tree = make()
+    found, _ = recommend(retriever, examples, ids, tree, DECODING | {"beams": 12, "top": 12}, "")
+    leaf, score = recommend(retriever, examples, ids, tree, DECODING, "cascade", ranker)
+    for row in range(len(examples)):
+        items = examples.sequences[examples.start[row] : examples.stop[row]]
+        history = torch.from_numpy(ids[items] + np.arange(4) * 256).reshape(1, -1)
+        with torch.no_grad():
+            candidates = tree.identifiers(found[row : row + 1])
+            scores = candidate_tree.score(ranker, ranker.encode(history), candidates)[0][0]
+        best = scores.argsort(descending=True)[:6]
+        assert torch.equal(leaf[row], found[row][best])
+        torch.testing.assert_close(score[row], scores[best], rtol=1e-4, atol=1e-4)
+
+
+def test_items_that_share_an_identifier_share_a_rank():
+    ids = np.array([[1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]])
+    tree = PrefixTree.from_ids(ids)
+    leaf, score = torch.tensor([[1, 0], [0, -1]]), torch.tensor([[-1.0, -2.0], [-3.0, -torch.inf]])
+    table = recommendations.from_leaves("test", np.array([7, 9]), leaf, score, tree)
+    rows = [tuple(row.values()) for row in table.to_pylist()]
+    assert rows == [
+        ("test", 7, 1, 0, -1.0),
+        ("test", 7, 1, 2, -1.0),
+        ("test", 7, 2, 1, -2.0),
+        ("test", 9, 1, 1, -3.0),
+    ]
+    excluded = np.array([[2, -1], [0, 2]])
+    table = recommendations.from_leaves("test", np.array([7, 9]), leaf, score, tree, excluded)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [rows[0], *rows[2:]]

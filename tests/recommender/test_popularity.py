@@ -1,0 +1,113 @@
+import json
+from collections import Counter
+
+import evaluate
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import recommend_popularity
+
+from lohrec.data import examples as windows
+from lohrec.evaluation import metrics, ranked_lists
+from lohrec.recommender.baselines import popularity
+
+LENGTHS = [3, 5, 30, 8, 26]  # interactions of each user
+
+
+def write_dataset(folder, sequences):
+    """sequences.npy and examples.parquet of leave-one-out with histories of at most 20."""
+    np.save(folder / "sequences.npy", np.concatenate(sequences).astype(np.int32))
+    rows = []
+    begin = 0
+    for user, items in enumerate(sequences):
+        n = len(items)
+        for place in range(1, n):
+            split = {n - 1: "test", n - 2: "dev"}.get(place, "train")
+            rows.append((split, user, begin + max(0, place - 20), begin + place))
+        begin += n
+    rows.sort(key=lambda row: (["train", "dev", "test"].index(row[0]), *row[1:]))
+    split, user, start, stop = zip(*rows, strict=True)
+    table = pa.table(
+        {
+            "split": pa.array(split).dictionary_encode(),
+            "user": pa.array(user, pa.int32()),
+            "start": pa.array(start, pa.int64()),
+            "stop": pa.array(stop, pa.int64()),
+        }
+    )
+    pq.write_table(table, folder / "examples.parquet")
+    return str(folder / "sequences.npy"), str(folder / "examples.parquet")
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+    sequences = [rng.permutation(40)[:length] for length in LENGTHS]
+    sequences[4][-1] = 40  # an item that stands in the test split only
+    return sequences, *write_dataset(tmp_path, sequences)
+
+
+def test_only_train_interactions_count(dataset):
+    sequences, *paths = dataset
+    train = windows.load(*paths, "train")
+    # A user of three interactions has no train target.
+    expected = Counter(item for items in sequences if len(items) > 3 for item in items[:-2])
+    counts = popularity.train_counts(train, 41)
+    assert counts.tolist() == [expected[item] for item in range(41)]
+
+
+def test_order_is_by_count_and_then_by_item():
+    counts = np.array([1, 3, 0, 3, 1])
+    got = popularity.recommend(counts, np.full((2, 1), -1), 4, exclude_history=False)
+    assert got.tolist() == [[1, 3, 0, 4]] * 2
+
+
+def test_history_is_left_out_and_lists_stay_full():
+    counts = np.array([1, 3, 0, 3, 1])
+    histories = np.array([[1, 2, -1], [-1, -1, -1], [0, 3, 4]])
+    got = popularity.recommend(counts, histories, 3, exclude_history=True)
+    assert got.tolist() == [[3, 0, 4], [1, 3, 0], [1, 2, -1]]
+
+
+@pytest.mark.parametrize("exclude_history", [False, True])
+def test_script_recommends_to_every_user_and_can_be_evaluated(dataset, tmp_path, exclude_history):
+    sequences, *paths = dataset
+    output = tmp_path / "recommendations.parquet"
+    recommend_popularity.main(*paths, output, {"top": 10, "exclude_history": exclude_history})
+    rows = pq.read_table(output).to_pylist()
+    assert len(rows) == 2 * 10 * len(LENGTHS)
+    own = [row["item"] for row in rows if row["split"] == "test" and row["user"] == 4]
+    seen = set(own) & set(sequences[4][5:-1].tolist())
+    assert bool(seen) is not exclude_history
+
+    np.save(tmp_path / "vectors.npy", np.eye(41))
+    figures = tmp_path / "per_user.parquet"
+    evaluate.main(
+        output, *paths, tmp_path / "vectors.npy", figures, {"cutoffs": [5, 10], "diversity": "text"}
+    )
+    for row in pq.read_table(figures).to_pylist():
+        items = sequences[row["user"]]
+        target = items[-1 if row["split"] == "test" else -2]
+        listed = [r["item"] for r in rows if (r["split"], r["user"]) == (row["split"], row["user"])]
+        assert row["recall@10"] == (target in listed)
+        assert row["ild@5"] == pytest.approx(1)
+
+
+def test_instruments_figures_of_an_independent_trial(real_data):
+    published = json.loads(real_data("lcrec/Instruments.inter.json").read_text())
+    sequences = [np.array(items) for _, items in sorted(published.items(), key=lambda i: int(i[0]))]
+    length = np.array([len(items) for items in sequences])
+    stop = np.cumsum(length)
+    users = np.arange(len(sequences))
+    # One train example a user with an open window covers the same interactions as all of them.
+    train = windows.Examples(np.concatenate(sequences), users, stop - length, stop - 3)
+    items = train.sequences.max() + 1
+    counts = popularity.train_counts(train, items)
+    assert counts.sum() == length.sum() - 2 * len(users)
+    top = popularity.recommend(counts, np.full((len(users), 1), -1), 20, exclude_history=False)
+    rank = np.tile(np.arange(1, 21), len(users))
+    lists = ranked_lists.from_arrays(np.repeat(users, 20), rank, top.ravel(), users, items)
+    figures = metrics.accuracy(lists, train.sequences[stop - 1], [10])
+    assert figures["recall@10"].mean() == pytest.approx(0.047, abs=0.001)
+    assert figures["ndcg@10"].mean() == pytest.approx(0.022, abs=0.001)

@@ -1,0 +1,147 @@
+import pytest
+import torch
+
+from lohrec.recommender.networks.t5 import CODES, CODEWORDS, END, PAD, START, T5, tokens
+
+CONFIG = {
+    "d_model": 32,
+    "d_ff": 48,
+    "heads": 2,
+    "d_kv": 16,
+    "layers": 2,
+    "decoder_layers": 2,
+    "dropout": 0.1,
+    "codewords": "level",
+    "causal_encoder": False,
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return T5(CONFIG).eval()
+
+
+def chain(depths):
+    """Depths and attention mask of a plain sequence."""
+    return torch.arange(depths), torch.ones(1, depths, depths, dtype=torch.bool).tril()
+
+
+def test_equals_transformers(model, tmp_path):
+    from transformers import T5ForConditionalGeneration
+
+    model.save(tmp_path)
+    peer = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
+    ids = tokens(torch.randint(0, CODES, (3, 7, 4))).flatten(1)
+    ids[1, 12:] = PAD
+    target = torch.cat(
+        [torch.full((3, 1), START), tokens(torch.randint(0, CODES, (3, 4)))[:, :3]], 1
+    )
+    with torch.no_grad():
+        theirs = peer(
+            input_ids=ids, attention_mask=(ids != PAD).long(), decoder_input_ids=target
+        ).logits
+        state, _ = model.decode(target, *chain(4), model.encode(ids))
+        ours = state @ model.shared.weight.T
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    # The other way round: their weights load into ours, and nothing is left over.
+    again = T5(CONFIG)
+    state = peer.state_dict()
+    again.load_state_dict({key: state[key] for key in again.state_dict()})
+    tied = {
+        f"{name}.weight" for name in ("encoder.embed_tokens", "decoder.embed_tokens", "lm_head")
+    }
+    assert set(state) - set(again.state_dict()) == tied
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True)
+    )
+
+
+def test_save_and_load(model, tmp_path):
+    model.save(tmp_path)
+    again = T5.load(tmp_path)
+    assert again.config == model.config
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True)
+    )
+
+
+def test_padding_changes_nothing(model):
+    ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    longer = torch.cat([ids, torch.full((2, 8), PAD)], 1)
+    token = torch.tensor([[START, 3, 300, 600]]).expand(2, -1)
+    with torch.no_grad():
+        short, _ = model.decode(token, *chain(4), model.encode(ids, padded=False))
+        long, _ = model.decode(token, *chain(4), model.encode(longer))
+    torch.testing.assert_close(short, long, rtol=1e-5, atol=1e-5)
+
+
+def test_cached_steps_equal_one_pass(model):
+    memory = model.encode(tokens(torch.randint(0, CODES, (2, 3, 4))).flatten(1))
+    token = torch.tensor([[START, 3, 300, 600], [START, 9, 301, 700]])
+    depth, allowed = chain(4)
+    with torch.no_grad():
+        whole, _ = model.decode(token, depth, allowed, memory)
+        past, states = None, []
+        for t in range(4):
+            state, past = model.decode(
+                token[:, t : t + 1], depth[: t + 1], allowed[:, t : t + 1, : t + 1], memory, past
+            )
+            states.append(state)
+    torch.testing.assert_close(torch.cat(states, 1), whole, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("codewords, width", [("level", CODES), ("all", CODEWORDS)])
+def test_log_probabilities_are_normalised(codewords, width):
+    log_p = T5(CONFIG | {"codewords": codewords}).log_probabilities(torch.randn(5, 32), 2)
+    assert log_p.shape == (5, width)
+    torch.testing.assert_close(log_p.exp().sum(-1), torch.ones(5))
+
+
+def test_paper_size():
+    paper = {
+        "d_model": 384,
+        "d_ff": 1024,
+        "heads": 6,
+        "d_kv": 64,
+        "layers": 4,
+        "decoder_layers": 4,
+        "dropout": 0.1,
+        "codewords": "level",
+        "causal_encoder": False,
+    }
+    assert sum(p.numel() for p in T5(paper).parameters()) == pytest.approx(13.77e6, rel=1e-3)
+
+
+def test_causal_encoder_equals_transformers_with_a_causal_mask(tmp_path):
+    from transformers import T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    model = T5(CONFIG | {"causal_encoder": True}).eval()
+    model.save(tmp_path)
+    peer = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
+    ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    token = torch.tensor([[START, 3, 300, 600]]).expand(2, -1)
+    with torch.no_grad():
+        closed = torch.cat([ids, torch.full((2, 1), END)], 1)
+        mask = torch.full((2, 1, 21, 21), -torch.inf).triu(1)  # added to the scores
+        encoded = peer.encoder(input_ids=closed, attention_mask=mask)
+        theirs = peer(encoder_outputs=encoded, decoder_input_ids=token).logits
+        state, _ = model.decode(token, *chain(4), model.encode(ids))
+    torch.testing.assert_close(state @ model.shared.weight.T, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_prefixes_of_a_row_share_its_encoding():
+    torch.manual_seed(0)
+    model = T5(CONFIG | {"causal_encoder": True}).eval()
+    ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    ids[1, 12:] = PAD
+    row, length = torch.tensor([0, 0, 1]), torch.tensor([8, 20, 12])
+    token = torch.tensor([[START, 3, 300, 600]])
+    with torch.no_grad():
+        memory = model.encode(ids, row=row, length=length)
+        shared, _ = model.decode(token.expand(3, -1), *chain(4), memory)
+        for i in range(3):
+            alone = model.encode(ids[row[i], : length[i]][None], padded=False)
+            state, _ = model.decode(token, *chain(4), alone)
+            torch.testing.assert_close(shared[i], state[0], rtol=1e-4, atol=1e-4)

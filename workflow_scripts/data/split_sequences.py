@@ -1,0 +1,27 @@
+"""From interactions to flat sequences and leave-one-out examples (Section 4.1)."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lohrec.common import artefacts, job_log
+from lohrec.data.sequences import leave_one_out
+
+
+def main(interactions: str, sequences: str, examples: str, settings: dict[str, Any]) -> None:
+    table = pq.read_table(interactions)
+    split = leave_one_out(table["user"].to_numpy(), settings["history"])
+    print({row["values"]: row["counts"] for row in pc.value_counts(split["split"]).to_pylist()})
+    artefacts.write_npy(sequences, table["item"].to_numpy().astype(np.int32))
+    artefacts.write_parquet(examples, split)
+
+
+if __name__ == "__main__":
+    with job_log.redirect(snakemake.log[0]):  # noqa: F821
+        main(
+            **snakemake.input,  # noqa: F821
+            **snakemake.output,  # noqa: F821
+            settings=snakemake.params.ingest,  # noqa: F821
+        )

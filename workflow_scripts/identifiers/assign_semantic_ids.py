@@ -1,0 +1,70 @@
+"""From items' vectors and a trained RQ-VAE to identifiers, no two alike."""
+
+import numpy as np
+import torch
+
+from lohrec.common import artefacts, job_log
+from lohrec.data.sources import lcrec
+from lohrec.identifiers import collisions, rqvae
+from lohrec.identifiers import quality as id_quality
+
+
+def main(
+    embeddings: str,
+    model: str,
+    ids: str,
+    index: str,
+    quality: str,
+    latents: str,
+    settings: dict,
+    threads: int,
+) -> None:
+    """Write the identifiers and how good they are.
+
+    Args:
+        embeddings: .npy, float32 (items, dimensions).
+        model: rqvae.safetensors.
+        ids: semantic_ids.npy to write, int16 (items, levels).
+        index: index.json to write; items are named by their numbers, as in LC-Rec.
+        quality: quality.json to write.
+        latents: latents.npy to write, float32 (items, latent), before quantisation.
+        settings: the settings section `collisions`.
+        threads: of the CPU.
+    """
+    torch.set_num_threads(threads)
+    vectors = np.load(embeddings)
+    trained = rqvae.load(model)
+    z = rqvae.encode_all(trained, torch.from_numpy(vectors))
+    found = collisions.resolve(trained, z, **settings)
+
+    codes = trained.shape["codes"]
+    steps = {"quantised": found.quantised, "transported": found.transported, "final": found.final}
+    report = {
+        "source": "rqvae",
+        "moved": found.moved,
+        "rounds": found.rounds,
+        "steps": {
+            step: {
+                **id_quality.identifier_quality(assigned, codes),
+                "relative_error": id_quality.relative_error(
+                    vectors, rqvae.decode_all(trained, assigned)
+                ),
+            }
+            for step, assigned in steps.items()
+        },
+    }
+    print(report)
+    artefacts.write_npy(latents, z.numpy())
+    artefacts.write_npy(ids, found.final)
+    lcrec.write_index(index, found.final, [str(item) for item in range(len(vectors))])
+    artefacts.write_json(quality, report)
+
+
+if __name__ == "__main__":
+    with job_log.redirect(snakemake.log[0]):  # noqa: F821
+        main(
+            **snakemake.input,  # noqa: F821
+            **snakemake.output,  # noqa: F821
+            settings=snakemake.params.collisions,  # noqa: F821
+            threads=snakemake.threads,  # noqa: F821
+        )

@@ -1,0 +1,44 @@
+"""From items' titles and descriptions to one vector an item."""
+
+import pyarrow.parquet as pq
+
+from lohrec.common import artefacts, devices, job_log
+from lohrec.identifiers import text_vectors
+
+
+def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, threads: int) -> None:
+    """Write the vectors.
+
+    Args:
+        catalogue: items.parquet.
+        embeddings: .npy to write, float32 (items, dimensions).
+        text: what the section `text` says of its method.
+        code: hashes of the program.
+        cuda: GPUs to use; latent semantic analysis uses none.
+        threads: of the CPU.
+    """
+    items = pq.read_table(catalogue, columns=["title", "description"]).to_pydict()
+    titles, descriptions = (
+        text_vectors.without_long(items[kind], text["characters"], kind)
+        for kind in ("title", "description")
+    )
+    if text["method"] == "lsa":
+        vectors = text_vectors.lsa(
+            titles, descriptions, text["dimensions"], text["max_features"], text["seed"]
+        )
+        artefacts.write_npy(embeddings, vectors)
+    else:
+        device = devices.acquire(cuda, threads)
+        text_vectors.llama(titles, descriptions, embeddings, text, code, device)
+
+
+if __name__ == "__main__":
+    with job_log.redirect(snakemake.log[0]):  # noqa: F821
+        main(
+            snakemake.input.catalogue,  # noqa: F821
+            snakemake.output.embeddings,  # noqa: F821
+            text=snakemake.params.text,  # noqa: F821
+            code=snakemake.params.code,  # noqa: F821
+            cuda=snakemake.params.cuda,  # noqa: F821
+            threads=snakemake.threads,  # noqa: F821
+        )

@@ -1,0 +1,104 @@
+"""The same recommender as its user would train and decode it with transformers."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import T5Config, T5ForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
+
+from lohrec.recommender.networks.t5 import CODES, CODEWORDS, END, LEVELS, PAD, START, VOCABULARY, tokens
+from lohrec.recommender.training_data import Batch
+
+PADDED = 80  # tokens of the longest history, to which it pads
+
+
+def transformers_model(c: dict) -> T5ForConditionalGeneration:
+    """The same architecture as its user would write it."""
+    return T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=VOCABULARY,
+            d_model=c["d_model"],
+            d_kv=c["d_kv"],
+            d_ff=c["d_ff"],
+            num_layers=c["layers"],
+            num_decoder_layers=c["decoder_layers"],
+            num_heads=c["heads"],
+            dropout_rate=c["dropout"],
+            pad_token_id=PAD,
+            decoder_start_token_id=START,
+        )
+    )
+
+
+def padded_loss(peer: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """The peer's loss on the same examples."""
+    history = batch.history
+    history = torch.nn.functional.pad(history, (0, PADDED - history.shape[1]), value=PAD)
+    labels = tokens(batch.candidates[:, 0])
+    return peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels).loss
+
+
+class Peer(T5ForConditionalGeneration):
+    """T5ForConditionalGeneration with the normalisation that the model was trained with."""
+
+    # `generate` reads the signature to see which arguments the model takes.
+    @functools.wraps(T5ForConditionalGeneration.forward)
+    def forward(self, *args, **kwargs):
+        """As in transformers; codewords outside of the normalisation cannot be chosen."""
+        out = super().forward(*args, **kwargs)
+        low, high = 0, CODEWORDS
+        if self.config.codewords == "level":
+            level = kwargs["past_key_values"].get_seq_length() - 1
+            low, high = level * CODES, (level + 1) * CODES
+        out.logits[..., :low] = -torch.inf
+        out.logits[..., high:] = -torch.inf
+        return out
+
+
+class Generate:
+    """Constrained `generate` for one model.
+
+    Args:
+        folder: where the model was saved.
+        ids: int (items, levels); the legal codewords after every prefix are kept in a dictionary.
+    """
+
+    def __init__(self, folder: str | Path, ids: np.ndarray) -> None:
+        self.model = Peer.from_pretrained(folder).eval()
+        legal: dict[tuple[int, ...], set[int]] = {}
+        for row in tokens(torch.from_numpy(ids)).tolist():
+            for depth in range(LEVELS):
+                legal.setdefault(tuple(row[:depth]), set()).add(row[depth])
+        self.legal = {prefix: sorted(codewords) for prefix, codewords in legal.items()}
+
+    @torch.inference_mode()
+    def __call__(self, history: Tensor, beams: int) -> Tensor:
+        """The best identifiers of histories of equal length, int64 tokens (users, beams, levels).
+
+        Args:
+            history: int64 tokens (users, length).
+            beams: beam width, at most the number of identifiers.
+        """
+        arguments = {"input_ids": history, "attention_mask": (history != PAD).long()}
+        if self.model.config.causal_encoder:
+            # Without a switch for it, the causal mask is added to the encoder's scores.
+            closed = torch.nn.functional.pad(history, (0, 1), value=END)
+            length = closed.shape[1]
+            mask = torch.full((len(closed), 1, length, length), -torch.inf).triu(1)
+            state = self.model.encoder(input_ids=closed, attention_mask=mask).last_hidden_state
+            arguments = {
+                "encoder_outputs": BaseModelOutput(last_hidden_state=state),
+                "attention_mask": torch.ones_like(closed),
+            }
+        out = self.model.generate(
+            **arguments,
+            num_beams=beams,
+            num_return_sequences=beams,
+            max_new_tokens=LEVELS,
+            length_penalty=0.0,
+            prefix_allowed_tokens_fn=lambda _, prefix: self.legal[tuple(prefix[1:].tolist())],
+        )
+        return out[:, 1:].view(len(history), beams, LEVELS)

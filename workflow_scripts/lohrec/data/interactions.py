@@ -1,0 +1,205 @@
+"""Interactions in columns: repeats dropped, k-core taken, codes dense (Section 4.1, Table 3)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lohrec.common import artefacts
+
+
+class ItemText(NamedTuple):
+    """What is known of an item in words; nothing by default."""
+
+    title: str = ""
+    description: str = ""
+    categories: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Columns of codes, and the names the codes stand for.
+
+    Attributes:
+        user: int32 (interactions,), places in `users`.
+        item: int32 (interactions,), places in `items`.
+        time: int64 (interactions,), in seconds, or any other unit that orders a user's items.
+        users: strings, reviewer ids, no two alike.
+        items: strings, ASINs, no two alike.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    users: pa.Array
+    items: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, kept: np.ndarray) -> "Interactions":
+        """The interactions of a boolean mask or of an array of places; the names stay."""
+        return replace(self, user=self.user[kept], item=self.item[kept], time=self.time[kept])
+
+    def counts(self) -> dict[str, int]:
+        """Users, items and interactions that occur."""
+        return {
+            "users": int(np.count_nonzero(np.bincount(self.user))),
+            "items": int(np.count_nonzero(np.bincount(self.item))),
+            "interactions": len(self),
+        }
+
+    def item_names(self) -> pa.Array:
+        """Names of the items that occur."""
+        return self.items.take(np.unique(self.item))
+
+
+def drop_repeats(reviews: Interactions) -> Interactions:
+    """Keep the earliest interaction of every pair of user and item, whatever the order of rows."""
+    pair = reviews.user.astype(np.int64) * len(reviews.items) + reviews.item
+    order = np.lexsort((reviews.time, pair))
+    pair = pair[order]
+    first = np.ones(len(pair), dtype=bool)
+    first[1:] = pair[1:] != pair[:-1]
+    return reviews.where(order[first])
+
+
+def keep_items(interactions: Interactions, names: Sequence[str]) -> Interactions:
+    """Keep the interactions with the named items."""
+    known = pc.is_in(interactions.items, pa.array(names, pa.string()))
+    return interactions.where(known.to_numpy(zero_copy_only=False)[interactions.item])
+
+
+def core(interactions: Interactions, k: int) -> tuple[Interactions, int]:
+    """The largest part in which every user and every item has `k` interactions or more.
+
+    It is unique, so items may be removed before or after a first call: core(keep(core(x))) equals
+    core(keep(x)), and text need only be read for the items of core(x).
+
+    Returns:
+        The interactions, and the rounds of removal it took.
+
+    Raises:
+        ValueError: nothing is left.
+    """
+    left, rounds = interactions, 0
+    while len(left):
+        kept = (np.bincount(left.user) >= k)[left.user] & (np.bincount(left.item) >= k)[left.item]
+        if kept.all():
+            return left, rounds
+        left, rounds = left.where(kept), rounds + 1
+    before = interactions.counts()
+    raise ValueError(
+        f"No {k}-core: of {before['interactions']} interactions between {before['users']} users "
+        f"and {before['items']} items none is left after {rounds} rounds of dropping users and "
+        f"items with fewer than {k}. Use more reviews, or a smaller ingest: core."
+    )
+
+
+def renumber(interactions: Interactions) -> Interactions:
+    """Number users and items densely by sorted name; sort rows by user, time and item.
+
+    The result does not depend on the order of rows, since no two share user and item.
+    """
+    user, users = _dense(interactions.user, interactions.users)
+    item, items = _dense(interactions.item, interactions.items)
+    order = np.lexsort((item, interactions.time, user))
+    return Interactions(user, item, interactions.time, users, items).where(order)
+
+
+def table_3(interactions: Interactions) -> dict[str, float]:
+    """Table 3, and the numbers of leave-one-out examples that follow from it.
+
+    Sparsity is a fraction, average_length interactions a user.
+    """
+    counts = interactions.counts()
+    users, items, total = counts["users"], counts["items"], counts["interactions"]
+    length = np.bincount(interactions.user)
+    return {
+        **counts,
+        "sparsity": 1 - total / (users * items),
+        "average_length": total / users,
+        "train": int(np.maximum(length - 3, 0).sum()),
+        "dev": users,
+        "test": users,
+    }
+
+
+def write(
+    kept: Interactions,
+    texts: Mapping[str, ItemText],
+    found: Mapping[str, Any],
+    sources: Sequence[str],
+    *,
+    interactions: str,
+    catalogue: str,
+    users: str,
+    report: str,
+    statistics: str,
+) -> None:
+    """Write what an ingest makes: three tables, a report and Table 3.
+
+    Args:
+        kept: dense codes, rows sorted by user and time.
+        texts: text by item name; an item that is not there has none.
+        found: what reading and selecting counted, for the report.
+        sources: files that were read; the report names their sizes and SHA-256 sums.
+        interactions, catalogue, users, report, statistics: paths to write; the catalogue is the
+            table of items.
+    """
+    names = kept.items.to_pylist()
+    rows = [texts.get(name, ItemText()) for name in names]
+    artefacts.write_parquet(
+        catalogue,
+        pa.table(
+            {
+                "item": pa.array(np.arange(len(names), dtype=np.int32)),
+                "asin": kept.items,
+                "title": pa.array([row.title for row in rows], pa.string()),
+                "description": pa.array([row.description for row in rows], pa.string()),
+                "categories": pa.array([row.categories for row in rows], pa.list_(pa.string())),
+            }
+        ),
+    )
+    artefacts.write_parquet(
+        users,
+        pa.table(
+            {
+                "user": pa.array(np.arange(len(kept.users), dtype=np.int32)),
+                "reviewer": kept.users,
+            }
+        ),
+    )
+    artefacts.write_parquet(
+        interactions, pa.table({"user": kept.user, "item": kept.item, "time": kept.time})
+    )
+    artefacts.write_json(statistics, table_3(kept))
+    artefacts.write_json(
+        report,
+        {
+            "files": {Path(source).name: _fingerprint(source) for source in sources},
+            **found,
+            "without_text": sum(not (row.title or row.description) for row in rows),
+            "kept": kept.counts(),
+        },
+    )
+
+
+def _dense(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """Codes that count the names in use in sorted order, and these names."""
+    used = np.unique(code)
+    order = pc.sort_indices(names.take(used)).to_numpy()
+    dense = np.zeros(len(names), dtype=np.int32)
+    dense[used[order]] = np.arange(len(used))
+    return dense[code], names.take(used[order])
+
+
+def _fingerprint(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": Path(path).stat().st_size, "sha256": digest}

@@ -1,0 +1,177 @@
+"""LC-Rec's JSON layout: published sequences, item texts and semantic identifiers."""
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from lohrec.common import artefacts
+from lohrec.data.interactions import Interactions, ItemText
+from lohrec.data.sequences import SHORTEST
+from lohrec.data.sources.amazon2018 import item_text
+
+LEVELS = 4
+CODES = 256
+
+_TOKEN = re.compile(r"<([a-z])_([0-9]{1,9})>")
+
+
+def read_inter(path: str | Path) -> Interactions:
+    """Read `{user: [item, ...]}`, items in order of time, exactly as published.
+
+    Users and items are numbered by the integer values of their names; the time of an interaction
+    is its place in the list.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no such JSON; a user's name is no number or the list has fewer than
+            3 items; an item is no number.
+    """
+    sequences = _read_object(path, "sequences of items by user")
+    bad = [user for user in sequences if not re.fullmatch("[0-9]{1,18}", user)]
+    if bad:
+        raise ValueError(
+            f"{path}: users are whole numbers, unlike {_first(bad)}. Number them from 0."
+        )
+    bad = [user for user, items in sequences.items() if not isinstance(items, list)]
+    if bad:
+        raise ValueError(
+            f"{path}: users {_first(bad)} have no list of items. Remove them, or add their items."
+        )
+    bad = [user for user, items in sequences.items() if len(items) < SHORTEST]
+    if bad:
+        raise ValueError(
+            f"{path}: users {_first(bad)} have fewer than the {SHORTEST} items that leave-one-out "
+            "needs. Remove them, or add their items."
+        )
+    bad = [
+        user
+        for user, items in sequences.items()
+        if not all(type(item) is int and 0 <= item < 2**63 for item in items)
+    ]
+    if bad:
+        raise ValueError(
+            f"{path}: items are whole numbers from 0, unlike some of users {_first(bad)}. "
+            "Use the item numbers of index.json."
+        )
+    users = sorted(sequences, key=int)
+    length = np.array([len(sequences[user]) for user in users])
+    item = np.fromiter(chain.from_iterable(map(sequences.get, users)), np.int64, length.sum())
+    names, item = np.unique(item, return_inverse=True)
+    return Interactions(
+        np.repeat(np.arange(len(users), dtype=np.int32), length),
+        item.astype(np.int32),
+        np.arange(len(item)) - np.repeat(np.cumsum(length) - length, length),
+        pa.array(users, pa.string()),
+        pa.array(map(str, names.tolist()), pa.string()),
+    )
+
+
+def read_items(path: str | Path) -> tuple[dict[str, ItemText], dict[str, int]]:
+    """Read `{item: {"title": ..., "description": ..., ...}}`.
+
+    Returns:
+        Cleaned text by item, and {reason: items rejected}.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no such JSON.
+    """
+    texts = {}
+    rejected: dict[str, int] = {}
+    for item, record in _read_object(path, "texts by item").items():
+        try:
+            if not isinstance(record, dict):
+                raise TypeError("item")
+            texts[item] = item_text(record)
+        except TypeError as error:
+            reason = f"wrong_type_{error}"
+            rejected[reason] = rejected.get(reason, 0) + 1
+    return texts, rejected
+
+
+def read_index(path: str | Path, items: Sequence[str]) -> np.ndarray:
+    """Read `{item: ["<a_12>", "<b_3>", "<c_200>", "<d_7>"]}`.
+
+    Args:
+        path: an index.json; it may hold more items than are asked for.
+        items: names, in the order of the rows wanted.
+
+    Returns:
+        int16 (items, 4), codewords 0 .. 255.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: items are missing, have another number of levels, or tokens that are none.
+    """
+    index = _read_object(path, "identifiers by item")
+    missing = [item for item in items if item not in index]
+    if missing:
+        raise ValueError(
+            f"{path} misses {len(missing)} of {len(items)} items: {_first(missing)}. "
+            "Use the index that was made for these items."
+        )
+    wrong = [item for item in items if not _has_levels(index[item])]
+    if wrong:
+        raise ValueError(
+            f"{path}: identifiers are lists of {LEVELS} tokens, but not those of "
+            f"{len(wrong)} items: {_first(wrong)}, where {wrong[0]} has {index[wrong[0]]}. "
+            f"Use an index of {LEVELS} levels."
+        )
+    ids = np.array(
+        [[_codeword(token, level) for level, token in enumerate(index[item])] for item in items],
+        dtype=np.int16,
+    )
+    wrong = [item for item, row in zip(items, ids, strict=True) if row.min() < 0]
+    if wrong:
+        raise ValueError(
+            f"{path}: tokens are <a_0> .. <a_{CODES - 1}> at the first level, <b_0> .. at the "
+            f"second and so on, but not those of {len(wrong)} items: {_first(wrong)}, where "
+            f"{wrong[0]} has {index[wrong[0]]}. Write the index in this layout."
+        )
+    return ids
+
+
+def write_index(path: str | Path, ids: np.ndarray, items: Sequence[str]) -> None:
+    """Write identifiers, integers (items, levels), in the layout `read_index` reads."""
+    index = {
+        item: [
+            f"<{letter}_{code}>" for letter, code in zip(string.ascii_lowercase, row, strict=False)
+        ]
+        for item, row in zip(items, ids.tolist(), strict=True)
+    }
+    with artefacts.whole(path) as temporary:
+        temporary.write_bytes(orjson.dumps(index))
+
+
+def _has_levels(tokens: Any) -> bool:
+    return isinstance(tokens, list) and len(tokens) == LEVELS
+
+
+def _codeword(token: Any, level: int) -> int:
+    """The codeword of a token at a level, or -1 if it is none."""
+    match = _TOKEN.fullmatch(token) if isinstance(token, str) else None
+    if not match or match[1] != string.ascii_lowercase[level] or int(match[2]) >= CODES:
+        return -1
+    return int(match[2])
+
+
+def _read_object(path: str | Path, what: str) -> Mapping[str, Any]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"There is no {path}. Put LC-Rec's file there ({what}), or correct its path."
+        )
+    value = artefacts.read_json(path)
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"{path} is no JSON object of {what}. Use a file in LC-Rec's layout.")
+    return value
+
+
+def _first(names: Sequence[str], count: int = 5) -> str:
+    return ", ".join(names[:count]) + (" ..." if len(names) > count else "")

@@ -1,0 +1,56 @@
+"""Forest plot: differences to the reference with their intervals, one panel a metric."""
+
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from lohrec.evaluation.tables import label
+
+# Okabe and Ito's blue, vermilion and grey: told apart by colour-blind readers. Filled markers say
+# the same as the colours, for print in grey.
+GAIN, LOSS, UNSURE = "#0072B2", "#D55E00", "#666666"
+
+
+def draw(path: str | Path, result: dict, split: str, metrics: list[str]) -> None:
+    """Write one split's differences in % as SVG; equal input gives an equal file.
+
+    Args:
+        path: where to.
+        result: what comparison.json holds; see compare.py.
+        split: "dev" or "test".
+        metrics: one panel each.
+    """
+    reference, part = result["reference"], result["splits"][split]
+    names = [name for name in part["variants"] if name != reference]
+    style = {"svg.hashsalt": "lohrec", "font.size": 11, "axes.spines.right": False}
+    with rc_context(style):
+        size = 2 + 3.2 * len(metrics), 1.8 + 0.42 * max(len(names), 2)  # inches
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
+        for panel, metric in zip(panels, metrics, strict=True):
+            for y, name in enumerate(names):
+                own = part["variants"][name]["metrics"][metric]
+                if own["relative"] is None:
+                    continue
+                mean, low, high = (100 * own["relative"][key] for key in ("mean", "low", "high"))
+                sure = own["excludes_zero"]
+                colour = (GAIN if mean > 0 else LOSS) if sure else UNSURE
+                panel.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+                fill = colour if sure else "white"
+                panel.plot(mean, y, "o", color=colour, markersize=7, markerfacecolor=fill)
+            panel.axvline(0, color="black", linewidth=0.8)
+            panel.grid(axis="x", color="#dddddd", linewidth=0.6)
+            panel.set_axisbelow(True)
+            panel.spines[["top", "left"]].set_visible(False)
+            panel.tick_params(axis="y", length=0)
+            panel.set_title(label(metric), fontsize=12)
+        panels[0].set_yticks(range(len(names)), names)
+        panels[0].set_ylim(max(len(names), 1) - 0.5, -0.5)
+        figure.supxlabel(
+            f"difference to {reference} in %, {result['level']:.0%} interval "
+            "(filled: excludes zero)",
+            fontsize=11,
+        )
+        figure.suptitle(f"{result['dataset']}, {split} set, {part['users']:,} users", fontsize=12)
+        figure.savefig(path, format="svg", metadata={"Date": None})

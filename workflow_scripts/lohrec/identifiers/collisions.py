@@ -1,0 +1,179 @@
+"""One identifier an item: colliding items get other codewords at the last level (Section 2.2)."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lohrec.common.job_log import progress
+from lohrec.identifiers.rqvae import RQVAE
+
+# Rows of (row, codeword) plans solved at a time.
+CHUNK = 16384
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Identifiers after each step, int16 (items, levels).
+
+    Attributes:
+        quantised: nearest codewords (Eq. 2).
+        transported: after the rounds of balanced transport.
+        final: no two alike.
+        rounds: of transport that were run.
+    """
+
+    quantised: np.ndarray
+    transported: np.ndarray
+    final: np.ndarray
+    rounds: int
+
+    @property
+    def moved(self) -> dict[str, int]:
+        """Items by what happened to them: each is counted once, by its last step."""
+        last = (self.final != self.transported).any(1)
+        prefix = (self.final != self.transported)[:, :-1].any(1)
+        transport = (self.transported != self.quantised).any(1) & ~last
+        return {
+            "unmoved": int((~last & ~transport).sum()),
+            "transport": int(transport.sum()),
+            "nearest_free": int((last & ~prefix).sum()),
+            "other_prefix": int(prefix.sum()),
+        }
+
+
+def resolve(
+    model: RQVAE, latents: Tensor, epsilon: float, iterations: int, rounds: int
+) -> Resolution:
+    """Quantise all items and move colliding ones until no identifier is used twice.
+
+    First up to `rounds` rounds of balanced transport, LC-Rec's, which spreads the items of each
+    shared identifier over the last level; where LC-Rec gives an item the largest entry of its row,
+    here it gets the nearest of the codewords whose largest entry is the item's. What still
+    collides is moved, one by one, to the nearest free codeword of the last level; where all are
+    taken (more items than codewords under one prefix), to the nearest codeword of the level before
+    that has room. One item of each group, the nearest to the shared codeword, stays.
+
+    Args:
+        model: a trained model, on the CPU.
+        latents: (items, latent), on the CPU.
+        epsilon: entropy weight of the transport, for distances scaled to -1 .. 1.
+        iterations: of the Sinkhorn-Knopp algorithm.
+        rounds: at most.
+
+    Raises:
+        ValueError: more items share their first codewords than two levels can tell apart.
+    """
+    with torch.no_grad():
+        codes = model.quantise(latents).numpy().astype(np.int16)
+        quantised, done = codes.copy(), 0
+        for done in progress(range(1, rounds + 1), "transport", unit="round"):  # noqa: B007
+            if not _transport_round(model, latents, codes, epsilon, iterations):
+                break
+        transported = codes.copy()
+        _nearest_free(model, latents, codes)
+    return Resolution(quantised, transported, codes, done)
+
+
+def transport_plan(cost: Tensor, epsilon: float, iterations: int) -> Tensor:
+    """Logarithm of the Sinkhorn-Knopp plan between rows and columns of equal masses each.
+
+    Args:
+        cost: (..., rows, columns).
+        epsilon: entropy weight: smaller is nearer to the cheapest plan.
+        iterations: each scales the rows, then the columns; in the logarithm, so that no epsilon
+            under- or overflows.
+
+    Returns:
+        Like `cost`; the exponentials of every column sum to 1 / columns.
+    """
+    plan = -cost / epsilon
+    rows, columns = cost.shape[-2:]
+    for _ in range(iterations):
+        plan = plan - plan.logsumexp(-1, keepdim=True) - np.log(rows)
+        plan = plan - plan.logsumexp(-2, keepdim=True) - np.log(columns)
+    return plan
+
+
+def _transport_round(
+    model: RQVAE, latents: Tensor, codes: np.ndarray, epsilon: float, iterations: int
+) -> bool:
+    """Spread every colliding group over the last level; whether any codeword changed."""
+    last = codes.shape[1] - 1
+    before = codes.copy()
+    for groups in _groups_by_size(codes):  # (groups, size)
+        for part in np.array_split(groups, min(len(groups), -(-groups.size // CHUNK))):
+            cost = _last_distances(model, latents, codes, part.ravel()).double()
+            cost = cost.view(*part.shape, -1)
+            low, high = cost.amin((1, 2), True), cost.amax((1, 2), True)
+            scaled = 2 * (cost - low) / (high - low).clamp(min=1e-12) - 1
+            plan = transport_plan(scaled, epsilon, iterations)
+            # An item's mass is nearly the same on all codewords of its share, so its largest is
+            # an accident. The plan says whose a codeword is; an item takes its nearest.
+            owner = plan.argmax(1, keepdim=True)
+            own = owner == torch.arange(part.shape[1])[:, None]
+            nearest = cost.masked_fill(~own, torch.inf).argmin(-1)
+            has = own.any(-1).numpy()
+            codes[part[has], last] = nearest.numpy()[has]
+    return bool((codes != before).any())
+
+
+def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
+    """Move all but one item of each group to the nearest free codeword, in place."""
+    size, last = model.codebooks.shape[1], codes.shape[1] - 1
+    movers = []
+    for groups in _groups_by_size(codes):
+        distance = _last_distances(model, latents, codes, groups.ravel())
+        own = torch.from_numpy(codes[groups.ravel(), last].astype(np.int64))
+        stays = distance.gather(1, own[:, None]).view(groups.shape).argmin(1).numpy()
+        movers.append(groups[np.arange(groups.shape[1]) != stays[:, None]])
+    if not movers:
+        return
+    taken = set(map(tuple, codes.tolist()))
+    count = Counter(map(tuple, codes[:, :last].tolist()))
+    movers = np.sort(np.concatenate(movers))
+    for item in progress(movers, "nearest free codeword", unit="item"):
+        own = tuple(codes[item, :last].tolist())
+        head = own[:-1]
+        residual = latents[[item]] - _sum(model, [head])
+        for code in model.distances(residual, last - 1)[0].argsort(stable=True).tolist():
+            prefix = (*head, code)
+            # Every item under a prefix has a place there, this one too until it has found another.
+            if count[prefix] + (prefix != own) <= size:
+                break
+        else:
+            raise ValueError(
+                f"More than {size * size} items share the codewords {head}: the encoder has "
+                "collapsed. Train longer, or with fewer layers (rqvae.hidden)."
+            )
+        order = model.distances(latents[[item]] - _sum(model, [prefix]), last)[0]
+        for code in order.argsort(stable=True).tolist():
+            if (*prefix, code) not in taken:
+                break
+        codes[item] = (*prefix, code)
+        taken.add((*prefix, code))
+        count[own] -= 1
+        count[prefix] += 1
+
+
+def _groups_by_size(codes: np.ndarray) -> list[np.ndarray]:
+    """Items that share an identifier, as arrays (groups, size), one for every size above 1."""
+    _, group, count = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    start = np.cumsum(count) - count
+    return [
+        order[start[count == size][:, None] + np.arange(size)]
+        for size in np.unique(count[count > 1])
+    ]
+
+
+def _last_distances(model: RQVAE, latents: Tensor, codes: np.ndarray, items: np.ndarray) -> Tensor:
+    last = codes.shape[1] - 1
+    residual = latents[torch.from_numpy(items)] - _sum(model, codes[items, :last])
+    return model.distances(residual, last)
+
+
+def _sum(model: RQVAE, codes) -> Tensor:
+    return model.embed(torch.as_tensor(np.asarray(codes, dtype=np.int64)))

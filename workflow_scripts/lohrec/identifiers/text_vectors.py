@@ -1,0 +1,206 @@
+"""One vector an item from its title and description (Section 4.2)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from torch import Tensor
+
+from lohrec.common import language_models
+from lohrec.common.artefacts import whole
+from lohrec.common.checkpoints import fingerprint
+from lohrec.common.job_log import progress
+from lohrec.common.partial_array import PartialArray
+
+# Texts tokenised, and items averaged, at a time.
+CHUNK = 4096
+
+
+def lsa(
+    titles: Sequence[str],
+    descriptions: Sequence[str],
+    dimensions: int,
+    max_features: int,
+    seed: int,
+) -> np.ndarray:
+    """Latent semantic analysis: TF-IDF of words and word pairs, then a truncated SVD.
+
+    An item without text, or whose words all fell to `max_features`, gets the mean of the others;
+    their number is printed.
+
+    Args:
+        titles: one an item; may be empty.
+        descriptions: one an item; may be empty.
+        dimensions: wanted; fewer come back where the items or the vocabulary are fewer.
+        max_features: most frequent words and word pairs that count.
+        seed: of the randomised SVD.
+
+    Returns:
+        float32 (items, dimensions), rows of length 1.
+
+    Raises:
+        ValueError: no item has text.
+    """
+    texts = [f"{title}\n{text}" for title, text in zip(titles, descriptions, strict=True)]
+    # One-character words count: they are what tells a sequel from its predecessor.
+    vectorizer = TfidfVectorizer(
+        sublinear_tf=True,
+        ngram_range=(1, 2),
+        token_pattern=r"(?u)\b\w+\b",
+        max_features=max_features,
+        dtype=np.float32,
+    )
+    if not any(map(vectorizer.build_tokenizer(), texts)):
+        raise _no_text(len(texts))
+    frequency = vectorizer.fit_transform(texts)
+    size = min(dimensions, *frequency.shape)
+    if size < dimensions:
+        print(f"{size} dimensions instead of {dimensions}: items x terms are {frequency.shape}")
+    vectors = TruncatedSVD(size, random_state=seed).fit_transform(frequency).astype(np.float32)
+    empty = np.diff(frequency.indptr) == 0
+    _say_empty(empty)
+    return unit(fill_empty(unit(vectors), empty))
+
+
+def without_long(texts: Sequence[str], most: int | None, kind: str) -> list[str]:
+    """The texts, those of more than `most` characters empty; None leaves all. Says how many.
+
+    Args:
+        kind: of text, for what is said.
+    """
+    long = [most is not None and len(text) > most for text in texts]
+    if any(long):
+        print(f"{sum(long)} of {len(texts)} {kind}s have more than {most} characters: left out")
+    return ["" if over else text for text, over in zip(texts, long, strict=True)]
+
+
+def fill_empty(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """The vectors, (items, dimensions), with the mean of the others in the rows `empty`, bool."""
+    if empty.any():
+        vectors[empty] = vectors[~empty].mean(0)
+    return vectors
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors, (items, dimensions), scaled to length 1; zeros stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def llama(
+    titles: Sequence[str],
+    descriptions: Sequence[str],
+    output: str | Path,
+    settings: dict,
+    code: dict,
+    device: torch.device,
+) -> None:
+    """Write the language model's vectors: masked means of the last hidden states.
+
+    Title and description are encoded apart, each to at most `max_tokens`, and their means are
+    averaged; an empty text is left out of the average. What is finished lies beside the output
+    until all is: a run that was killed continues there.
+
+    Args:
+        titles: one an item; may be empty.
+        descriptions: one an item; may be empty.
+        output: .npy file, float32 (items, hidden size).
+        settings: the section `text`: model (hub name or folder), revision (the commit, for a hub
+            name), max_tokens, batch_tokens (tokens of a batch, padding included), dtype
+            ("bfloat16" or "float32").
+        code: hashes of the program; what is unfinished does not outlive its change.
+        device: where the model runs.
+
+    Raises:
+        ValueError: no item has text, or the model is none that can be used.
+        FileNotFoundError: the model's files are neither here nor to be had.
+    """
+    texts = [*titles, *descriptions]
+    items = len(titles)
+    if not any(text.strip() for text in texts):
+        raise _no_text(items)
+    tokenizer, model = language_models.load(
+        settings["model"], settings["revision"], settings["dtype"], "text", head=False
+    )
+    model.to(device)
+    limit = getattr(model.config, "max_position_embeddings", None) or settings["max_tokens"]
+    tokens = _tokenise(tokenizer, texts, min(settings["max_tokens"], limit))
+    length = np.array([len(t) for t in tokens])
+
+    shape = len(texts), model.config.hidden_size
+    made_of = fingerprint([settings, code, texts], *language_models.weights(settings["model"]))
+    # Beside the output under another name, because these are texts and not yet items.
+    encoded = PartialArray(Path(f"{output}.texts"), shape, np.float32, made_of)
+    means = encoded.values
+    for rows in encoded.remaining(list(token_batches(length, settings["batch_tokens"])), "encode"):
+        means[rows] = _encode(model, [tokens[row] for row in rows], device)
+
+    count = (length[:items] > 0).astype(np.float32) + (length[items:] > 0)
+    with whole(output) as temporary:
+        vectors = np.lib.format.open_memmap(
+            temporary, "w+", np.float32, (items, model.config.hidden_size)
+        )
+        for low in range(0, items, CHUNK):
+            part = slice(low, min(low + CHUNK, items))
+            both = means[part] + means[items + part.start : items + part.stop]
+            vectors[part] = both / np.maximum(count[part], 1)[:, None]
+        _say_empty(count == 0)
+        fill_empty(vectors, count == 0)
+        vectors.flush()
+    encoded.discard()
+
+
+def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Rows in batches of like length, the longest first, within a budget of padded tokens.
+
+    Args:
+        length: tokens of each row; rows of none are in no batch.
+        budget: rows x longest of a batch; a single row may exceed it.
+    """
+    order = np.argsort(-length, kind="stable")
+    order = order[: np.count_nonzero(length)]
+    low = 0
+    while low < len(order):
+        size = max(1, budget // int(length[order[low]]))
+        yield order[low : low + size]
+        low += size
+
+
+@torch.inference_mode()
+def _encode(model, tokens: list[np.ndarray], device: torch.device) -> np.ndarray:
+    # Padded by hand on the right: a tokenizer needs no pad token, and under a causal mask no real
+    # token sees the padding.
+    real = torch.arange(max(map(len, tokens))) < torch.tensor([[len(t)] for t in tokens])
+    ids = torch.zeros(real.shape, dtype=torch.long)
+    ids[real] = torch.from_numpy(np.concatenate(tokens))
+    real = real.to(device)
+    hidden: Tensor = model(
+        input_ids=ids.to(device), attention_mask=real.long(), use_cache=False
+    ).last_hidden_state
+    total = (hidden.float() * real[..., None]).sum(1)
+    return (total / real.sum(1, keepdim=True)).cpu().numpy()
+
+
+def _tokenise(tokenizer, texts: list[str], max_tokens: int) -> list[np.ndarray]:
+    none = np.empty(0, dtype=np.int64)
+    tokens = [none] * len(texts)
+    filled = [row for row, text in enumerate(texts) if text.strip()]
+    for low in progress(range(0, len(filled), CHUNK), "tokenise", unit="chunk"):
+        rows = filled[low : low + CHUNK]
+        found = tokenizer([texts[row] for row in rows], truncation=True, max_length=max_tokens)
+        for row, ids in zip(rows, found["input_ids"], strict=True):
+            tokens[row] = np.array(ids, dtype=np.int64)
+    return tokens
+
+
+def _say_empty(empty: np.ndarray) -> None:
+    print(f"{empty.sum()} of {len(empty)} items have no text and get the mean vector")
+
+
+def _no_text(items: int) -> ValueError:
+    return ValueError(
+        f"None of the {items} items has a title or description to embed. Check the metadata, or "
+        "import identifiers that were made elsewhere."
+    )

@@ -1,0 +1,192 @@
+"""Ordered candidates for every train example: Eq. 15's correction and Appendix B's baselines."""
+
+import numpy as np
+from scipy import sparse
+
+from lohrec.data.examples import Examples
+from lohrec.recommender.beam_items import identifier_items
+
+CHUNK = 4096  # examples at once, so that intermediate arrays stay small
+
+
+def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.ndarray:
+    """Eq. 15's Correct: real items only, the true target first, none twice, the first `keep`.
+
+    Args:
+        beams: int (examples, beams, levels), codewords from the most probable beam on; -1 for a
+            token that is no codeword of its level. May be memory-mapped.
+        targets: int (examples,), the true items.
+        ids: int (items, levels).
+        keep: candidates an example, the target among them.
+
+    Returns:
+        int32 (examples, keep), items; -1 where there are fewer.
+    """
+    same_identifier = identifier_items(ids, ids)
+    out = np.full((len(beams), keep), -1, dtype=np.int32)
+    for low in range(0, len(beams), CHUNK):
+        target = targets[low : low + CHUNK]
+        found = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)
+        listed = np.concatenate([same_identifier[target][:, None], found], 1)
+        repeats = np.tril(listed[:, :, None] == listed[:, None, :], -1).any(-1)
+        kept = (listed >= 0) & ~repeats
+        listed[:, 0] = target
+        order = np.argsort(~kept, axis=1, kind="stable")[:, :keep]
+        first = np.where(
+            np.take_along_axis(kept, order, 1), np.take_along_axis(listed, order, 1), -1
+        )
+        out[low : low + CHUNK, : first.shape[1]] = first
+    return out
+
+
+def distances(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Weighted prefix distance (Eq. 18) from the items `rows` to all items, int (rows, items).
+
+    A mismatch at the first of D levels counts 2^(D-1), at the last 1; 0 is the same identifier.
+    """
+    levels = ids.shape[1]
+    total = np.zeros((len(rows), len(ids)), dtype=np.uint8 if levels <= 8 else np.uint32)
+    for level in range(levels):
+        total += (ids[rows, level, None] != ids[:, level]) * total.dtype.type(
+            2 ** (levels - 1 - level)
+        )
+    return total
+
+
+def by_distance(targets: np.ndarray, ids: np.ndarray, seed: int) -> np.ndarray:
+    """One random item at every distance from the target, the nearest first (Eq. 18, Appendix B.1).
+
+    Args:
+        targets: int (examples,), the true items.
+        ids: int (items, levels).
+        seed: seed of the sampling.
+
+    Returns:
+        int32 (examples, 2^levels), the target first and then distances 1, 2, ... as far as items
+        are found there; -1 on the right for the distances that no item has.
+    """
+    width = 2 ** ids.shape[1]
+    chance = np.random.default_rng(seed).random((len(targets), width))
+    out = np.full((len(targets), width), -1, dtype=np.int32)
+    by_target = np.argsort(targets, kind="stable")
+    unique, first = np.unique(targets[by_target], return_index=True)
+    first = np.append(first, len(targets))
+    step = max(1, 2**23 // len(ids))  # targets at once: a few MB of distances
+    for low in range(0, len(unique), step):
+        item = unique[low : low + step]
+        distance = distances(ids, item)
+        order = np.argsort(distance, axis=1, kind="stable")
+        count = np.stack([np.bincount(row, minlength=width) for row in distance])
+        begin = np.cumsum(count, 1) - count
+        example = by_target[first[low] : first[low + len(item)]]
+        row = np.searchsorted(item, targets[example])[:, None]
+        # A random one of the `count` items that sort to `begin` and after.
+        place = begin[row[:, 0]] + (chance[example] * count[row[:, 0]]).astype(np.int64)
+        drawn = np.where(count[row[:, 0]] > 0, order[row, np.minimum(place, len(ids) - 1)], -1)
+        drawn[:, 0] = targets[example]
+        packed = np.argsort(drawn < 0, axis=1, kind="stable")
+        out[example] = np.take_along_axis(drawn, packed, 1)
+    return out
+
+
+def cooccurrences(train: Examples, items: int) -> sparse.csr_array:
+    """How many users have each pair of items in their training sequences (Appendix B.2).
+
+    Returns:
+        A = M^T M with a zero diagonal, int (items, items); M marks what each user of the train
+        split interacted with up to the last train target: dev and test items are not in it.
+    """
+    user, row = np.unique(train.user, return_inverse=True)
+    first = np.full(len(user), np.iinfo(np.int64).max)
+    np.minimum.at(first, row, train.start)
+    last = np.zeros(len(user), dtype=np.int64)
+    np.maximum.at(last, row, train.stop)
+    count = last + 1 - first
+    row = np.repeat(np.arange(len(user)), count)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + first[row]
+    column = np.asarray(train.sequences)[place]
+    marks = sparse.coo_array((np.ones(len(row), np.int32), (row, column)), (len(user), items))
+    marks = marks.tocsr()
+    marks.data[:] = 1  # an item that comes twice in a sequence still counts once
+    pairs = (marks.T @ marks).tocsr()
+    pairs.setdiag(0)
+    pairs.eliminate_zeros()
+    return pairs
+
+
+def by_cooccurrence(targets: np.ndarray, pairs: sparse.csr_array, keep: int = 16) -> np.ndarray:
+    """The items seen most often together with the target, the target first (Appendix B.2).
+
+    Args:
+        targets: int (examples,), the true items.
+        pairs: counts (items, items) with a zero diagonal; ties go to the lower item.
+        keep: candidates an example, the target among them.
+
+    Returns:
+        int32 (examples, keep), items; -1 where fewer items ever came together with the target.
+    """
+    items = pairs.shape[0]
+    row = np.repeat(np.arange(items), np.diff(pairs.indptr))
+    order = np.lexsort((pairs.indices, -pairs.data, row))  # keeps the rows where they are
+    rank = np.arange(len(row)) - pairs.indptr[row]
+    best = rank < keep - 1
+    table = np.full((items, keep), -1, dtype=np.int32)
+    table[:, 0] = np.arange(items)
+    table[row[best], rank[best] + 1] = pairs.indices[order][best]
+    return table[targets]
+
+
+def beam_quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict:
+    """How many raw beams are items, why others are not, and how often the target is among them.
+
+    Args:
+        beams, targets, ids: as for `correct`.
+
+    Returns:
+        invalid_share: of all beams, the share whose identifier is no item's; by_rank: the same for
+            each beam rank; invalid_by_level: by reason, the share of all beams whose first wrong
+            token is at each level, and wrong because it is a word, another level's codeword, or
+            because no item has this prefix; target_share: of the examples, the share with the
+            target's identifier among the beams; first_share: with it as the first.
+    """
+    same_identifier = identifier_items(ids, ids)
+    levels = beams.shape[2]
+    invalid = np.zeros(beams.shape[1], np.int64)
+    reasons = {name: np.zeros(levels, np.int64) for name in ("word", "other_level", "no_item")}
+    among = first = 0
+    for low in range(0, len(beams), CHUNK):
+        part = np.asarray(beams[low : low + CHUNK])
+        found = identifier_items(part, ids)
+        invalid += (found < 0).sum(0)
+        fine = np.ones(part.shape[:2], bool)
+        for level in range(levels):
+            known = identifier_items(part[..., : level + 1], ids[:, : level + 1]) >= 0
+            token = part[..., level]
+            reasons["word"][level] += (fine & (token == -2)).sum()
+            reasons["other_level"][level] += (fine & (token == -1)).sum()
+            reasons["no_item"][level] += (fine & (token >= 0) & ~known).sum()
+            fine &= known
+        hit = found == same_identifier[targets[low : low + CHUNK], None]
+        among += int(hit.any(1).sum())
+        first += int(hit[:, 0].sum())
+    every = len(beams) * beams.shape[1]
+    return {
+        "examples": len(beams),
+        "beams": beams.shape[1],
+        "invalid_share": float(invalid.mean() / len(beams)),
+        "invalid_share_by_rank": (invalid / len(beams)).tolist(),
+        "invalid_by_level": {name: (count / every).tolist() for name, count in reasons.items()},
+        "target_share": among / len(beams),
+        "first_share": first / len(beams),
+    }
+
+
+def summary(prior: np.ndarray) -> dict[str, float | int]:
+    """What a prior holds: examples, mean candidates, share of full lists and of bare targets."""
+    count = (prior >= 0).sum(1)
+    return {
+        "examples": len(prior),
+        "mean_candidates": float(count.mean()),
+        "full_share": float((count == prior.shape[1]).mean()),
+        "target_only_share": float((count == 1).mean()),
+    }

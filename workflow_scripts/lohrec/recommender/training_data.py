@@ -1,0 +1,123 @@
+"""What the recommender learns from: histories, targets, candidates and teacher probabilities."""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lohrec.common.devices import send
+from lohrec.data.examples import Examples, length_batches, shared_batches
+from lohrec.identifiers.codewords import LEVELS, token_table
+
+
+def history_tokens(examples: Examples, rows: np.ndarray, table: np.ndarray) -> Tensor:
+    """Histories of `rows` as tokens, int64 (rows, 4 * longest history)."""
+    items = examples.histories(rows)
+    return torch.from_numpy(table[items].reshape(len(rows), -1))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one step.
+
+    Attributes:
+        history: int64 tokens (rows, length); a row is one example, or with shared rows the longest
+            history of several examples, the others being its prefixes.
+        padded: whether `history` holds PAD.
+        row: int64 (batch,), each example's row; None where a row is one example.
+        length: int64 (batch,), tokens of each example's history.
+        candidates: int64 codewords (batch, candidates, levels); the target is the first, and what
+            is missing repeats it.
+        real: bool (batch, candidates).
+        teacher: float (batch, levels, codewords) probabilities, or None.
+    """
+
+    history: Tensor
+    padded: bool
+    row: Tensor | None
+    length: Tensor
+    candidates: Tensor
+    real: Tensor
+    teacher: Tensor | None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The batch's tensors by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in every.items() if isinstance(value, Tensor)}
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device, copied without waiting."""
+        return replace(self, **{name: send(v, device) for name, v in self.tensors().items()})
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The train split with what the variant needs.
+
+    Attributes:
+        examples: train examples.
+        ids: int (items, levels).
+        prior: int32 (examples, candidates) items from the best on, target first, -1 for missing;
+            or None.
+        teacher: float16 (examples, levels, codewords), possibly memory-mapped; or None.
+        shared: histories that start alike share a row, for a causal encoder.
+        labels: int (examples,), items to learn in place of the targets; or None.
+    """
+
+    examples: Examples
+    ids: np.ndarray
+    prior: np.ndarray | None = None
+    teacher: np.ndarray | None = None
+    shared: bool = False
+    labels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("prior", "teacher", "labels"):
+            array = getattr(self, name)
+            if array is not None and len(array) != len(self.examples):
+                raise ValueError(
+                    f"The {name} has {len(array)} rows for {len(self.examples)} train examples; "
+                    "they come from different runs: delete the older file and run again."
+                )
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        return token_table(self.ids)
+
+    def epoch(self, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """One epoch of batches of about `size` examples, shuffled and almost without padding."""
+        if self.shared:
+            return shared_batches(self.examples, size, rng)
+        return length_batches(self.examples.length, size, rng)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The examples `rows`; sorted first, so that memory maps are read in order."""
+        rows = np.sort(rows)
+        length = self.examples.length[rows]
+        row, longest = None, rows
+        if self.shared:
+            new = np.diff(self.examples.start[rows], prepend=-1) > 0
+            row = torch.from_numpy(new.cumsum() - 1)
+            longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
+        history = history_tokens(self.examples, longest, self._table)
+        target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
+        if self.labels is not None:
+            target = self.labels[rows]
+        item = target[:, None] if self.prior is None else self.prior[rows]
+        real = item >= 0
+        item = np.where(real, item, target[:, None])
+        teacher = None
+        if self.teacher is not None:
+            teacher = torch.from_numpy(np.asarray(self.teacher[rows]))
+        padded = self.examples.length[longest]
+        return Batch(
+            history,
+            bool(padded.min() < padded.max()),
+            row,
+            torch.from_numpy(length * LEVELS),
+            torch.from_numpy(self.ids[item].astype(np.int64)),
+            torch.from_numpy(real),
+            teacher,
+        )

@@ -1,0 +1,67 @@
+"""Users in folds and shards: whose examples a teacher learns, and whose a job computes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lohrec.common.artefacts import whole
+from lohrec.data.examples import Examples
+
+
+def others(examples: Examples, fold: int, folds: int) -> Examples:
+    """The examples of all users but those of a fold.
+
+    Raises:
+        ValueError: there are none.
+    """
+    rows = np.flatnonzero(examples.user % folds != fold)
+    if not len(rows):
+        raise ValueError(f"No users are left without fold {fold} of {folds}; use more folds.")
+    return _take(examples, rows)
+
+
+def shard(examples: Examples, number: int, folds: int, shards: int) -> tuple[np.ndarray, Examples]:
+    """Rows and examples of one shard; each fold has `shards` of them, so all have one teacher.
+
+    Shard n holds users of fold n % folds.
+    """
+    rows = np.flatnonzero(examples.user % (folds * shards) == number)
+    return rows, _take(examples, rows)
+
+
+def gather(
+    examples: Examples, shards: Sequence[str | Path], path: str | Path, sharding: dict
+) -> None:
+    """Write one array, a row an example, from arrays with a row for each example of a shard.
+
+    Args:
+        shards: .npy files in order.
+        path: .npy to write.
+        sharding: settings `folds` and `shards`.
+
+    Raises:
+        ValueError: a shard's array has another number of rows.
+    """
+    with whole(path) as temporary:
+        out = None
+        for number, name in enumerate(shards):
+            part = np.load(name, mmap_mode="r")
+            rows, _ = shard(examples, number, sharding["folds"], sharding["shards"])
+            if len(part) != len(rows):
+                raise ValueError(
+                    f"{name} has {len(part)} rows for {len(rows)} examples; it comes from other "
+                    "data: delete it and make it again."
+                )
+            if out is None:
+                shape = (len(examples), *part.shape[1:])
+                out = np.lib.format.open_memmap(temporary, "w+", part.dtype, shape)
+            for low in range(0, len(rows), 65536):
+                out[rows[low : low + 65536]] = part[low : low + 65536]
+        out.flush()
+
+
+def _take(examples: Examples, rows: np.ndarray) -> Examples:
+    return Examples(
+        examples.sequences, examples.user[rows], examples.start[rows], examples.stop[rows]
+    )

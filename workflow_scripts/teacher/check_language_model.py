@@ -1,0 +1,45 @@
+"""Make sure that the pretrained teacher is at hand and fits, before anything is computed for it."""
+
+from lohrec.common import artefacts, job_log, language_models
+from lohrec.teacher import memory_plan
+
+
+def main(settings: dict[str, dict], cuda: dict, report: str) -> None:
+    """Fetch the model's files, read their headers, and compare the memory plan with the GPU.
+
+    Args:
+        settings: sections `teacher` and `adaptation`.
+        cuda: GPUs of the teacher's training.
+        report: JSON to write.
+
+    Raises:
+        ValueError, FileNotFoundError: the model cannot be used, or is not to be had.
+        RuntimeError: its training does not fit into the memory that the settings name.
+    """
+    adaptation = settings["adaptation"]
+    found = language_models.fetch(adaptation["model"], adaptation["revision"], "adaptation")
+    memory_plan.check_shape(found["config"], adaptation)
+    planned = memory_plan.of_checkpoint(found["config"], found["parameters"], settings)
+    print(f"{adaptation['model']}: {found['parameters'] / 1e9:.2f} G parameters")
+    print(memory_plan.text(planned))
+    if cuda["count"]:
+        memory_plan.enough(planned, cuda["memory_gb"], memory_plan.SMALLER["pretrained"])
+    artefacts.write_json(
+        report,
+        {
+            "model": adaptation["model"],
+            "revision": adaptation["revision"],
+            "model_type": found["config"].model_type,
+            "parameters": found["parameters"],
+            "memory_plan_gb": {name: size / 1e9 for name, size in planned.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    with job_log.redirect(snakemake.log[0]):  # noqa: F821
+        main(
+            snakemake.params.settings,  # noqa: F821
+            snakemake.params.memory_gb,  # noqa: F821
+            snakemake.output.report,  # noqa: F821
+        )
