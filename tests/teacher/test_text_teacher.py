@@ -530,8 +530,8 @@ def test_two_processes_train_what_one_trains(untied, tmp_path):
     }
     settings = tiny_llama.settings(untied, dropout=0.0, evaluations=1, batch_size=48)
     found = []
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
+    for count in (1, 2):
+        folder = tmp_path / str(count)
         outputs = {
             "model": str(folder / "model/model.safetensors"),
             "history": str(folder / "history.parquet"),
@@ -539,7 +539,7 @@ def test_two_processes_train_what_one_trains(untied, tmp_path):
         folder.mkdir()
         job = [inputs, outputs, settings, None, {}, {"count": 0, "memory_gb": 0}, 1]
         artefacts.write_json(folder / "job.json", job)
-        processes.launch("lohrec.teacher_job", [str(folder / "job.json")], processes)
+        processes.launch("lohrec.teacher.job", [str(folder / "job.json")], count)
         row = pq.read_table(outputs["history"]).to_pylist()[0]
         found.append((row, AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()))
     (one, alone), (two, together) = found
