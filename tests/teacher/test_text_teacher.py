@@ -10,7 +10,7 @@ from conftest import ROOT
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from lohrec.common import artefacts, devices, language_models
+from lohrec.common import artefacts, processes, devices, language_models
 from lohrec.identifiers import codewords as vocabulary
 from lohrec.teacher import adaptation, memory_plan, sequence_packing, text_tasks, training_steps
 from lohrec.teacher import beams as teacher_beams
