@@ -1,23 +1,45 @@
 """Popularity: the items with the most train interactions, the same for every user."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import torch
 
-from lohrec.data.examples import Examples
+from lohrec.recommender.lists import Ranked
+from lohrec.recommender.recommender import Histories, Inputs, Recommender
 
-
-def train_counts(train: Examples, items: int) -> np.ndarray:
-    """How many users interacted with each item up to their last train target, int64 (items,).
-
-    Dev and test targets are in no window of a train example and are therefore not counted.
-    """
-    size = len(train.sequences) + 1
-    opened = np.bincount(train.start, minlength=size)
-    closed = np.bincount(train.stop + 1, minlength=size)
-    covered = np.cumsum(opened - closed)[:-1] > 0
-    return np.bincount(train.sequences[covered], minlength=items)
+SETTINGS: dict[str, Any] = {}
 
 
-def recommend(
+class Popularity(Recommender):
+    """Equal counts come in the order of item numbers."""
+
+    @classmethod
+    def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Popularity":
+        """Nothing but the counts, which every catalogue has."""
+        return cls()
+
+    def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
+        """The most popular items; with `exclude_history` the most popular that are new to a user."""
+        count = self.catalogue.count
+        item = most_popular(count, histories.items, top, exclude_history)
+        return Ranked.of_items(item, count[item].astype(np.float32))
+
+    def save_parts(self, folder: Path) -> dict[str, Any]:
+        """The catalogue holds all there is."""
+        return {}
+
+    @classmethod
+    def load_parts(
+        cls, folder: Path, saved: Mapping[str, Any], device: torch.device
+    ) -> "Popularity":
+        """Nothing to read."""
+        return cls()
+
+
+def most_popular(
     counts: np.ndarray, histories: np.ndarray, top: int, exclude_history: bool
 ) -> np.ndarray:
     """The most popular items for each user; equal counts in the order of item codes.

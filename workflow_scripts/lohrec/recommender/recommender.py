@@ -1,0 +1,264 @@
+"""The front door: everything that recommends fits, recommends, saves and loads in one way."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+
+from lohrec.common.artefacts import read_json, write_json
+from lohrec.configuration import registry
+from lohrec.data.catalogue import Catalogue
+from lohrec.data.examples import Examples
+from lohrec.recommender.lists import Lists, Ranked
+
+FILE, ITEMS, CURVE, MODEL = "recommender.json", "items.json", "training.json", "model"
+CPU = torch.device("cpu")
+
+
+class Histories(NamedTuple):
+    """What users have chosen, none of them empty.
+
+    Attributes:
+        items: int64 (users, longest), item numbers, the oldest first, -1 on the right.
+        length: int64 (users,), items of each.
+    """
+
+    items: np.ndarray
+    length: np.ndarray
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a recommender is fitted to.
+
+    Attributes:
+        train, dev: examples; dev ones choose the best state and teach nothing.
+        catalogue: the items.
+        history: most items of a history that are read.
+        artefacts: paths of what else the recommender reads, by the names in its `READS`.
+        decoding: settings of the search for lists.
+        device: where to compute.
+        checkpoint: where an unfinished training keeps its state; None keeps none.
+        code: hashes of the program, so that no checkpoint outlives a change of it.
+    """
+
+    train: Examples
+    dev: Examples
+    catalogue: Catalogue
+    history: int
+    artefacts: Mapping[str, str] = field(default_factory=dict)
+    decoding: Mapping[str, Any] = field(default_factory=dict)
+    device: torch.device = CPU
+    checkpoint: Path | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
+
+
+class Recommender(ABC):
+    """Anything that fits and recommends; `Recommender.load` opens whichever a folder holds.
+
+    A recommender is a class in a module of `recommender/methods` or `recommender/baselines`, whose
+    file name is its name. It implements `learn`, `rank`, `save_parts` and `load_parts`; a folder
+    that `save` leaves is complete.
+
+    Attributes:
+        name: of the module.
+        catalogue: the items.
+        history: most items of a history that are read.
+        decoding: settings of the search for lists, where there is one.
+        curve: a row for each evaluation of the training, where there was one.
+    """
+
+    name: ClassVar[str]
+    catalogue: Catalogue
+    history: int
+    decoding: Mapping[str, Any]
+    curve: list[dict[str, Any]] | None = None
+
+    @classmethod
+    def fit(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Recommender":
+        """Learn from the train split; the same inputs, settings and seed give the same bytes."""
+        found = cls.learn(inputs, settings, seed)
+        found.catalogue, found.history = inputs.catalogue, inputs.history
+        found.decoding = inputs.decoding
+        return found
+
+    @classmethod
+    @abstractmethod
+    def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Recommender":
+        """What `fit` does before it hands over the catalogue."""
+
+    @abstractmethod
+    def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
+        """Lists of `top` ranks; shorter only where no more items may be listed."""
+
+    @abstractmethod
+    def save_parts(self, folder: Path) -> dict[str, Any]:
+        """Write what is learned; return what `load_parts` wants to know besides."""
+
+    @classmethod
+    @abstractmethod
+    def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Recommender":
+        """Read what `save_parts` wrote; what every recommender has is set afterwards."""
+
+    @classmethod
+    def item_vectors(cls, folder: Path) -> np.ndarray:
+        """float32 (items, d), items as the model saved in `folder` embeds them.
+
+        Raises:
+            ValueError: it embeds no items.
+        """
+        raise ValueError(f"A recommender of the kind {cls.name!r} embeds no items ({folder}).")
+
+    def recommend(
+        self,
+        histories: np.ndarray | Sequence[Sequence[str | int]],
+        top: int = 10,
+        exclude_history: bool = True,
+    ) -> Lists:
+        """Lists for any number of users.
+
+        Args:
+            histories: a row a user, the oldest item first; items by the names that the source has,
+                or by number. Or an integer array (users, longest), -1 on the right. Items that the
+                recommender does not know are skipped, and of the others the last `history` are
+                read. A user without any gets the most popular items (`Lists.cold`).
+            top: items of a list. It is shorter where fewer are left to be listed.
+            exclude_history: leave the items of a user's history out of the list.
+
+        Raises:
+            ValueError: `top` is below 1.
+            TypeError: a history is a single text, or an item is neither a name nor a number.
+        """
+        if top < 1:
+            raise ValueError(f"top is {top}; a list has at least one item.")
+        items, length, unknown = self._numbers(histories)
+        cold = length == 0
+        rows = [self._popular(np.flatnonzero(cold), top)]
+        warm = np.flatnonzero(~cold)
+        if len(warm):
+            longest = int(length[warm].max())
+            found = self.rank(Histories(items[warm, :longest], length[warm]), top, exclude_history)
+            rows.append(found._replace(user=warm[found.user]))
+        user, rank, item, score = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        order = np.argsort(user, kind="stable")
+        ranked = Ranked(user[order], rank[order], item[order], score[order].astype(np.float32))
+        return Lists(ranked, len(length), top, self.catalogue.names, unknown, cold)
+
+    def save(self, folder: str | Path, made: Mapping[str, Any] | None = None) -> None:
+        """Write the recommender as one complete folder of safetensors and JSON.
+
+        Args:
+            made: what is worth knowing about how it was made; kept as it is.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = self.save_parts(folder)
+        self.catalogue.save(folder / ITEMS)
+        if self.curve is not None:
+            write_json(folder / CURVE, self.curve)
+        saved = {"recommender": self.name, "history": self.history, "saved": parts}
+        saved |= {"decoding": dict(self.decoding), "made": dict(made or {})}
+        write_json(folder / FILE, saved)
+
+    @staticmethod
+    def load(
+        folder: str | Path,
+        device: torch.device = CPU,
+        decoding: Mapping[str, Any] | None = None,
+    ) -> "Recommender":
+        """Open a folder that `save` or a run of the workflow left, whatever recommends in it.
+
+        Args:
+            device: where to compute.
+            decoding: other settings of the search than those it was saved with.
+
+        Raises:
+            FileNotFoundError: the folder holds no recommender.
+            ValueError: this program has no recommender of that name.
+        """
+        folder = home(folder)
+        saved = read_json(folder / FILE)
+        found = named(saved["recommender"]).load_parts(folder, saved["saved"], device)
+        found.catalogue, found.history = Catalogue.load(folder / ITEMS), saved["history"]
+        found.decoding = saved["decoding"] if decoding is None else decoding
+        return found
+
+    def _numbers(
+        self, histories: np.ndarray | Sequence[Sequence[str | int]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Known items (users, longest) with -1 on the right, their lengths, and unknown ones."""
+        if isinstance(histories, np.ndarray) and histories.ndim == 2:
+            items = histories.astype(np.int64)
+            length = (items >= 0).sum(1)
+            in_front = np.arange(items.shape[1]) < length[:, None]
+            known = (items < len(self.catalogue)).all() and (in_front == (items >= 0)).all()
+            if known and items.shape[1] <= self.history:
+                return items, length, np.zeros_like(length)
+        rows = [list(map(self._number, _items(row))) for row in histories]
+        known = [[item for item in row if item >= 0][-self.history :] for row in rows]
+        length = np.array([len(row) for row in known], dtype=np.int64)
+        items = np.full((len(known), length.max(initial=0)), -1, dtype=np.int64)
+        for number, row in enumerate(known):
+            items[number, : len(row)] = row
+        unknown = [sum(item < 0 for item in row) for row in rows]
+        return items, length, np.array(unknown, dtype=np.int64)
+
+    def _number(self, item: str | int | np.integer) -> int:
+        if isinstance(item, str):
+            return self.catalogue.number.get(item, -1)
+        if isinstance(item, int | np.integer) and not isinstance(item, bool):
+            return int(item) if 0 <= item < len(self.catalogue) else -1
+        raise TypeError(f"An item is a name or a number, not {item!r}.")
+
+    def _popular(self, users: np.ndarray, top: int) -> Ranked:
+        """The most popular items, for each of `users`."""
+        order = np.argsort(-self.catalogue.count, kind="stable")[:top]
+        item = np.tile(order, (len(users), 1))
+        found = Ranked.of_items(item, self.catalogue.count[item].astype(np.float32))
+        return found._replace(user=users[found.user])
+
+
+def named(name: str) -> type[Recommender]:
+    """The class of the recommender `name`.
+
+    Raises:
+        ValueError: there is none; the message lists those there are.
+    """
+    module = registry.load("recommender", name)
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Recommender)
+        and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise ValueError(f"{module.__name__} must define one class that recommends.")
+    classes[0].name = name
+    return classes[0]
+
+
+def home(folder: str | Path) -> Path:
+    """The folder that holds a recommender: `folder` itself, or the folder `model` in it.
+
+    Raises:
+        FileNotFoundError: neither does.
+    """
+    folder = Path(folder)
+    for place in (folder, folder / MODEL):
+        if (place / FILE).is_file():
+            return place
+    raise FileNotFoundError(
+        f"{folder} holds no recommender: there is no {FILE} in it. A run of the workflow leaves one "
+        "in results/DATASET/VARIANT/seed_SEED/model."
+    )
+
+
+def _items(row: Sequence[str | int] | np.ndarray) -> Sequence[Any]:
+    if isinstance(row, str):
+        raise TypeError(f"A history is a list of items, not the text {row!r}.")
+    return row[row >= 0].tolist() if isinstance(row, np.ndarray) else row
