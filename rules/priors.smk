@@ -16,7 +16,7 @@ rule correct_candidates:
         "../envs/lohrec.yaml"
     params:
         code=code("correct_candidates"),
-        candidates=kept,
+        settings=kept,
     script:
         "../workflow_scripts/recommender/correct_candidates.py"
 
@@ -35,7 +35,7 @@ rule order_by_distance:
         "../envs/lohrec.yaml"
     params:
         code=code("order_by_distance"),
-        candidates=kept,
+        settings=kept,
     script:
         "../workflow_scripts/recommender/order_by_distance.py"
 
@@ -54,6 +54,6 @@ rule order_by_cooccurrence:
         "../envs/lohrec.yaml"
     params:
         code=code("order_by_cooccurrence"),
-        candidates=kept,
+        settings=kept,
     script:
         "../workflow_scripts/recommender/order_by_cooccurrence.py"

@@ -19,7 +19,7 @@ rule check_language_model:
         code=code("check_language_model"),
         settings=checked_settings,
         sizes=model_sizes("adaptation"),
-        memory_gb=teacher_memory,
+        gpus=teacher_memory,
     script:
         "../workflow_scripts/teacher/check_language_model.py"
 

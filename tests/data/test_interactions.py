@@ -139,7 +139,7 @@ def ingest(reviews, metadata, folder, k=5):
         name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
     }
     outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
-    ingest_reviews.main(str(reviews), str(metadata), {"core": k}, **outputs)
+    ingest_reviews.main(str(reviews), str(metadata), outputs, {"core": k})
     return outputs
 
 

@@ -104,7 +104,7 @@ def ingest(folder, inter, item=None):
         name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
     }
     outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
-    ingest_lcrec.main(str(inter), item and str(item), **outputs)
+    ingest_lcrec.main(str(inter), outputs, item and str(item))
     return outputs
 
 

@@ -227,7 +227,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     names = ("sequences", "examples", "ids")
     inputs = dict(zip(names, common, strict=True))
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
-    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, None, *run)
+    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, *run)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")
@@ -254,7 +254,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
         "renormalise": False,
     }
     table = str(tmp_path / "recommendations.parquet")
-    recommend_teacher.main(*common, model, table, decoding, True, *run[1:])
+    recommend_teacher.main(*common, model, table, decoding, {"constrained": True}, *run[1:])
 
     train = examples["train"]
     assert np.load(beams).shape == (len(train), 5, 4)
@@ -276,7 +276,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
         }
         assert not any(r["item"] in seen[r["user"]] for r in rows if r["split"] == name)
     # Without constraint a list may be empty but for the last item of the history.
-    recommend_teacher.main(*common, model, table, decoding, False, *run[1:])
+    recommend_teacher.main(*common, model, table, decoding, {"constrained": False}, *run[1:])
     rows = pq.read_table(table).to_pylist()
     for name in ("dev", "test"):
         part = examples[name]

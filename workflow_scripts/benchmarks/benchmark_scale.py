@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import devices
-from lohrec.common import job_log
-from lohrec.recommender.beam_search import beam_search
+from lohrec.common import devices, job
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
 
 MANY = 1_000_000  # examples of the teacher's targets
 
 
-def main(output: str, generator: dict, settings: dict) -> None:
+def main(benchmark: str, generator: dict, settings: dict) -> None:
     """Random identifiers: the tree with the most nodes that so many items can have."""
+    devices.acquire({"count": 0}, 1)
     torch.manual_seed(0)
     rng, model = np.random.default_rng(0), T5(generator).eval()
     rows, trees = [], {}
@@ -43,7 +43,7 @@ def main(output: str, generator: dict, settings: dict) -> None:
         rows.append(benchmarking.row(f"beam 20 over {items:,} items", "fp32", cost, peer))
         rows[-1]["unit"] = "ms a user"
     rows += disk_rows(rng)
-    benchmarking.write(output, rows)
+    benchmarking.write(benchmark, rows)
 
 
 def held(tree: PrefixTree) -> int:
@@ -74,10 +74,4 @@ def disk_rows(rng: np.random.Generator) -> list[dict]:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, 1)
-        main(
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.generator,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -1,11 +1,11 @@
 """From LC-Rec's published sequences, and item texts if there are any, to the house's tables."""
 
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.data.interactions import drop_repeats, write
 from lohrec.data.sources.lcrec import read_inter, read_items
 
 
-def main(inter: str, item: str | None = None, **outputs: str) -> None:
+def main(inter: str, outputs: dict[str, str], item: str | None = None) -> None:
     """Read and write; `outputs` are the paths that `interactions.write` takes.
 
     The sequences stay as they were published: nothing is dropped, repeats are only counted.
@@ -28,5 +28,4 @@ def main(inter: str, item: str | None = None, **outputs: str) -> None:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(**snakemake.input, **snakemake.output)  # noqa: F821
+    job.run(main, snakemake)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.data.interactions import core, drop_repeats, keep_items, renumber, write
 from lohrec.data.sources.amazon2018 import read_metadata, read_reviews
 
 
-def main(reviews: str, metadata: str, settings: dict[str, Any], **outputs: str) -> None:
+def main(reviews: str, metadata: str, outputs: dict[str, str], settings: dict[str, Any]) -> None:
     """Read, select and write; `outputs` are the paths that `interactions.write` takes."""
     read, found = read_reviews(reviews)
     print(f"{reviews}: {found['lines']} lines, rejected {found['rejected']}")
@@ -33,9 +33,4 @@ def main(reviews: str, metadata: str, settings: dict[str, Any], **outputs: str) 
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            **snakemake.input,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-            settings=snakemake.params.ingest,  # noqa: F821
-        )
+    job.run(main, snakemake)

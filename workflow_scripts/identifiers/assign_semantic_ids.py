@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data.sources import lcrec
 from lohrec.identifiers import collisions, rqvae
 from lohrec.identifiers import quality as id_quality
@@ -61,10 +61,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            **snakemake.input,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-            settings=snakemake.params.collisions,  # noqa: F821
-            threads=snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

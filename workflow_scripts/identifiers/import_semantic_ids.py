@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data.sources import lcrec
 from lohrec.identifiers import quality as id_quality
 
@@ -30,9 +30,4 @@ def main(published: str, catalogue: str, ids: str, index: str, quality: str) -> 
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.index,  # noqa: F821
-            snakemake.input.catalogue,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lohrec.common import devices, job_log
+from lohrec.common import devices, job, job_log
 from lohrec.data import examples as windows
-from lohrec.evaluation import recommendations
+from lohrec.evaluation import recommendations as lists
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import model as teacher
@@ -19,9 +19,9 @@ def main(
     examples: str,
     ids: str,
     model: str,
-    output: str,
+    recommendations: str,
     decoding: dict,
-    constrained: bool,
+    settings: dict,
     cuda: dict,
     threads: int,
 ) -> None:
@@ -32,14 +32,14 @@ def main(
         examples: examples.parquet.
         ids: semantic_ids.npy.
         model: model.safetensors of the teacher.
-        output: recommendations.parquet.
+        recommendations: recommendations.parquet.
         decoding: settings `beams`, `top`, `batch_size`, `exclude_history`, `renormalise`.
-        constrained: whether the prefix tree forbids identifiers of no item. Without it they take
-            beams and are left out of the lists, which so end early.
+        settings: `constrained`, whether the prefix tree forbids identifiers of no item. Without it
+            they take beams and are left out of the lists, which so end early.
         cuda: GPUs of this step.
         threads: CPU threads.
     """
-    device = devices.acquire(cuda, threads)
+    device, constrained = devices.acquire(cuda, threads), settings["constrained"]
     semantic = np.load(ids)
     network = teacher.load(Path(model).parent, device)
     tree = PrefixTree.from_ids(semantic).to(device)
@@ -79,20 +79,9 @@ def main(
         if not constrained:
             share = invalid / (len(loaded) * decoding["beams"])
             print(f"{split}: {share:.2%} of the beams are no items, or in the history")
-        tables.append(recommendations.from_leaves(split, loaded.user, leaf, score, tree, without))
-    recommendations.write(output, tables)
+        tables.append(lists.from_leaves(split, loaded.user, leaf, score, tree, without))
+    lists.write(recommendations, tables)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.input.model,  # noqa: F821
-            snakemake.output.recommendations,  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
-            snakemake.params.teacher["constrained"],  # noqa: F821
-            snakemake.params.cuda,  # noqa: F821
-            snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

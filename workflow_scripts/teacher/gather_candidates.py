@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data import examples as windows
 from lohrec.recommender import priors
 from lohrec.teacher import user_folds
@@ -36,13 +36,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            list(snakemake.input.shards),  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.beams,  # noqa: F821
-            snakemake.output.report,  # noqa: F821
-            snakemake.params.sharding,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -1,6 +1,6 @@
 """Put the shards of the teacher's probabilities together."""
 
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.data import examples as windows
 from lohrec.teacher import user_folds
 
@@ -21,11 +21,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            list(snakemake.input.shards),  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.output.probabilities,  # noqa: F821
-            snakemake.params.sharding,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lohrec.common import devices, job_log
+from lohrec.common import devices, job
 from lohrec.common.partial_array import PartialArray
 from lohrec.identifiers.codewords import LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -51,16 +51,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.input.model,  # noqa: F821
-            snakemake.output.beams,  # noqa: F821
-            int(snakemake.wildcards.shard),  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-            snakemake.params.code,  # noqa: F821
-            snakemake.params.cuda,  # noqa: F821
-            snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lohrec.common import devices, job_log
+from lohrec.common import devices, job
 from lohrec.common.partial_array import PartialArray
 from lohrec.identifiers.codewords import LEVELS, normalised
 from lohrec.teacher import model as teacher
@@ -52,16 +52,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.input.model,  # noqa: F821
-            snakemake.output.probabilities,  # noqa: F821
-            int(snakemake.wildcards.shard),  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-            snakemake.params.code,  # noqa: F821
-            snakemake.params.cuda,  # noqa: F821
-            snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)
