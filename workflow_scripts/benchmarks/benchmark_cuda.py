@@ -18,21 +18,20 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import devices
-from lohrec.common import job_log
-from lohrec.teacher import memory_plan
-from lohrec.teacher import sequence_packing
-from lohrec.teacher import model as teacher
-from lohrec.teacher import beams as teacher_beams
-from lohrec.recommender.beam_search import beam_search
-from lohrec.data.examples import Examples
-from lohrec.recommender.training import objective
-from lohrec.recommender.gradients import Gradients
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
+from lohrec.common import devices, job_log
+from lohrec.data.examples import Examples
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher.prompts import CodewordQuestions
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.recommender.gradients import Gradients
+from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import TrainingData
+from lohrec.teacher import beams as teacher_beams
+from lohrec.teacher import memory_plan, sequence_packing
+from lohrec.teacher import model as teacher
+from lohrec.teacher.prompts import CodewordQuestions
 
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
@@ -212,7 +211,7 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, i
 
     def run() -> None:
         for history in batches:
-            beam_search(model, history, tree, 20, 20, padded=False)
+            beam_search(model.steps(history, padded=False), tree, 20)
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
@@ -266,9 +265,12 @@ def packed_step(size: dict, device, rate: float, line) -> list[dict]:
     words = network.config.vocab_size
     short = row // 16
     samples = [
-        sequence_packing.Sample(rng.integers(0, words, short), short * 2 // 3) for _ in range(16 * rows)
+        sequence_packing.Sample(rng.integers(0, words, short), short * 2 // 3)
+        for _ in range(16 * rows)
     ]
-    packed = sequence_packing.pack(samples, sequence_packing.fill_rows(np.full(len(samples), short), row))
+    packed = sequence_packing.pack(
+        samples, sequence_packing.fill_rows(np.full(len(samples), short), row)
+    )
     step = benchmarking.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
     tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
     planned = memory_plan.of_network(

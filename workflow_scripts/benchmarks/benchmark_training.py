@@ -7,16 +7,14 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.recommender import candidate_tree
-from lohrec.common import devices
-from lohrec.data import examples
-from lohrec.common import job_log
-from lohrec.recommender import losses
-from lohrec.recommender.training import objective
 from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_model
-from lohrec.recommender.networks.t5 import LEVELS, PAD, T5
+from lohrec.common import devices, job_log
+from lohrec.data import examples
+from lohrec.identifiers.codewords import LEVELS, PAD, normalised
+from lohrec.recommender import candidate_tree, losses
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import Batch, TrainingData
-from lohrec.identifiers.codewords import normalised
 
 
 def main(sequences, examples_path, ids, output, generator, settings) -> None:
