@@ -13,11 +13,12 @@ import torch
 from conftest import ROOT
 from transformers import LlamaForCausalLM
 
-from lohrec.common import artefacts
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.recommender.training import objective
+from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import Batch
 
 CONFIG = {

@@ -6,9 +6,9 @@ import numpy as np
 
 from lohrec.common import artefacts, devices, job, job_log
 from lohrec.data import examples as windows
+from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import EveryIdentifier
-from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import history_tokens
 
@@ -40,9 +40,9 @@ def main(
         wrong = total = 0
         for rows in job_log.progress(batches, f"{width} beams", unit="batch"):
             history = history_tokens(test, rows, table).to(device)
-            found = beam_search(network, history, every, width, width)[0].cpu().numpy()
-            wrong += int((~np.isin(found, known)).sum())
-            total += found.size
+            leaf = beam_search(network.steps(history), every, width).leaf.cpu().numpy()
+            wrong += int((~np.isin(leaf, known)).sum())
+            total += leaf.size
         shares[str(width)] = wrong / total
         print(f"{width} beams: {shares[str(width)]:.2%} are no items")
     artefacts.write_json(invalid, shares)

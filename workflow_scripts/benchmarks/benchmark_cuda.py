@@ -22,10 +22,11 @@ from lohrec.benchmarks import clock as benchmarking
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
 from lohrec.common import devices, job
 from lohrec.data.examples import Examples
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.gradients import Gradients
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.recommender.networks.t5 import T5, tokens
 from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import TrainingData
 from lohrec.teacher import beams as teacher_beams
@@ -216,7 +217,7 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, i
 
     def run() -> None:
         for history in batches:
-            beam_search(model, history, tree, 20, 20, padded=False)
+            beam_search(model.steps(history, padded=False), tree, 20)
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)

@@ -12,10 +12,10 @@ from lohrec.benchmarks import clock as benchmarking
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import devices, job, job_log
 from lohrec.data import examples as windows
-from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.networks.t5 import LEVELS, T5
+from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import TrainingData, history_tokens
 
@@ -124,7 +124,7 @@ def at_quantiles(test: windows.Examples, table: np.ndarray, size: int, count: in
 def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
     """Lists of all histories, leaves (users, beams)."""
     with devices.autocast(torch.device("cpu"), bf16):
-        found = [beam_search(model, h, tree, beams, beams, padded=False)[0] for h in histories]
+        found = [beam_search(model.steps(h, padded=False), tree, beams).leaf for h in histories]
     return torch.cat(found)
 
 

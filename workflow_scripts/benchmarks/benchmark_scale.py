@@ -10,9 +10,10 @@ import torch
 
 from lohrec.benchmarks import clock as benchmarking
 from lohrec.common import devices, job
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.recommender.networks.t5 import T5, tokens
 
 MANY = 1_000_000  # examples of the teacher's targets
 
@@ -33,7 +34,7 @@ def main(benchmark: str, generator: dict, settings: dict) -> None:
         rows.append(benchmarking.row(f"tree of {items:,} items", "int", size, unit="B an item"))
     history = tokens(torch.randint(0, CODES, (settings["users"], 7, LEVELS))).flatten(1)
     rivals = {
-        items: partial(beam_search, model, history, tree, 20, 20, padded=False)
+        items: partial(beam_search, model.steps(history, padded=False), tree, 20)
         for items, tree in trees.items()
     }
     found = benchmarking.in_turns(rivals, settings["rounds"])

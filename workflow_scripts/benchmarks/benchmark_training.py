@@ -10,9 +10,9 @@ from lohrec.benchmarks import clock as benchmarking
 from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_model
 from lohrec.common import devices, job
 from lohrec.data import examples as windows
-from lohrec.identifiers.codewords import normalised
+from lohrec.identifiers.codewords import LEVELS, PAD, normalised
 from lohrec.recommender import candidate_tree, losses
-from lohrec.recommender.networks.t5 import LEVELS, PAD, T5
+from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import Batch, TrainingData
 

@@ -10,9 +10,9 @@ from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import devices, job, job_log
 from lohrec.common.artefacts import write_json
 from lohrec.data import examples as windows
+from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.networks.t5 import T5, tokens
 from lohrec.recommender.training_data import history_tokens
 
@@ -46,7 +46,7 @@ def main(
     for length in job_log.progress(np.unique(lengths), "histories of equal length"):
         history = history_tokens(test, sample[lengths == length], table)
         began = time.perf_counter()
-        leaf, _ = beam_search(ours, history, tree, beams, beams, padded=False)
+        leaf = beam_search(ours.steps(history, padded=False), tree, beams).leaf
         between = time.perf_counter()
         theirs = generate(history, beams)
         seconds["ours"] += between - began
@@ -57,7 +57,8 @@ def main(
         same_top += int(equal[:, :10].all(1).sum())
         differ = ~equal.all(1)
         if differ.any():
-            leaf, _ = beam_search(exact, history[differ], tree, beams, beams, padded=False)
+            steps = exact.steps(history[differ], padded=False)
+            leaf = beam_search(steps, tree, beams).leaf
             true = tokens(tree.identifiers(leaf))
             for name, lists in (("ours", found), ("generate", theirs)):
                 rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
