@@ -105,9 +105,8 @@ def run(finished: Path, tmp_path: Path) -> Path:
 AFTER_TEACHER = {
     "generate_candidates": 1,
     "score_codewords": 1,
-    "gather_candidates": 1,
-    "gather_probabilities": 1,
-    "correct_candidates": 1,
+    "gather_shards": 2,
+    "order_candidates": 1,
     "train_generator": 2,
     "recommend_generator": 1,
     "evaluate": 1,
@@ -137,7 +136,7 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
             {"presets": {"demo": {"probabilities": {"temperature": 2.0}}}},
             {
                 "score_codewords": 1,
-                "gather_probabilities": 1,
+                "gather_shards": 1,
                 "train_generator": 2,
                 "recommend_generator": 1,
                 "evaluate": 1,
@@ -268,24 +267,26 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     def needs(variant: str) -> set[str]:
         rules, todo = set(), [f"results/gift_cards/{variant}/seed_0/recommendations.parquet"]
         while todo:
-            rule, inputs = makers[todo.pop()]
-            rules.add(rule)
+            file = todo.pop()
+            rule, inputs = makers[file]
+            rules.add(f"{rule} {Path(file).stem}" if rule in wide else rule)
             todo += inputs
         return rules
 
+    wide = {"gather_shards", "order_candidates"}  # one rule for several artefacts
     data = {"download_reviews", "ingest_reviews", "split_sequences"}
     ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
     tiger = ids | {"train_generator", "recommend_generator"}
-    distill = tiger | {"train_teacher", "score_codewords", "gather_probabilities"}
-    llm = {"train_teacher", "generate_candidates", "gather_candidates", "correct_candidates"}
+    distill = tiger | {"train_teacher", "score_codewords", "gather_shards probabilities"}
+    llm = {"train_teacher", "generate_candidates", "gather_shards beams", "order_candidates llm"}
     assert needs("popularity") == data | {"recommend_popularity"}
     assert needs("lcrec") == ids | {"train_teacher", "recommend_teacher"}
     assert needs("tiger") == needs("smooth") == tiger
     assert needs("distill") == distill
     assert needs("dwr") == distill | llm
     assert needs("dwr_no_distill") == tiger | llm
-    assert needs("dwr_distance") == distill | {"order_by_distance"}
-    assert needs("dwr_cooccurrence") == distill | {"order_by_cooccurrence"}
+    assert needs("dwr_distance") == distill | {"order_candidates distance"}
+    assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
     assert needs("dtr") == (distill | llm | {"recommend_cascade"}) - {"recommend_generator"}
     # Training that starts from another row starts from that row's model of the same seed.
     _, inputs = makers["results/gift_cards/generators/dwr/seed_2/model.safetensors"]
@@ -372,7 +373,7 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
 def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:
     jobs = planned(fresh, "results/games/dwr/metrics.json")
     assert jobs["train_generator"] == 6
-    assert {"download_reviews", "train_teacher", "correct_candidates"} <= jobs.keys()
+    assert {"download_reviews", "train_teacher", "order_candidates"} <= jobs.keys()
 
 
 @pytest.mark.parametrize(
