@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from lohrec.common import artefacts, job
-from lohrec.data.sources import lcrec
 from lohrec.identifiers import collisions, rqvae
+from lohrec.identifiers import index as index_file
 from lohrec.identifiers import quality as id_quality
 
 
@@ -56,7 +56,7 @@ def main(
     print(report)
     artefacts.write_npy(latents, z.numpy())
     artefacts.write_npy(ids, found.final)
-    lcrec.write_index(index, found.final, [str(item) for item in range(len(vectors))])
+    index_file.write(index, found.final, [str(item) for item in range(len(vectors))])
     artefacts.write_json(quality, report)
 
 
