@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
 
-from lohrec.common.artefacts import whole
-from lohrec.configuration import registry
+from lohrec.identifiers import store
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender import decoding
+from lohrec.recommender import networks
 from lohrec.recommender.beam_items import labels
-from lohrec.recommender.leaves import ranked_leaves
+from lohrec.recommender.decoding import best_leaves
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
@@ -22,17 +20,104 @@ from lohrec.recommender.training_data import TrainingData
 
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
-IDENTIFIERS = "identifiers.safetensors"
 
 
 class Generative(Recommender):
     """A lightweight recommender over semantic IDs.
 
     Args:
-        network: name and trained weights of a module in `recommender/networks`.
+        network: trained.
+        kind: its name, a module of `recommender/networks`.
         ids: int64 (items, levels).
+        device: where to compute.
     """
 
-    def __init__(self, network: T5, ids: np.ndarray, device: torch.device) -> None:
-        self.network, self.ids = network.to(device).eval(), ids
+    def __init__(self, network: T5, kind: str, ids: np.ndarray, device: torch.device) -> None:
+        self.network, self.kind, self.ids = network.to(device).eval(), kind, ids
         self.tree = PrefixTree.from_ids(ids).to(device)
+
+    @classmethod
+    def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Generative":
+        """Train the network of a variant's row.
+
+        Args:
+            inputs: with the artefacts `ids` and, as the row asks for them, `probabilities` (of the
+                teacher), `beams` (its raw ones), `prior` (ordered candidates) and `start` (the
+                folder of the recommender to go on from).
+            settings: `network` (a name), `loss`, `learns`, `generation`, `ranking`, and the
+                sections `networks`, `losses` and `training`.
+            seed: of weights, order and dropout.
+        """
+        paths, kind = inputs.artefacts, settings["network"]
+        shape = settings["networks"][kind]
+        ids, taught = store.load_ids(paths["ids"]), inputs.train
+        learned = None
+        if settings["learns"] != "next_item":
+            beams = np.load(paths["beams"], mmap_mode="r")
+            learned = labels(beams, taught.target, ids, settings["learns"], seed)
+        shared = bool(shape.get("causal_encoder"))
+        data = TrainingData(
+            taught.aligned() if shared else taught,
+            ids,
+            _mapped(paths.get("prior")),
+            _mapped(paths.get("probabilities")),
+            shared=shared,
+            labels=learned,
+        )
+        start = networks.load(kind, paths["start"]) if "start" in paths else None
+        objective = {name: settings[name] for name in ("loss", "generation", "ranking", "losses")}
+        network, curve = train(
+            data,
+            inputs.dev,
+            shape,
+            settings["training"],
+            objective,
+            inputs.decoding,
+            seed,
+            inputs.device,
+            start,
+            inputs.checkpoint,
+            inputs.code,
+        )
+        found = cls(network, kind, ids, inputs.device)
+        found.curve = curve.to_pylist()
+        return found
+
+    def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
+        """The most probable identifiers (Algorithm 1), as items."""
+        decoding = searched(self.decoding, top, exclude_history)
+        leaf, score = best_leaves(
+            self.network, *histories, self.ids, self.tree, decoding, "recommending"
+        )
+        return Ranked.of_leaves(leaf, score, self.tree, histories.items if exclude_history else None)
+
+    def save_parts(self, folder: Path) -> dict[str, Any]:
+        """The network as transformers has it, where transformers knows it, and the identifiers."""
+        self.network.save(folder)
+        store.save(folder, self.ids)
+        return {"network": self.kind}
+
+    @classmethod
+    def load_parts(
+        cls, folder: Path, saved: Mapping[str, Any], device: torch.device
+    ) -> "Generative":
+        """Read network and identifiers."""
+        kind = saved["network"]
+        return cls(networks.load(kind, folder), kind, store.load(folder), device)
+
+    @classmethod
+    def item_vectors(cls, folder: Path) -> np.ndarray:
+        """float32 (items, d), the mean of the embeddings of an item's codewords."""
+        found = cls.load(folder)
+        assert isinstance(found, Generative)
+        return found.network.embed(torch.from_numpy(found.ids)).numpy()
+
+
+def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:
+    """Settings of a search for `top` identifiers, with as many beams as that takes."""
+    beams = max(decoding["beams"], top)
+    return {**decoding, "top": top, "beams": beams, "exclude_history": exclude_history}
+
+
+def _mapped(path: str | None) -> np.ndarray | None:
+    return None if path is None else np.load(path, mmap_mode="r")

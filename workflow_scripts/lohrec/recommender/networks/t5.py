@@ -233,6 +233,12 @@ class T5(nn.Module):
         """
         return DecoderSteps(self, history, padded)
 
+    @torch.no_grad()
+    def embed(self, ids: Tensor) -> Tensor:
+        """Items as the network knows them, float (items, d_model): means over their codewords."""
+        mean: Tensor = self.shared(tokens(ids)).mean(1)
+        return mean
+
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; transformers reads the folder as it is."""
         folder = Path(folder)
@@ -297,3 +303,6 @@ class DecoderSteps:
         )
         first = self.model.first_code(level)
         return self.model.log_probabilities(state, level)[..., first : first + CODES]
+
+
+Network = T5

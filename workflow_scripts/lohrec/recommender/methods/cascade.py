@@ -1,0 +1,78 @@
+"""Retriever and ranker: one recommender finds candidates, another orders them (DTR, Section 3.2)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lohrec.recommender.decoding import best_leaves
+from lohrec.recommender.lists import Ranked
+from lohrec.recommender.methods.generative import Generative, searched
+from lohrec.recommender.recommender import Histories, Inputs, Recommender
+
+SETTINGS: dict[str, Any] = {}
+READS = ["retriever", "ranker"]
+
+
+class Cascade(Recommender):
+    """Two generative recommenders over the same identifiers.
+
+    Args:
+        retriever: finds `decoding.rerank` candidates by beam search.
+        ranker: orders them by its own probabilities (Eq. 13).
+    """
+
+    def __init__(self, retriever: Generative, ranker: Generative) -> None:
+        self.retriever, self.ranker = retriever, ranker
+
+    @classmethod
+    def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Cascade":
+        """Put two trained recommenders together; `inputs.artefacts` names their folders.
+
+        Raises:
+            ValueError: a part is not generative, or the parts have other identifiers.
+        """
+        parts = [_generative(Path(inputs.artefacts[role]), inputs.device) for role in READS]
+        if not np.array_equal(parts[0].ids, parts[1].ids):
+            raise ValueError("Retriever and ranker have other identifiers; fit both again.")
+        return cls(*parts)
+
+    def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
+        """The retriever's candidates in the ranker's order."""
+        decoding = searched(self.decoding, top, exclude_history)
+        tree = self.retriever.tree
+        leaf, score = best_leaves(
+            self.retriever.network,
+            *histories,
+            self.retriever.ids,
+            tree,
+            decoding,
+            "recommending",
+            self.ranker.network,
+        )
+        return Ranked.of_leaves(leaf, score, tree, histories.items if exclude_history else None)
+
+    def save_parts(self, folder: Path) -> dict[str, Any]:
+        """A folder for each role."""
+        for role, part in zip(READS, (self.retriever, self.ranker), strict=True):
+            part.save(folder / role)
+        return {}
+
+    @classmethod
+    def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Cascade":
+        """Read both."""
+        return cls(*(_generative(folder / role, device) for role in READS))
+
+    @classmethod
+    def item_vectors(cls, folder: Path) -> np.ndarray:
+        """Those of the ranker, which decides the order."""
+        return Generative.item_vectors(folder / "ranker")
+
+
+def _generative(folder: Path, device: torch.device) -> Generative:
+    found = Recommender.load(folder, device)
+    if not isinstance(found, Generative):
+        raise ValueError(f"A cascade is made of generative recommenders; {folder} holds another.")
+    return found

@@ -1,0 +1,102 @@
+"""The large language model as a recommender of its own (LC-Rec, Section 4.2)."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+from lohrec.identifiers import store
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.lists import Ranked
+from lohrec.recommender.methods.generative import searched
+from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.teacher import model, prompts
+from lohrec.teacher.decoding import best_leaves
+from lohrec.teacher.tokenizers import first_codeword
+
+SETTINGS: dict[str, Any] = {
+    "constrained": {
+        "type": "boolean",
+        "default": True,
+        "description": "Whether the prefix tree forbids identifiers of no item.",
+    },
+}
+READS = ["ids", "teacher"]
+
+
+class Teacher(Recommender):
+    """A teacher that was trained before (rule `train_teacher`).
+
+    Args:
+        folder: its transformers folder.
+        ids: int64 (items, levels).
+        constrained: whether its beams are items only. Without it, lists may be shorter.
+        device: where to compute.
+    """
+
+    def __init__(
+        self, folder: Path, ids: np.ndarray, constrained: bool, device: torch.device
+    ) -> None:
+        self.folder, self.ids, self.constrained, self.device = folder, ids, constrained, device
+        self.tree = PrefixTree.from_ids(ids).to(device)
+
+    @classmethod
+    def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Teacher":
+        """Take over the teacher that `inputs.artefacts` names."""
+        folder, ids = Path(inputs.artefacts["teacher"]), store.load_ids(inputs.artefacts["ids"])
+        return cls(folder, ids, settings["constrained"], inputs.device)
+
+    def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
+        """The most probable identifiers, as items."""
+        leaf, score = best_leaves(
+            model.load(self.folder, self.device),
+            prompts.words(self.folder),
+            *histories,
+            self.ids,
+            self.tree,
+            searched(self.decoding, top, exclude_history),
+            self.constrained,
+            "recommending",
+        )
+        excluded = None
+        if exclude_history:
+            # Where nothing else is left, a list holds an item of the history all the same.
+            excluded = np.where(np.isneginf(score[:, :1].numpy()), -1, histories.items)
+        return Ranked.of_leaves(leaf, score, self.tree, excluded)
+
+    def save_parts(self, folder: Path) -> dict[str, Any]:
+        """The teacher's files, linked where the file system can, for they may be large."""
+        for path in self.folder.iterdir():
+            _link(path, folder / path.name)
+        store.save(folder, self.ids)
+        return {"constrained": self.constrained}
+
+    @classmethod
+    def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Teacher":
+        """The model itself is read when it is asked."""
+        return cls(folder, store.load(folder), saved["constrained"], device)
+
+    @classmethod
+    def item_vectors(cls, folder: Path) -> np.ndarray:
+        """float32 (items, hidden), the mean of the embeddings of an item's codewords."""
+        known = prompts.words(folder)
+        first = 0 if known is None else first_codeword(known[0])
+        # Of a large model's file these rows alone.
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            rows = file.get_slice("model.embed_tokens.weight")[first : first + LEVELS * CODES]
+        places = torch.from_numpy(store.load(folder) + np.arange(LEVELS) * CODES)
+        vectors: np.ndarray = rows.float()[places].mean(1).numpy()
+        return vectors
+
+
+def _link(path: Path, to: Path) -> None:
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copy2(path, to)

@@ -1,0 +1,64 @@
+"""Fit a variant's recommender and leave it as one complete folder."""
+
+from pathlib import Path
+from typing import Any
+
+from lohrec.common import artefacts, devices, job, provenance
+from lohrec.data.catalogue import Catalogue
+from lohrec.data.examples import load
+from lohrec.recommender.recommender import Inputs, named
+
+
+def main(
+    inputs: dict[str, str],
+    sequences: str,
+    examples: str,
+    catalogue: str,
+    model: str,
+    settings: dict[str, Any],
+    decoding: dict[str, Any],
+    dataset: str,
+    variant: str,
+    seed: int,
+    code: dict[str, str],
+    cuda: dict[str, Any],
+    threads: int,
+) -> None:
+    """Write the folder `model`.
+
+    Args:
+        inputs: all inputs of the rule; what the recommender reads beside the three that follow.
+        sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
+        model: the folder to write, which `lohrec.Recommender.load` opens.
+        settings: `recommender` (a name), `history` (most items read) and the recommender's own.
+        decoding: the section `decoding`.
+        dataset, variant, seed: what is fitted.
+        code: hashes of the program.
+        cuda: GPUs to use.
+        threads: of the CPU.
+    """
+    train = load(sequences, examples, "train")
+    checkpoint = Path(model).with_name(".fit.checkpoint")
+    found = named(settings["recommender"]).fit(
+        Inputs(
+            train,
+            load(sequences, examples, "dev"),
+            Catalogue.of(catalogue, train),
+            settings["history"],
+            inputs,
+            decoding,
+            devices.acquire(cuda, threads),
+            checkpoint,
+            code,
+        ),
+        settings,
+        seed,
+    )
+    with artefacts.whole_folder(model) as temporary:
+        made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
+        found.save(temporary, made | {"versions": provenance.versions()})
+    checkpoint.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)
