@@ -12,6 +12,16 @@ import pyarrow.compute as pc
 
 from lohrec.common import artefacts
 
+SETTINGS = {
+    "core": {
+        "type": "integer", "minimum": 3, "default": 5,
+        "description": (
+            "Fewest interactions of a user and of an item; both are filtered in turns until both "
+            "hold."
+        ),
+    },
+}  # fmt: skip
+
 
 class ItemText(NamedTuple):
     """What is known of an item in words; nothing by default."""

@@ -6,6 +6,13 @@ from scipy import sparse
 from lohrec.data.examples import Examples
 from lohrec.recommender.beam_items import identifier_items
 
+SETTINGS = {
+    "keep": {
+        "type": "integer", "minimum": 2, "default": 16,
+        "description": "Candidates a train example that are ranked, the target among them.",
+    },
+}  # fmt: skip
+
 CHUNK = 4096  # examples at once, so that intermediate arrays stay small
 
 

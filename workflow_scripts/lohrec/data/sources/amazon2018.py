@@ -16,6 +16,8 @@ import pyarrow as pa
 from lohrec.common.job_log import progress
 from lohrec.data.interactions import Interactions, ItemText
 
+SETTINGS: dict[str, dict] = {}
+
 # Reviews held as Python's objects before they move into Arrow's buffers.
 BATCH = 2**18
 

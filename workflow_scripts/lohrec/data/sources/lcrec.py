@@ -16,6 +16,8 @@ from lohrec.data.interactions import Interactions, ItemText
 from lohrec.data.sequences import SHORTEST
 from lohrec.data.sources.amazon2018 import item_text
 
+SETTINGS: dict[str, dict] = {}
+
 LEVELS = 4
 CODES = 256
 

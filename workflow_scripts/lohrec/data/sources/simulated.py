@@ -18,6 +18,16 @@ import numpy as np
 
 from lohrec.common import artefacts, job_log
 
+SETTINGS = {
+    "users": {"type": "integer", "minimum": 1, "default": 1500, "description": "Users to draw."},
+    "items": {"type": "integer", "minimum": 50, "default": 500, "description": "Items to draw."},
+    "mean_length": {
+        "type": "number", "exclusiveMinimum": 5, "default": 9.0,
+        "description": "Reviews a user, on average.",
+    },
+    "seed": {"type": "integer", "default": 0, "description": "Another seed draws other reviews."},
+}  # fmt: skip
+
 LEAF_ITEMS = 12  # items a subcategory, on average
 BRANCHES = 3  # subcategories a category, categories a department
 BRANDS = 6  # brands a department

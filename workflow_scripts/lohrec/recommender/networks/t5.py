@@ -15,6 +15,44 @@ from lohrec.common.autograd_functions import drop, pack, relu_drop, rms_norm, un
 from lohrec.common.devices import exact_products
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 
+SETTINGS = {
+    "d_model": {
+        "type": "integer", "minimum": 1, "default": 384,
+        "description": "Width of the model.",
+    },
+    "d_ff": {
+        "type": "integer", "minimum": 1, "default": 1024,
+        "description": "Width of the feed-forward layers.",
+    },
+    "heads": {"type": "integer", "minimum": 1, "default": 6, "description": "Attention heads."},
+    "d_kv": {"type": "integer", "minimum": 1, "default": 64, "description": "Width of a head."},
+    "layers": {
+        "type": "integer", "minimum": 1, "default": 4,
+        "description": "Layers of the encoder.",
+    },
+    "decoder_layers": {
+        "type": "integer", "minimum": 1, "default": 4,
+        "description": "Layers of the decoder.",
+    },
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.1,
+        "description": (
+            "Dropout of embeddings, attention and layers; it costs a CPU as much time as the rest "
+            "of the step."
+        ),
+    },
+    "codewords": {
+        "enum": ["level", "all"], "default": "all",
+        "description": (
+            "Whether the softmax runs over the level's codewords or over all, as in probabilities."
+        ),
+    },
+    "causal_encoder": {
+        "type": "boolean", "default": False,
+        "description": "Whether the prefixes of a sequence share one causal encoding; much faster.",
+    },
+}  # fmt: skip
+
 CODEWORDS = LEVELS * CODES
 START, END = PAD + 1, PAD + 2
 VOCABULARY = CODEWORDS + 3
