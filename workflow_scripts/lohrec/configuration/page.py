@@ -47,10 +47,10 @@ def text(config: Path) -> str:
         heads = ["setting", "default", *changed, "values", "what it is", "declared in"]
         rows = []
         for place, one in _settings(group, ""):
-            values = [_code(one.schema["default"])]
-            values += [_changed(differ, f"{section}.{place}") for differ in changed.values()]
-            what = [_range(one.schema), one.schema["description"], f"`{one.module}`"]
-            rows.append([f"`{place}`", *values, *what])
+            columns = [f"`{place}`", _code(one.schema["default"])]
+            columns += [_changed(differ, f"{section}.{place}") for differ in changed.values()]
+            columns += [_range(one.schema), one.schema["description"], f"`{one.module}`"]
+            rows.append(columns)
         lines += _table(heads, rows)
     return "\n".join(lines)
 

@@ -19,39 +19,39 @@ SETTINGS = {
     "cuda": {
         "embed_items": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 24},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "train_rqvae": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 8},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "train_teacher": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 32},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "generate_candidates": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 32},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "score_codewords": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 16},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "train_generator": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 16},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "recommend_generator": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 8},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "recommend_cascade": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 8},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "recommend_teacher": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 32},
-            "description": "GPUs of a job and the memory of each; none runs on the CPU.",
+            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
     },
     "threads": {
