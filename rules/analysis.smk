@@ -28,7 +28,7 @@ use rule evaluate as evaluate_at_width with:
         examples="results/{dataset}/data/examples.parquet",
         vectors=diversity_vectors,
     output:
-        "results/{dataset}/analysis/{variant}/beams_{beams}/per_user.parquet",
+        per_user="results/{dataset}/analysis/{variant}/beams_{beams}/per_user.parquet",
     log:
         "logs/{dataset}/evaluate_at_width/{variant}_{beams}.log",
 
@@ -105,7 +105,7 @@ rule measure_alignment:
     params:
         code=code("measure_alignment"),
         variants=analysed,
-        measured=alignment_settings,
+        settings=alignment_settings,
     script:
         "../workflow_scripts/analysis/measure_alignment.py"
 
@@ -150,6 +150,6 @@ rule show_cases:
     params:
         code=code("show_cases"),
         variants=analysed,
-        shown=cases_settings,
+        settings=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"

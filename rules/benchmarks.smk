@@ -62,7 +62,7 @@ rule benchmark_quantizer:
         code=code("benchmark_quantizer"),
         laptop=config["presets"]["laptop"]["rqvae"],
         paper=config["presets"]["paper"]["rqvae"],
-        collisions=config["presets"]["laptop"]["collisions"],
+        resolving=config["presets"]["laptop"]["collisions"],
         settings=config["benchmarks"]["quantizer"],
     script:
         "../workflow_scripts/benchmarks/benchmark_quantizer.py"
@@ -123,7 +123,7 @@ rule benchmark_cuda:
 
 rule tabulate_benchmarks:
     input:
-        expand(
+        benchmarks=expand(
             "results/benchmarks/{what}.json",
             what=["decoding", "training", "quantizer", "ingest", "scale"],
         ),
@@ -148,7 +148,7 @@ rule tabulate_teacher_sizes:
         "../envs/lohrec.yaml"
     params:
         code=code("tabulate_teacher_sizes"),
-        sections={
+        settings={
             name: config["presets"]["paper"][name] for name in ("teacher", "adaptation", "tasks")
         },
     script:

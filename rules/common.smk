@@ -254,6 +254,12 @@ def checked_settings(wildcards):
     }
 
 
+def corrected(wildcards):
+    """The teacher's beams, for the one prior that is made from them."""
+    beams = f"results/{wildcards.dataset}/teacher/beams.npy"
+    return {"beams": beams} if wildcards.prior == "llm" else {}
+
+
 def kept(wildcards):
     """How many candidates a student learns from."""
     return {"keep": SETTINGS[wildcards.dataset]["candidates"]["keep"]}
@@ -277,15 +283,12 @@ def teacher_of_shard(wildcards):
     }
 
 
-def shards_of(name):
-    """A file of every shard, in order."""
-
-    def paths(wildcards):
-        sharding = SETTINGS[wildcards.dataset]["sharding"]
-        every = range(sharding["folds"] * sharding["shards"])
-        return [f"results/{wildcards.dataset}/teacher/shards/{shard}/{name}" for shard in every]
-
-    return paths
+def shards_of(wildcards):
+    """An array of every shard, in order."""
+    sharding = SETTINGS[wildcards.dataset]["sharding"]
+    folder = f"results/{wildcards.dataset}/teacher/shards"
+    every = range(sharding["folds"] * sharding["shards"])
+    return [f"{folder}/{shard}/{wildcards.array}.npy" for shard in every]
 
 
 def generator_model(dataset, generator, seed):

@@ -3,7 +3,7 @@
 
 rule download_reviews:
     output:
-        file="resources/downloads/{file}",
+        raw="resources/downloads/{file}",
         record="resources/downloads/{file}.record.json",
     log:
         "logs/download_reviews/{file}.log",
@@ -30,7 +30,7 @@ rule simulate_reviews:
         "../envs/lohrec.yaml"
     params:
         code=code("simulate_reviews"),
-        simulation=section("simulation"),
+        settings=section("simulation"),
     script:
         "../workflow_scripts/data/simulate_reviews.py"
 
@@ -53,7 +53,7 @@ rule ingest_reviews:
         "../envs/lohrec.yaml"
     params:
         code=code("ingest_reviews"),
-        ingest=section("ingest", without=("history",)),
+        settings=section("ingest", without=("history",)),
         sizes=raw_sizes("reviews", "metadata"),
     script:
         "../workflow_scripts/data/ingest_reviews.py"
@@ -94,6 +94,6 @@ rule split_sequences:
         "../envs/lohrec.yaml"
     params:
         code=code("split_sequences"),
-        ingest=section("ingest"),
+        settings=section("ingest"),
     script:
         "../workflow_scripts/data/split_sequences.py"

@@ -6,7 +6,7 @@ rule embed_codewords:
         model=recommending_model,
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
-        "results/{dataset}/{variant}/seed_{seed}/item_vectors.npy",
+        vectors="results/{dataset}/{variant}/seed_{seed}/item_vectors.npy",
     log:
         "logs/{dataset}/embed_codewords/{variant}_seed_{seed}.log",
     conda:
@@ -25,14 +25,14 @@ rule evaluate:
         examples="results/{dataset}/data/examples.parquet",
         vectors=diversity_vectors,
     output:
-        "results/{dataset}/{variant}/seed_{seed}/per_user.parquet",
+        per_user="results/{dataset}/{variant}/seed_{seed}/per_user.parquet",
     log:
         "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("evaluate"),
-        evaluation=section("evaluation", without=("diversity", "resamples")),
+        settings=section("evaluation", without=("diversity", "resamples")),
     script:
         "../workflow_scripts/evaluation/evaluate.py"
 
@@ -42,7 +42,7 @@ rule summarise:
         per_user=lambda wildcards: per_user(wildcards.dataset, wildcards.variant),
         statistics="results/{dataset}/data/statistics.json",
     output:
-        "results/{dataset}/{variant}/metrics.json",
+        metrics="results/{dataset}/{variant}/metrics.json",
     log:
         "logs/{dataset}/summarise/{variant}.log",
     conda:
@@ -74,7 +74,7 @@ rule compare:
         code=code("compare"),
         variants=lambda wildcards: list(compared(wildcards)),
         reference=reference,
-        evaluation=section("evaluation"),
+        settings=section("evaluation"),
     script:
         "../workflow_scripts/evaluation/compare.py"
 

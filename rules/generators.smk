@@ -22,7 +22,7 @@ rule train_generator:
         gpu=gpus("train_generator"),
     params:
         code=code("train_generator"),
-        generator=generator_settings,
+        settings=generator_settings,
         decoding=training_decoding,
         batch_size=decoded_at_once,
         cuda=cuda("train_generator"),

@@ -42,7 +42,7 @@ rule train_rqvae:
         gpu=gpus("train_rqvae"),
     params:
         code=code("train_rqvae"),
-        rqvae=section("rqvae"),
+        settings=section("rqvae"),
         cuda=cuda("train_rqvae"),
     script:
         "../workflow_scripts/identifiers/train_rqvae.py"
@@ -65,14 +65,14 @@ rule assign_semantic_ids:
         "../envs/lohrec.yaml"
     params:
         code=code("assign_semantic_ids"),
-        collisions=section("collisions"),
+        settings=section("collisions"),
     script:
         "../workflow_scripts/identifiers/assign_semantic_ids.py"
 
 
 rule import_semantic_ids:
     input:
-        index=raw_file("index"),
+        published=raw_file("index"),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         ids="results/{dataset}/ids/semantic_ids.npy",

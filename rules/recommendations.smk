@@ -80,7 +80,7 @@ rule recommend_teacher:
         gpu=gpus("recommend_teacher"),
     params:
         code=code("recommend_teacher"),
-        teacher=lambda wildcards: {"constrained": VARIANTS[wildcards.variant]["constrained"]},
+        settings=lambda wildcards: {"constrained": VARIANTS[wildcards.variant]["constrained"]},
         decoding=teacher_decoding,
         cuda=cuda("recommend_teacher"),
     script:

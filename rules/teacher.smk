@@ -19,7 +19,7 @@ rule check_language_model:
         code=code("check_language_model"),
         settings=checked_settings,
         sizes=model_sizes("adaptation"),
-        memory_gb=teacher_memory,
+        gpus=teacher_memory,
     script:
         "../workflow_scripts/teacher/check_language_model.py"
 
@@ -97,27 +97,6 @@ rule generate_candidates:
         "../workflow_scripts/teacher/generate_candidates.py"
 
 
-rule gather_candidates:
-    input:
-        shards=shards_of("beams.npy"),
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
-    output:
-        beams="results/{dataset}/teacher/beams.npy",
-        report="results/{dataset}/teacher/candidates.json",
-    log:
-        "logs/{dataset}/gather_candidates.log",
-    priority: 1
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("gather_candidates"),
-        sharding=section("sharding"),
-    script:
-        "../workflow_scripts/teacher/gather_candidates.py"
-
-
 rule score_codewords:
     input:
         unpack(teacher_of_shard),
@@ -144,20 +123,22 @@ rule score_codewords:
         "../workflow_scripts/teacher/score_codewords.py"
 
 
-rule gather_probabilities:
+rule gather_shards:
     input:
-        shards=shards_of("probabilities.npy"),
+        shards=shards_of,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
     output:
-        probabilities="results/{dataset}/teacher/probabilities.npy",
+        gathered="results/{dataset}/teacher/{array}.npy",
     log:
-        "logs/{dataset}/gather_probabilities.log",
-    priority: 2  # before the candidates: all rows that distill wait for it
+        "logs/{dataset}/gather_shards/{array}.log",
+    wildcard_constraints:
+        array="beams|probabilities",
+    priority: 2  # all rows that distill wait for it
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("gather_probabilities"),
-        sharding=section("sharding"),
+        code=code("gather_shards"),
+        settings=section("sharding"),
     script:
-        "../workflow_scripts/teacher/gather_probabilities.py"
+        "../workflow_scripts/teacher/gather_shards.py"

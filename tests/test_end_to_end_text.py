@@ -53,7 +53,7 @@ def test_a_checkpoint_becomes_teacher_and_student(finished: Path) -> None:
         weights.append(model.get_output_embeddings().weight[-1024:])
     assert not any((weights[0] == other).all() for other in weights[1:])  # taught by others
 
-    report = json.loads((results / "teacher/candidates.json").read_text())
+    report = json.loads((results / "priors/llm.json").read_text())["beams"]
     beams = np.load(results / "teacher/beams.npy")
     assert beams.shape[1:] == (25, 4) and report["examples"] == len(beams)
     by_level = report["invalid_by_level"]
@@ -113,7 +113,7 @@ def test_a_rerun_makes_missing_shards_only(finished: Path) -> None:
         (finished / "results/demo/teacher" / name).unlink()
     said = run(finished, "-n", "results/demo/teacher/beams.npy")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said.split("Job stats:")[-1], re.MULTILINE))
-    assert jobs == {"gather_candidates": "1", "generate_candidates": "1", "total": "2"}
+    assert jobs == {"gather_shards": "1", "generate_candidates": "1", "total": "2"}
 
 
 def test_paper_rows_train_a_pinned_llama_with_lora() -> None:

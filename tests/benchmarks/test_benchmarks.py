@@ -13,11 +13,12 @@ import torch
 from conftest import ROOT
 from transformers import LlamaForCausalLM
 
-from lohrec.common import artefacts
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.recommender.training import objective
+from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import Batch
 
 CONFIG = {
@@ -84,12 +85,12 @@ def test_steps_and_lists_are_measured(tmp_path):
     generator = CONFIG | {"codewords": "all", "smoothing": 0.1, "mixture": 0.0}
     generator |= {"margin": 0.1, "reduction": "mean", "ranked_target": True}
     benchmark_training.main(*given, generator, {"batch_size": 8, "batches": 1, "rounds": 1})
-    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
-    assert rows["dwr step"]["floor_share"] > 0
+    rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["dwr step", "fp32"]["floor_share"] > 0
     sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
     benchmark_decoding.main(*given, generator, sizes)
-    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
-    assert rows["beam 20"]["same_lists"] == 1
+    rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["beam 20", "fp32"]["same_lists"] == 1
 
 
 def test_the_gpu_script_needs_no_workflow(tmp_path):
@@ -97,12 +98,12 @@ def test_the_gpu_script_needs_no_workflow(tmp_path):
     paths = [str(ROOT / "workflow_scripts"), str(ROOT / "workflow_scripts/benchmarks")]
     script = (
         f"import sys; {block}sys.path[:0] = {paths!r}; import torch, benchmark_cuda as b; "
-        f"torch.set_num_threads(1); b.main('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
+        f"torch.set_num_threads(1); b.measure('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
     assert len(rows) == 6 and all(row["ours"] > 0 for row in rows)
-    assert "DWR, 200 epochs" in tabulate_benchmarks.table(str(tmp_path / "cuda.json"))
+    assert "DWR, 200 epochs" in tabulate_benchmarks.one_table(str(tmp_path / "cuda.json"))
 
 
 def test_simulated_games_are_split_as_leave_one_out():

@@ -38,7 +38,8 @@ def test_each_dataset_has_every_setting_of_every_section(config: dict) -> None:
 
 
 def test_a_network_keeps_all_that_makes_it_when_another_row_goes_on() -> None:
-    assert tuple(registry.declared("network", "t5", "SETTINGS")) == t5.CONFIG
+    network = {name: one["default"] for name, one in t5.SETTINGS.items()}
+    assert t5.T5(network).config == network
 
 
 def test_a_row_is_made_of_those_that_it_starts_from(config: dict) -> None:

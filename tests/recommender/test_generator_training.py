@@ -6,11 +6,12 @@ import torch
 
 from lohrec.common.schedule import learning_rate
 from lohrec.data.examples import Examples
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import losses
 from lohrec.recommender import training as generator_training
 from lohrec.recommender.decoding import recommend
-from lohrec.recommender.networks.t5 import CODES, LEVELS, START, T5, tokens
+from lohrec.recommender.networks.t5 import START, T5, tokens
 from lohrec.recommender.training import objective, train
 from lohrec.recommender.training_data import TrainingData
 

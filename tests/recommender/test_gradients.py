@@ -11,8 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lohrec.data.examples import Examples
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.recommender.gradients import Gradients
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5
+from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import TrainingData
 

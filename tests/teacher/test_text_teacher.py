@@ -10,9 +10,15 @@ from conftest import ROOT
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from lohrec.common import artefacts, devices, language_models
-from lohrec.identifiers import codewords as vocabulary
-from lohrec.teacher import adaptation, memory_plan, sequence_packing, text_tasks, training_steps
+from lohrec.common import artefacts, devices, language_models, processes
+from lohrec.teacher import (
+    adaptation,
+    memory_plan,
+    sequence_packing,
+    text_tasks,
+    tokenizers,
+    training_steps,
+)
 from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import job as teacher_job
 from lohrec.teacher import model as teacher
@@ -44,7 +50,7 @@ def taught(folder, **changes):
 def test_codewords_are_single_tokens_after_the_others(folder):
     tokenizer, model = language_models.load(str(folder), None, "float32", "adaptation", True)
     words, before = len(tokenizer), model.get_input_embeddings().weight.detach().clone()
-    first = vocabulary.add_codewords(tokenizer, model, 0)
+    first = tokenizers.add_codewords(tokenizer, model, 0)
     assert first == words == len(before)
     text = "bought <a_0><b_17> <c_255><d_3> red lamp"
     read = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -56,14 +62,14 @@ def test_codewords_are_single_tokens_after_the_others(folder):
     tied = model.get_output_embeddings().weight is after
     assert tied == model.config.tie_word_embeddings
     # A second time, nothing is added, and what was learned stays.
-    assert vocabulary.add_codewords(tokenizer, model, 1) == first and len(tokenizer) == words + 1024
+    assert tokenizers.add_codewords(tokenizer, model, 1) == first and len(tokenizer) == words + 1024
     assert torch.equal(model.get_input_embeddings().weight, after)
 
 
 def test_a_tokenizer_without_codewords_is_refused():
-    tokenizer = vocabulary.train_tokenizer(["red lamp"], 300)
+    tokenizer = tokenizers.train_tokenizer(["red lamp"], 300)
     with pytest.raises(ValueError, match="out of order, or not at all"):
-        vocabulary.first_codeword(tokenizer)
+        tokenizers.first_codeword(tokenizer)
 
 
 def test_a_mixture_without_samples_is_refused():
@@ -75,7 +81,7 @@ def test_spare_rows_of_a_padded_embedding_are_used(untied):
     tokenizer, model = language_models.load(str(untied), None, "float32", "adaptation", True)
     words = len(tokenizer)
     model.resize_token_embeddings(words + 100)
-    assert vocabulary.add_codewords(tokenizer, model, 0) == words
+    assert tokenizers.add_codewords(tokenizer, model, 0) == words
     assert len(model.get_input_embeddings().weight) == words + 1024
 
 
@@ -503,7 +509,7 @@ def test_a_tokenizer_is_saved_with_the_model(untied, tmp_path):
     own = taught(untied)
     teacher.save(own.finish(), tmp_path / "model", own.beside)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
-    assert vocabulary.first_codeword(tokenizer) == own.adapted.first
+    assert tokenizers.first_codeword(tokenizer) == own.adapted.first
     text = "red <a_3><b_1>"
     assert tokenizer(text)["input_ids"] == own.tokenizer(text)["input_ids"]
 
@@ -530,8 +536,8 @@ def test_two_processes_train_what_one_trains(untied, tmp_path):
     }
     settings = tiny_llama.settings(untied, dropout=0.0, evaluations=1, batch_size=48)
     found = []
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
+    for count in (1, 2):
+        folder = tmp_path / str(count)
         outputs = {
             "model": str(folder / "model/model.safetensors"),
             "history": str(folder / "history.parquet"),
@@ -539,7 +545,7 @@ def test_two_processes_train_what_one_trains(untied, tmp_path):
         folder.mkdir()
         job = [inputs, outputs, settings, None, {}, {"count": 0, "memory_gb": 0}, 1]
         artefacts.write_json(folder / "job.json", job)
-        processes.launch("lohrec.teacher_job", [str(folder / "job.json")], processes)
+        processes.launch("lohrec.teacher.job", [str(folder / "job.json")], count)
         row = pq.read_table(outputs["history"]).to_pylist()[0]
         found.append((row, AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()))
     (one, alone), (two, together) = found

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.neighbors import NearestNeighbors
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.evaluation import charts
 from lohrec.recommender.item_embeddings import of_generator, of_teacher
 
@@ -14,12 +14,13 @@ SEED = 0
 
 
 def main(
-    students: dict[str, str],
-    teacher_model: str,
+    students: list[str],
+    teacher: str,
     ids: str,
     json: str,
     figure: str,
     dataset: str,
+    variants: list[str],
     neighbours: int,
 ) -> None:
     """Write embeddings.json and embeddings.png.
@@ -30,29 +31,31 @@ def main(
     in the full spaces.
 
     Args:
-        students: {variant: model.safetensors}.
-        teacher_model: model.safetensors of the teacher.
+        students: model.safetensors of each variant.
+        teacher: model.safetensors of the teacher.
         ids: semantic_ids.npy.
         json, figure: the files to write.
         dataset: its name.
+        variants: their names.
         neighbours: how many an item has.
     """
     from umap import UMAP  # takes seconds
 
     semantic = np.load(ids).astype(np.int64)
-    embedded = {"teacher": of_teacher(Path(teacher_model).parent, semantic)}
-    embedded |= {name: of_generator(Path(path).parent, semantic) for name, path in students.items()}
+    embedded = {"teacher": of_teacher(Path(teacher).parent, semantic)}
+    for name, path in zip(variants, students, strict=True):
+        embedded[name] = of_generator(Path(path).parent, semantic)
     near = {name: nearest(vectors, neighbours) for name, vectors in embedded.items()}
-    shared = {name: overlap(near[name], near["teacher"]) for name in students}
+    shared = {name: overlap(near[name], near["teacher"]) for name in variants}
     chance = neighbours / (len(semantic) - 1)
-    maps = {}
+    maps: dict[str, np.ndarray] = {}
     for name, vectors in embedded.items():
         print(f"UMAP of {name}", flush=True)
         points = UMAP(random_state=SEED, n_jobs=1).fit_transform(vectors)
         points = (points - points.mean(0)) / points.std()
         turn = orthogonal_procrustes(points, maps.get("teacher", points))[0]
         maps[name] = points @ turn
-    result = {"dataset": dataset, "items": len(semantic), "neighbours": neighbours}
+    result: dict = {"dataset": dataset, "items": len(semantic), "neighbours": neighbours}
     result |= {"shared_with_teacher": shared, "by_chance": chance}
     print(result)
     artefacts.write_json(json, result)
@@ -77,13 +80,4 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(zip(snakemake.params.variants, snakemake.input.students, strict=True)),  # noqa: F821
-            snakemake.input.teacher,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.json,  # noqa: F821
-            snakemake.output.figure,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            snakemake.params.neighbours,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data import examples as windows
 from lohrec.evaluation import alignment, bootstrap, charts, ranked_lists, tables
 
@@ -10,7 +10,7 @@ LEVEL, SEED = 0.95, 0
 
 
 def main(
-    students: dict[str, str],
+    students: list[str],
     teacher: str,
     sequences: str,
     examples: str,
@@ -19,20 +19,21 @@ def main(
     markdown: str,
     figure: str,
     dataset: str,
-    top: int,
-    resamples: int,
+    variants: list[str],
+    settings: dict,
 ) -> None:
     """Write alignment.json, alignment.md and alignment.svg for the test users.
 
     Args:
-        students: {variant: recommendations.parquet}.
+        students: recommendations.parquet of each variant.
         teacher: recommendations.parquet of the teacher.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         json, markdown, figure: the three files to write.
         dataset: its name.
-        top: length of the lists, K.
-        resamples: of the bootstrap over users.
+        variants: their names.
+        settings: `top`, length of the lists, and `resamples` of the bootstrap over users.
     """
+    top, resamples = settings["top"], settings["resamples"]
     users = windows.load(sequences, examples, "test").user
     items = len(np.load(ids, mmap_mode="r"))
     wanted = first_items(teacher, users, items, top)
@@ -40,7 +41,7 @@ def main(
     values = np.stack(
         [
             [measure(first_items(path, users, items, top), wanted) for measure in measures.values()]
-            for path in students.values()
+            for path in students
         ]
     )
     samples = bootstrap.resampled_means(values.reshape(-1, len(users)).T, resamples, SEED)
@@ -50,7 +51,7 @@ def main(
             measure: {"mean": values[s, m].mean(), "low": low[s, m], "high": high[s, m]}
             for m, measure in enumerate(measures)
         }
-        for s, name in enumerate(students)
+        for s, name in enumerate(variants)
     }
     artefacts.write_json(
         json, {"dataset": dataset, "users": len(users), "top": top, "variants": result}
@@ -82,16 +83,4 @@ def first_items(path: str, users: np.ndarray, items: int, top: int) -> np.ndarra
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(zip(snakemake.params.variants, snakemake.input.students, strict=True)),  # noqa: F821
-            snakemake.input.teacher,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.json,  # noqa: F821
-            snakemake.output.markdown,  # noqa: F821
-            snakemake.output.figure,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            **snakemake.params.measured,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data import examples as windows
 from lohrec.evaluation import ranked_lists, tables
 
@@ -11,33 +11,34 @@ LONGEST, SEED = 60, 0  # characters of a title; of the draw of users
 
 
 def main(
-    students: dict[str, str],
+    students: list[str],
     teacher: str,
     sequences: str,
     examples: str,
     catalogue: str,
     markdown: str,
     dataset: str,
-    cases: int,
-    cutoff: int,
+    variants: list[str],
+    settings: dict,
 ) -> None:
     """Write cases.md for test users drawn at random, not chosen for what they show.
 
     Args:
-        students: {variant: recommendations.parquet}.
+        students: recommendations.parquet of each variant.
         teacher: recommendations.parquet of the teacher.
         sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
         markdown: the file to write.
         dataset: its name.
-        cases: how many users.
-        cutoff: places that are shown.
+        variants: their names.
+        settings: `cases`, how many users, and `cutoff`, places that are shown.
     """
+    cases, cutoff = settings["cases"], settings["cutoff"]
     test = windows.load(sequences, examples, "test")
     names = titles(catalogue)
     rows = np.random.default_rng(SEED).choice(len(test), min(cases, len(test)), replace=False)
     found = {
         name: ranked_lists.read(path, "test", test.user, len(names))
-        for name, path in {**students, "teacher": teacher}.items()
+        for name, path in zip([*variants, "teacher"], [*students, teacher], strict=True)
     }
     page = [
         f"# {dataset}: lists of single users",
@@ -87,14 +88,4 @@ def items_of(lists: ranked_lists.RankedLists, user: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(zip(snakemake.params.variants, snakemake.input.students, strict=True)),  # noqa: F821
-            snakemake.input.teacher,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.catalogue,  # noqa: F821
-            snakemake.output.markdown,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            **snakemake.params.shown,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -1,7 +1,7 @@
 """Measure training, decoding and the teacher on a GPU, with Python, torch and transformers alone.
 
-    python workflow_scripts/benchmark_cuda.py cuda.json
-    python workflow_scripts/benchmark_cuda.py cuda.json --device cpu --size tiny
+    python workflow_scripts/benchmarks/benchmark_cuda.py cuda.json
+    python workflow_scripts/benchmarks/benchmark_cuda.py cuda.json --device cpu --size tiny
 
 The data is simulated with the shape of the Games set: 50,546 users, 16,859 items, 452,989
 interactions. The JSON is that of the other benchmarks; `tabulate_benchmarks.py` makes it a table.
@@ -9,6 +9,7 @@ interactions. The JSON is that of the other benchmarks; `tabulate_benchmarks.py`
 
 import argparse
 import itertools
+import sys
 import tempfile
 import time
 from functools import partial
@@ -18,21 +19,20 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import devices
-from lohrec.common import job_log
-from lohrec.teacher import memory_plan
-from lohrec.teacher import sequence_packing
-from lohrec.teacher import model as teacher
-from lohrec.teacher import beams as teacher_beams
-from lohrec.recommender.beam_search import beam_search
-from lohrec.data.examples import Examples
-from lohrec.recommender.training import objective
-from lohrec.recommender.gradients import Gradients
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
+from lohrec.common import devices, job
+from lohrec.data.examples import Examples
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher.prompts import CodewordQuestions
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.recommender.gradients import Gradients
+from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import TrainingData
+from lohrec.teacher import beams as teacher_beams
+from lohrec.teacher import memory_plan, sequence_packing
+from lohrec.teacher import model as teacher
+from lohrec.teacher.prompts import CodewordQuestions
 
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
@@ -80,7 +80,12 @@ OBJECTIVE = {
 }
 
 
-def main(output: str, device: torch.device, size: dict) -> None:
+def main(benchmark: str, threads: int) -> None:
+    """Measure the Games set on a GPU."""
+    measure(benchmark, devices.acquire({"count": 1, "memory_gb": 40}, threads), SIZES["games"])
+
+
+def measure(output: str, device: torch.device, size: dict) -> None:
     """Measure everything and write it."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -212,7 +217,7 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, i
 
     def run() -> None:
         for history in batches:
-            beam_search(model, history, tree, 20, 20, padded=False)
+            beam_search(model.steps(history, padded=False), tree, 20)
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
@@ -266,9 +271,12 @@ def packed_step(size: dict, device, rate: float, line) -> list[dict]:
     words = network.config.vocab_size
     short = row // 16
     samples = [
-        sequence_packing.Sample(rng.integers(0, words, short), short * 2 // 3) for _ in range(16 * rows)
+        sequence_packing.Sample(rng.integers(0, words, short), short * 2 // 3)
+        for _ in range(16 * rows)
     ]
-    packed = sequence_packing.pack(samples, sequence_packing.fill_rows(np.full(len(samples), short), row))
+    packed = sequence_packing.pack(
+        samples, sequence_packing.fill_rows(np.full(len(samples), short), row)
+    )
     step = benchmarking.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
     tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
     planned = memory_plan.of_network(
@@ -293,17 +301,20 @@ def packed_step(size: dict, device, rate: float, line) -> list[dict]:
     return found
 
 
+def command_line() -> None:
+    """Measure what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--size", default="games", choices=SIZES)
+    arguments = parser.parse_args()
+    wanted = {"count": int(arguments.device == "cuda"), "memory_gb": 0}
+    device = devices.acquire(wanted, torch.get_num_threads())
+    measure(arguments.output, device, SIZES[arguments.size])
+
+
+if __name__ == "__main__" and "snakemake" not in globals():
+    sys.exit(command_line())
+
 if __name__ == "__main__":
-    if "snakemake" in globals():
-        with job_log.redirect(snakemake.log[0]):  # noqa: F821
-            gpu = devices.acquire({"count": 1, "memory_gb": 40}, snakemake.threads)  # noqa: F821
-            main(snakemake.output.benchmark, gpu, SIZES["games"])  # noqa: F821
-    else:
-        parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-        parser.add_argument("output")
-        parser.add_argument("--device", default="cuda")
-        parser.add_argument("--size", default="games", choices=SIZES)
-        arguments = parser.parse_args()
-        wanted = {"count": int(arguments.device == "cuda"), "memory_gb": 0}
-        device = devices.acquire(wanted, torch.get_num_threads())
-        main(arguments.output, device, SIZES[arguments.size])
+    job.run(main, snakemake)

@@ -9,33 +9,37 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import devices
-from lohrec.data import examples
-from lohrec.common import job_log
-from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.training import objective
 from lohrec.benchmarks.transformers_t5 import Generate
+from lohrec.common import devices, job, job_log
+from lohrec.data import examples as windows
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.networks.t5 import LEVELS, T5
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import TrainingData, history_tokens
-from lohrec.identifiers.codewords import token_table
 
 
-def main(sequences, examples_path, ids, output, generator, settings) -> None:
+def main(
+    sequences: str, examples: str, ids: str, benchmark: str, generator: dict, settings: dict
+) -> None:
     """Decode the same users in turns; weights come from a short training.
 
     Untrained weights would rank by chance, and every rounding would change their lists.
     """
-    ids = np.load(ids).astype(np.int64)
-    tree, cpu = PrefixTree.from_ids(ids), torch.device("cpu")
-    data = TrainingData(examples.load(sequences, examples_path, "train"), ids)
+    devices.acquire({"count": 0}, 1)
+    semantic = np.load(ids).astype(np.int64)
+    tree, cpu = PrefixTree.from_ids(semantic), torch.device("cpu")
+    data = TrainingData(windows.load(sequences, examples, "train"), semantic)
     model = fitted(data, generator, settings["steps"], cpu)
-    test = examples.load(sequences, examples_path, "test")
-    histories = at_quantiles(test, token_table(ids), settings["batch_size"], settings["batches"])
+    test = windows.load(sequences, examples, "test")
+    histories = at_quantiles(
+        test, token_table(semantic), settings["batch_size"], settings["batches"]
+    )
     users = sum(map(len, histories))
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
-        generate = Generate(folder, ids)
+        generate = Generate(folder, semantic)
     rows = []
     for beams in settings["beams"]:
         search = partial(decode, model, histories, tree, beams)
@@ -86,7 +90,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
-    benchmarking.write(output, rows, users=users, items=len(ids))
+    benchmarking.write(benchmark, rows, users=users, items=len(semantic))
 
 
 def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:
@@ -105,12 +109,12 @@ def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device
     return model.eval()
 
 
-def at_quantiles(test: examples.Examples, table: np.ndarray, size: int, count: int) -> list:
+def at_quantiles(test: windows.Examples, table: np.ndarray, size: int, count: int) -> list:
     """`count` batches of histories as tokens, at the quantiles of all users' lengths.
 
     The histories of a batch are of equal length, so that the peer needs no padding either.
     """
-    batches = examples.length_batches(test.length, size, np.random.default_rng(0))
+    batches = windows.length_batches(test.length, size, np.random.default_rng(0))
     even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
     even = sorted(even, key=lambda rows: test.length[rows[0]])
     picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)
@@ -120,7 +124,7 @@ def at_quantiles(test: examples.Examples, table: np.ndarray, size: int, count: i
 def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
     """Lists of all histories, leaves (users, beams)."""
     with devices.autocast(torch.device("cpu"), bf16):
-        found = [beam_search(model, h, tree, beams, beams, padded=False)[0] for h in histories]
+        found = [beam_search(model.steps(h, padded=False), tree, beams).leaf for h in histories]
     return torch.cat(found)
 
 
@@ -137,13 +141,4 @@ def shared(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, 1)
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.generator,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

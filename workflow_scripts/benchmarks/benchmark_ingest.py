@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.data.interactions import core, drop_repeats, renumber
-from lohrec.data.sources.amazon2018 import read_reviews
 from lohrec.data.sequences import leave_one_out
+from lohrec.data.sources.amazon2018 import read_reviews
 
 FAR = 100_000_000  # lines to extrapolate to, from the last two sizes
 LINE = '{{"reviewerID": "A{:09d}", "asin": "B{:09d}", "overall": 5.0, "unixReviewTime": {}}}\n'
 
 
-def main(output: str, settings: dict) -> None:
+def main(benchmark: str, settings: dict) -> None:
     """Simulate and read files of growing size, each in a process of its own."""
     rows, seconds = [], {}
     for lines in settings["lines"]:
@@ -40,7 +40,7 @@ def main(output: str, settings: dict) -> None:
     # The cost of a further line, free of what every run pays once.
     whole = seconds[large] + (FAR - large) * (seconds[large] - seconds[small]) / (large - small)
     rows.append(benchmarking.row(f"{FAR:,} lines, extrapolated", "", whole))
-    benchmarking.write(output, rows)
+    benchmarking.write(benchmark, rows)
 
 
 def write_lines(path: Path, lines: int) -> None:
@@ -66,5 +66,4 @@ def ingest(path: str) -> tuple[float, int, int]:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(snakemake.output.benchmark, snakemake.params.settings)  # noqa: F821
+    job.run(main, snakemake)

@@ -9,18 +9,25 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.identifiers import collisions
-from lohrec.common import devices
-from lohrec.common import job_log
-from lohrec.identifiers import rqvae
+from lohrec.common import devices, job
+from lohrec.identifiers import collisions, rqvae
 
 
-def main(embeddings, output, laptop, paper, resolving, settings) -> None:
+def main(
+    embeddings: str,
+    benchmark: str,
+    laptop: dict,
+    paper: dict,
+    resolving: dict,
+    settings: dict,
+    threads: int,
+) -> None:
     """Train the laptop preset in full and the paper's network for some epochs.
 
     The paper's inputs have 4096 dimensions; the vectors at hand are rotated into so many, which
     leaves all their distances as they are.
     """
+    devices.acquire({"count": 0}, threads)
     vectors = np.load(embeddings).astype(np.float32)
     began = time.perf_counter()
     model, history = train(vectors, laptop)
@@ -52,7 +59,7 @@ def main(embeddings, output, laptop, paper, resolving, settings) -> None:
     floor = len(wide) * arithmetic.autoencoder_step(widths) / rate
     rows.append(benchmarking.row("paper's network, one epoch", "fp32", each, floor=floor))
     rows[-1] |= {"epochs": len(history)} | use(history)
-    benchmarking.write(output, rows)
+    benchmarking.write(benchmark, rows)
 
 
 def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]:
@@ -68,13 +75,4 @@ def use(history: list[dict]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
-        main(
-            snakemake.input.embeddings,  # noqa: F821
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.laptop,  # noqa: F821
-            snakemake.params.paper,  # noqa: F821
-            snakemake.params.collisions,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

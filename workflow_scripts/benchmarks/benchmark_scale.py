@@ -9,17 +9,18 @@ import numpy as np
 import torch
 
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import devices
-from lohrec.common import job_log
-from lohrec.recommender.beam_search import beam_search
+from lohrec.common import devices, job
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.recommender.networks.t5 import T5, tokens
 
 MANY = 1_000_000  # examples of the teacher's targets
 
 
-def main(output: str, generator: dict, settings: dict) -> None:
+def main(benchmark: str, generator: dict, settings: dict) -> None:
     """Random identifiers: the tree with the most nodes that so many items can have."""
+    devices.acquire({"count": 0}, 1)
     torch.manual_seed(0)
     rng, model = np.random.default_rng(0), T5(generator).eval()
     rows, trees = [], {}
@@ -33,7 +34,7 @@ def main(output: str, generator: dict, settings: dict) -> None:
         rows.append(benchmarking.row(f"tree of {items:,} items", "int", size, unit="B an item"))
     history = tokens(torch.randint(0, CODES, (settings["users"], 7, LEVELS))).flatten(1)
     rivals = {
-        items: partial(beam_search, model, history, tree, 20, 20, padded=False)
+        items: partial(beam_search, model.steps(history, padded=False), tree, 20)
         for items, tree in trees.items()
     }
     found = benchmarking.in_turns(rivals, settings["rounds"])
@@ -43,7 +44,7 @@ def main(output: str, generator: dict, settings: dict) -> None:
         rows.append(benchmarking.row(f"beam 20 over {items:,} items", "fp32", cost, peer))
         rows[-1]["unit"] = "ms a user"
     rows += disk_rows(rng)
-    benchmarking.write(output, rows)
+    benchmarking.write(benchmark, rows)
 
 
 def held(tree: PrefixTree) -> int:
@@ -74,10 +75,4 @@ def disk_rows(rng: np.random.Generator) -> list[dict]:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, 1)
-        main(
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.generator,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

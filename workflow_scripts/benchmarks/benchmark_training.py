@@ -7,27 +7,28 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.recommender import candidate_tree
-from lohrec.common import devices
-from lohrec.data import examples
-from lohrec.common import job_log
-from lohrec.recommender import losses
-from lohrec.recommender.training import objective
 from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_model
-from lohrec.recommender.networks.t5 import LEVELS, PAD, T5
+from lohrec.common import devices, job
+from lohrec.data import examples as windows
+from lohrec.identifiers.codewords import LEVELS, PAD, normalised
+from lohrec.recommender import candidate_tree, losses
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.training import objective
 from lohrec.recommender.training_data import Batch, TrainingData
-from lohrec.identifiers.codewords import normalised
 
 
-def main(sequences, examples_path, ids, output, generator, settings) -> None:
+def main(
+    sequences: str, examples: str, ids: str, benchmark: str, generator: dict, settings: dict
+) -> None:
     """Time plain and DWR steps in turns over the same batches, whose lengths are those of an epoch.
 
     Candidates are items of other users' targets and of neighbours in the order of identifiers, so
     that some share prefixes; the teacher's probabilities are random, as their values cost nothing.
     """
-    ids, cpu = np.load(ids).astype(np.int64), torch.device("cpu")
-    train = examples.load(sequences, examples_path, "train")
-    data = TrainingData(train, ids, simulated_prior(train.target, ids), None)
+    devices.acquire({"count": 0}, 1)
+    semantic, cpu = np.load(ids).astype(np.int64), torch.device("cpu")
+    train = windows.load(sequences, examples, "train")
+    data = TrainingData(train, semantic, simulated_prior(train.target, semantic), None)
     rng, batches = np.random.default_rng(0), []
     # Batches at the quantiles of an epoch's lengths stand for all of it.
     epoch = sorted(data.epoch(settings["batch_size"], rng), key=lambda r: train.length[r].mean())
@@ -74,7 +75,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
     each = 1000 * loader / settings["batch_size"]
     rows.append(benchmarking.row("making a batch, against a plain step", dtype, each, plain))
     rows[-1]["unit"] = "ms an example"
-    benchmarking.write(output, rows, examples=len(train), batch_size=settings["batch_size"])
+    benchmarking.write(benchmark, rows, examples=len(train), batch_size=settings["batch_size"])
 
 
 def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.ndarray:
@@ -146,13 +147,4 @@ def saved_bytes(loss, batch: Batch) -> int:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, 1)
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.generator,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

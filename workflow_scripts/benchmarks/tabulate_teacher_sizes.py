@@ -2,8 +2,7 @@
 
 from transformers import LlamaConfig
 
-from lohrec.common import artefacts
-from lohrec.common import job_log
+from lohrec.common import artefacts, job
 from lohrec.teacher import memory_plan
 
 # Shapes of public models: hidden, layers, heads, key-value heads, intermediate, vocabulary, tied.
@@ -18,27 +17,32 @@ SHAPES = {
 # of 5.6 items on average.
 EXAMPLES, ITEMS, PROMPT, SAMPLE = 301_351, 16_859, 42, 48
 TEXTS, TEXT_TOKENS = 21_000, 512
+TFLOPS = 300  # that a GPU sustains: a third of an H100's peak in bfloat16
 BEAM_PLACES = 3 * 25  # positions that the beam search computes after a prompt
 
 
-def main(output: str, teacher: dict, adaptation: dict, tasks: dict, tflops: float) -> None:
+def main(table: str, settings: dict[str, dict]) -> None:
     """Write a Markdown table.
 
     Args:
-        output: the table.
-        teacher, adaptation, tasks: sections of the paper's preset.
-        tflops: operations a GPU is taken to sustain, 1e12 a second.
+        table: the table.
+        settings: sections `teacher`, `adaptation` and `tasks` of the paper's preset.
     """
     head = ["teacher", "memory, LoRA (GB)", "memory, all weights (GB)", "training, LoRA (h)"]
     head += ["training, all weights (h)", "candidates (h)", "probabilities (h)", "text vectors (h)"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for name, shape in SHAPES.items():
         cells = [f"{value:.2g}" if value < 10 else f"{value:.0f}" for value in row(
-            configuration(*shape), teacher, adaptation, tasks["mixture"], tflops * 1e12
+            configuration(*shape),
+            settings["teacher"],
+            settings["adaptation"],
+            settings["tasks"]["mixture"],
+            TFLOPS * 1e12,
         )]  # fmt: skip
         lines.append("| " + " | ".join([name, *cells]) + " |")
-    note = f"Games set, {teacher['epochs']} epochs, {tflops:g} TFLOP/s sustained; computed."
-    artefacts.write_text(output, "\n".join([note, "", *lines]) + "\n")
+    epochs = settings["teacher"]["epochs"]
+    note = f"Games set, {epochs} epochs, {TFLOPS:g} TFLOP/s sustained; computed."
+    artefacts.write_text(table, "\n".join([note, "", *lines]) + "\n")
 
 
 def configuration(hidden, layers, heads, key_value, intermediate, vocabulary, tied) -> LlamaConfig:
@@ -89,9 +93,4 @@ def weights(config) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.output.table,  # noqa: F821
-            **snakemake.params.sections,  # noqa: F821
-            tflops=300,  # a third of an H100's peak in bfloat16
-        )
+    job.run(main, snakemake)

@@ -2,28 +2,30 @@
 
 import numpy as np
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.evaluation import bootstrap, gain_figure, per_user, tables
 
 LEVEL, SEED = 0.95, 0
 
 
 def main(
-    variants: dict[str, list[str]],
+    inputs: dict[str, list[str]],
     json: str,
     markdown: str,
     figure: str,
     dataset: str,
-    evaluation: dict,
+    variants: list[str],
+    settings: dict,
     reference: str,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
 
     Args:
-        variants: {variant: per_user.parquet of each of its seeds}, in the order of the table.
+        inputs: {variant: per_user.parquet of each of its seeds}.
         json, markdown, figure: the three files to write.
         dataset: its name.
-        evaluation: settings `cutoffs`, `diversity`, `resamples`.
+        variants: their names, in the order of the table.
+        settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
 
     Raises:
@@ -31,15 +33,16 @@ def main(
     """
     if reference not in variants:
         raise ValueError(f"{dataset}: no variant {reference!r} to compare with; add it.")
+    per_user_paths = {name: inputs[name] for name in variants}
     result = {
         "dataset": dataset,
         "reference": reference,
         "level": LEVEL,
-        "resamples": evaluation["resamples"],
+        "resamples": settings["resamples"],
         "seed": SEED,
-        "diversity": evaluation["diversity"],
+        "diversity": settings["diversity"],
         "splits": {
-            split: compare(variants, split, reference, evaluation["resamples"])
+            split: compare(per_user_paths, split, reference, settings["resamples"])
             for split in ("test", "dev")
         },
     }
@@ -47,7 +50,7 @@ def main(
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    largest = max(evaluation["cutoffs"])
+    largest = max(settings["cutoffs"])
     with artefacts.whole(figure) as temporary:
         panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
         gain_figure.draw(temporary, result, "test", panels)
@@ -122,13 +125,4 @@ def relative(means: np.ndarray, samples: np.ndarray) -> dict[str, float] | None:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            {name: snakemake.input[name] for name in snakemake.params.variants},  # noqa: F821
-            snakemake.output.json,  # noqa: F821
-            snakemake.output.markdown,  # noqa: F821
-            snakemake.output.figure,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            snakemake.params.evaluation,  # noqa: F821
-            snakemake.params.reference,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -7,27 +7,37 @@ import numpy as np
 import torch
 
 from lohrec.benchmarks.transformers_t5 import Generate
-from lohrec.common import devices, job_log
+from lohrec.common import devices, job, job_log
 from lohrec.common.artefacts import write_json
-from lohrec.data import examples
+from lohrec.data import examples as windows
+from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.networks.t5 import T5, tokens
 from lohrec.recommender.training_data import history_tokens
 
 
-def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> None:
+def main(
+    model: str,
+    sequences: str,
+    examples: str,
+    ids: str,
+    comparison: str,
+    decoding: dict,
+    threads: int,
+    users: int = 1000,
+) -> None:
     """Decode `users` test users both ways, in turns, on one device.
 
     Where beams are equal up to rounding, either search may keep the other one; our search in
     float64 then tells which list is exact.
     """
-    ids = np.load(ids).astype(np.int64)
-    tree, table = PrefixTree.from_ids(ids), token_table(ids)
-    ours, generate = T5.load(Path(model).parent), Generate(Path(model).parent, ids)
+    devices.acquire({"count": 0}, threads)
+    semantic = np.load(ids).astype(np.int64)
+    tree, table = PrefixTree.from_ids(semantic), token_table(semantic)
+    ours, generate = T5.load(Path(model).parent), Generate(Path(model).parent, semantic)
     exact = T5.load(Path(model).parent).double()
-    test = examples.load(sequences, examples_path, "test")
+    test = windows.load(sequences, examples, "test")
     sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
     lengths = test.length[sample]
     beams = decoding["beams"]
@@ -36,7 +46,7 @@ def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> 
     for length in job_log.progress(np.unique(lengths), "histories of equal length"):
         history = history_tokens(test, sample[lengths == length], table)
         began = time.perf_counter()
-        leaf, _ = beam_search(ours, history, tree, beams, beams, padded=False)
+        leaf = beam_search(ours.steps(history, padded=False), tree, beams).leaf
         between = time.perf_counter()
         theirs = generate(history, beams)
         seconds["ours"] += between - began
@@ -47,7 +57,8 @@ def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> 
         same_top += int(equal[:, :10].all(1).sum())
         differ = ~equal.all(1)
         if differ.any():
-            leaf, _ = beam_search(exact, history[differ], tree, beams, beams, padded=False)
+            steps = exact.steps(history[differ], padded=False)
+            leaf = beam_search(steps, tree, beams).leaf
             true = tokens(tree.identifiers(leaf))
             for name, lists in (("ours", found), ("generate", theirs)):
                 rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
@@ -62,17 +73,8 @@ def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> 
         "threads": torch.get_num_threads(),
     }
     print(result)
-    write_json(output, result)
+    write_json(comparison, result)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
-        main(
-            snakemake.input.model,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.comparison,  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data.examples import Examples, load
 from lohrec.identifiers import text_vectors
 
@@ -37,15 +37,10 @@ def item_vectors(train: Examples, dimensions: int) -> np.ndarray:
     return text_vectors.unit(text_vectors.fill_empty(vectors, unseen))
 
 
-def main(sequences: str, examples: str, output: str) -> None:
+def main(sequences: str, examples: str, vectors: str) -> None:
     """Write the vectors of sequences.npy and examples.parquet as .npy."""
-    artefacts.write_npy(output, item_vectors(load(sequences, examples, "train"), DIMENSIONS))
+    artefacts.write_npy(vectors, item_vectors(load(sequences, examples, "train"), DIMENSIONS))
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.output[0],  # noqa: F821
-        )
+    job.run(main, snakemake)

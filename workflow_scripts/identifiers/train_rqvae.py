@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from lohrec.common import artefacts, devices, job_log
+from lohrec.common import artefacts, devices, job
 from lohrec.identifiers import rqvae
 
 
@@ -40,12 +40,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            **snakemake.input,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-            settings=snakemake.params.rqvae,  # noqa: F821
-            code=snakemake.params.code,  # noqa: F821
-            cuda=snakemake.params.cuda,  # noqa: F821
-            threads=snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

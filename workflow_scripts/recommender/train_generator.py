@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lohrec.common import devices, job_log
+from lohrec.common import devices, job
 from lohrec.common.artefacts import write_parquet
 from lohrec.data import examples
 from lohrec.recommender import beam_items
@@ -13,8 +13,19 @@ from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
 
 
-def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
+def main(
+    inputs: dict[str, str],
+    outputs: dict[str, str],
+    settings: dict,
+    decoding: dict,
+    batch_size: int,
+    seed: int,
+    code: dict,
+    cuda: dict,
+    threads: int,
+) -> None:
     """Read the inputs that the row names, train, and write model and history."""
+    device, decoding = devices.acquire(cuda, threads), decoding | {"batch_size": batch_size}
     causal = settings["causal_encoder"]
     train_split = examples.load(inputs["sequences"], inputs["examples"], "train")
     ids, labels = np.load(inputs["ids"]).astype(np.int64), None
@@ -40,13 +51,4 @@ def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(snakemake.input.items()),  # noqa: F821
-            dict(snakemake.output.items()),  # noqa: F821
-            snakemake.params.generator,  # noqa: F821
-            snakemake.params.decoding | {"batch_size": snakemake.params.batch_size},  # noqa: F821
-            int(snakemake.wildcards.seed),  # noqa: F821
-            devices.acquire(snakemake.params.cuda, snakemake.threads),  # noqa: F821
-            snakemake.params.code,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def redirect(path: str | Path) -> Iterator[None]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     _terminal = os.fdopen(os.dup(saved[1]), "w", buffering=1)
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         yield
     except BaseException:
@@ -46,7 +48,7 @@ def redirect(path: str | Path) -> Iterator[None]:
         _terminal = sys.stderr
 
 
-class _LogBar(tqdm):
+class _LogBar(tqdm):  # type: ignore[type-arg] # generic for type checkers alone
     """A progress bar for a file: plain lines at growing distances instead of one line redrawn."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,22 +66,22 @@ class _LogBar(tqdm):
 
 
 def progress(
-    iterable: Iterable | None,
+    iterable: Iterable[Any] | None,
     description: str,
     total: int | None = None,
     unit: str = "it",
     initial: int = 0,
-) -> tqdm:
+) -> "tqdm[Any]":
     """A bar with rate and remaining time: on the terminal, or as a line every 30 s in the log."""
-    bar = tqdm if _terminal.isatty() else _LogBar
-    return bar(
+    kind: type[tqdm[Any]] = tqdm if _terminal.isatty() else _LogBar
+    return kind(
         iterable,
         desc=description,
         total=total,
         unit=unit,
         initial=initial,
         file=_terminal,
-        ascii=bar is _LogBar,
+        ascii=kind is _LogBar,
         leave=False,
-        dynamic_ncols=bar is tqdm,
+        dynamic_ncols=kind is tqdm,
     )

@@ -40,7 +40,7 @@ def launch(module: str, arguments: list[str], processes: int) -> None:
     Raises:
         subprocess.CalledProcessError: one of them failed; its traceback is in the log.
     """
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", str(processes), "-m", module, *arguments]

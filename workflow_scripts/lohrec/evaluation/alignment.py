@@ -12,7 +12,8 @@ def coverage(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
     Returns:
         float64 (users,), |S and T| / K.
     """
-    return _same(student, teacher).any(2).mean(1)
+    shared: np.ndarray = _same(student, teacher).any(2).mean(1)
+    return shared
 
 
 def coordination(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
@@ -29,11 +30,13 @@ def coordination(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
         for j in range(length):
             longer = before[:, j] + same[:, i, j]
             longest[:, j + 1] = np.maximum.reduce([longer, before[:, j + 1], longest[:, j]])
-    return longest[:, -1] / length
+    share: np.ndarray = longest[:, -1] / length
+    return share
 
 
 def _same(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
     """Which places of the two hold one item, bool (users, K, K)."""
     if student.shape != teacher.shape:
         raise ValueError(f"Lists of one length are compared, not {student.shape}, {teacher.shape}.")
-    return (student[:, :, None] == teacher[:, None, :]) & (student >= 0)[:, :, None]
+    same: np.ndarray = student[:, :, None] == teacher[:, None, :]
+    return same & (student >= 0)[:, :, None]

@@ -96,4 +96,5 @@ def _members(lists: RankedLists, keep: np.ndarray, items: int) -> csr_array:
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("ud,ud->u", a, b)
+    product: np.ndarray = np.einsum("ud,ud->u", a, b)
+    return product

@@ -16,12 +16,12 @@ from lohrec.common.devices import autocast
 from lohrec.common.job_log import progress
 from lohrec.common.schedule import learning_rate
 from lohrec.data.examples import Examples
-from lohrec.identifiers.codewords import normalised
+from lohrec.identifiers.codewords import LEVELS, normalised
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree, losses
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.gradients import Gradients
-from lohrec.recommender.networks.t5 import LEVELS, T5
+from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import Batch, TrainingData
 
 SETTINGS = {

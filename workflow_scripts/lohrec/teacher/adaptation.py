@@ -7,8 +7,9 @@ import torch
 from transformers import PreTrainedModel
 
 from lohrec.common import language_models
-from lohrec.identifiers import codewords as vocabulary
+from lohrec.identifiers.codewords import CODEWORDS
 from lohrec.teacher import model as teacher
+from lohrec.teacher import tokenizers
 from lohrec.teacher.sequence_packing import Sample, fill_rows, mask, pack
 from lohrec.teacher.text_tasks import Phrasing, Texts
 
@@ -98,7 +99,7 @@ def adapt(
             text for rows in templates.values() for row in rows for text in vars(row).values()
         ]
         corpus = [text for text in (*texts.titles, *texts.descriptions, *phrasings) if text]
-        tokenizer = vocabulary.train_tokenizer(corpus, adaptation["vocabulary"])
+        tokenizer = tokenizers.train_tokenizer(corpus, adaptation["vocabulary"])
         network = teacher.build(settings, tokenizer)
     else:
         # Frozen weights may be rounded; weights that learn need float32's small steps.
@@ -106,7 +107,7 @@ def adapt(
         dtype = "bfloat16" if rounded else "float32"
         where = adaptation["model"], adaptation["revision"]
         tokenizer, network = language_models.load(*where, dtype, "adaptation", head=True)
-    first = vocabulary.add_codewords(tokenizer, network, settings["seed"])
+    first = tokenizers.add_codewords(tokenizer, network, settings["seed"])
     if adaptation["checkpointing"]:
         network.activation_checkpointing_enable({"use_reentrant": False})
     if adaptation["method"] == "full":
@@ -117,7 +118,7 @@ def adapt(
 def _lora(network: PreTrainedModel, tokenizer, first: int, seed: int, adaptation: dict) -> Adapted:
     from peft import LoraConfig, get_peft_model
 
-    rows = list(range(first, first + len(vocabulary.CODEWORDS)))
+    rows = list(range(first, first + len(CODEWORDS)))
     trained = {_name(network, network.get_input_embeddings()): rows}
     if network.get_output_embeddings().weight is not network.get_input_embeddings().weight:
         trained[_name(network, network.get_output_embeddings())] = rows
