@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from lohrec.configuration import machine, registry, rows, sections, settings
+from lohrec.configuration import machine, rows, sections, settings
 from lohrec.recommender.networks import t5
 
 SCHEMA = ROOT / "config/schemas/config.schema.yaml"

@@ -168,7 +168,7 @@ def summary(prior: np.ndarray) -> dict[str, float | int]:
 # By the name that a variant's `prior` gives. Each takes the train split, the identifiers, how many
 # candidates to keep and, where it corrects them, the teacher's beams.
 PRIORS: dict[str, Callable[[Examples, np.ndarray, int, np.ndarray | None], np.ndarray]] = {
-    "llm": lambda train, ids, keep, beams: correct(beams, train.target, ids, keep),
+    "teacher": lambda train, ids, keep, beams: correct(beams, train.target, ids, keep),
     "distance": lambda train, ids, keep, _: by_distance(train.target, ids, SEED)[:, :keep],
     "cooccurrence": lambda train, ids, keep, _: by_cooccurrence(
         train.target, cooccurrences(train, len(ids)), keep
