@@ -2,6 +2,47 @@
 # (Figure 4), and lists of single users (Tables 4 and 5). Generators of a dataset's row, first seed.
 
 
+def analysed(wildcards):
+    """The trained generators among the variants that a dataset's row compares."""
+    dataset = wildcards.dataset
+    names = DATASETS[dataset].get("variants", REPORTED)
+    found = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
+    if not found:
+        raise WorkflowError(
+            f"{dataset} compares no variant with a trained generator of its own, so there is nothing "
+            f"to analyse; add one to datasets.{dataset}.variants."
+        )
+    return found
+
+
+def first_model(file):
+    """A file of the model of a variant's first seed."""
+    return lambda wildcards: str(
+        Path(
+            generator_model(
+                wildcards.dataset, wildcards.variant, DATASETS[wildcards.dataset]["seeds"][0]
+            )
+        ).with_name(file)
+    )
+
+
+def widths(wildcards):
+    """Beam widths that are compared."""
+    beams = SETTINGS[wildcards.dataset]["analysis"]["beams"]
+    if (narrow := min(beams)) < (most := largest_cutoff(wildcards)):
+        raise WorkflowError(
+            f"{wildcards.dataset}: analysis.beams ({narrow}) is below evaluation.cutoffs ({most}): so "
+            "narrow a beam finds no list to measure."
+        )
+    return beams
+
+
+def decoding_at_width(wildcards):
+    """The section `decoding` with another beam width; no list is longer than that."""
+    found, beams = section("decoding", without=("rerank",))(wildcards), int(wildcards.beams)
+    return found | {"beams": beams, "top": min(found["top"], beams)}
+
+
 use rule recommend_generator as recommend_at_width with:
     input:
         model=first_model("model.safetensors"),
@@ -16,7 +57,7 @@ use rule recommend_generator as recommend_at_width with:
     benchmark:
         "benchmarks/{dataset}/recommend_at_width/{variant}_{beams}.tsv"
     params:
-        code=code("recommend_generator"),
+        code=code("recommend_generator", modules_of("variant")),
         decoding=decoding_at_width,
         cuda=cuda("recommend_generator"),
 
@@ -50,12 +91,26 @@ rule count_invalid_beams:
     resources:
         gpu=gpus("recommend_generator"),
     params:
-        code=code("count_invalid_beams"),
+        code=code("count_invalid_beams", modules_of("variant")),
         batch_size=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["batch_size"],
         beams=widths,
         cuda=cuda("recommend_generator"),
     script:
         "../workflow_scripts/analysis/count_invalid_beams.py"
+
+
+def figures_at_widths(wildcards):
+    """Metrics a user of every analysed variant at every width, variant by variant."""
+    return [
+        f"results/{wildcards.dataset}/analysis/{name}/beams_{beams}/per_user.parquet"
+        for name in analysed(wildcards)
+        for beams in widths(wildcards)
+    ]
+
+
+def invalid_beams(wildcards):
+    folder = f"results/{wildcards.dataset}/analysis"
+    return [f"{folder}/{name}/invalid.json" for name in analysed(wildcards)]
 
 
 rule compare_beam_widths:
@@ -82,6 +137,23 @@ rule compare_beam_widths:
         cutoff=largest_cutoff,
     script:
         "../workflow_scripts/analysis/compare_beam_widths.py"
+
+
+def lists(dataset, variant):
+    """The lists of a variant's first seed."""
+    return (
+        f"results/{dataset}/{variant}/seed_{DATASETS[dataset]['seeds'][0]}/recommendations.parquet"
+    )
+
+
+def lists_of_generators(wildcards):
+    return [lists(wildcards.dataset, name) for name in analysed(wildcards)]
+
+
+def alignment_settings(wildcards):
+    """How long lists are compared, and how often users are drawn again."""
+    parts = SETTINGS[wildcards.dataset]
+    return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
 
 
 rule measure_alignment:
@@ -112,6 +184,11 @@ rule measure_alignment:
         "../workflow_scripts/analysis/measure_alignment.py"
 
 
+def models_of_generators(wildcards):
+    first = DATASETS[wildcards.dataset]["seeds"][0]
+    return [generator_model(wildcards.dataset, name, first) for name in analysed(wildcards)]
+
+
 rule map_embeddings:
     input:
         students=models_of_generators,
@@ -135,6 +212,12 @@ rule map_embeddings:
         neighbours=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["neighbours"],
     script:
         "../workflow_scripts/analysis/map_embeddings.py"
+
+
+def cases_settings(wildcards):
+    """How many users are shown, and how much of their lists."""
+    number = SETTINGS[wildcards.dataset]["analysis"]["cases"]
+    return {"cases": number, "cutoff": largest_cutoff(wildcards)}
 
 
 rule show_cases:

@@ -1,6 +1,17 @@
 # Ordered candidates of every train example: from the teacher (Eq. 15), or from Appendix B.
 
 
+def corrected(wildcards):
+    """The teacher's beams, for the one prior that is made from them."""
+    beams = f"results/{wildcards.dataset}/teacher/beams.npy"
+    return {"beams": beams} if wildcards.prior == "teacher" else {}
+
+
+def kept(wildcards):
+    """How many candidates a student learns from."""
+    return {"keep": SETTINGS[wildcards.dataset]["candidates"]["keep"]}
+
+
 rule order_candidates:
     input:
         unpack(corrected),
@@ -13,7 +24,7 @@ rule order_candidates:
     log:
         "logs/{dataset}/order_candidates/{prior}.log",
     wildcard_constraints:
-        prior="llm|distance|cooccurrence",
+        prior="teacher|distance|cooccurrence",
     conda:
         "../envs/lohrec.yaml"
     params:

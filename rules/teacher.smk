@@ -2,6 +2,20 @@
 # Distillation and ranking wait for it, so its jobs go first.
 
 
+def checked_settings(wildcards):
+    """What the check of a language model reads."""
+    parts = sections("teacher", "adaptation")(wildcards)
+    return {
+        "teacher": {"training": {"bf16": parts["teacher"]["training"]["bf16"]}},
+        "adaptation": less(parts["adaptation"], ("vocabulary", "alpha", "dropout")),
+    }
+
+
+def teacher_memory(wildcards, resources):
+    """Memory of the GPU that trains the teacher; see `cuda` for the name `resources`."""
+    return SETTINGS[wildcards.dataset]["cuda"]["train_teacher"]
+
+
 # Waits for nothing, so that a model that cannot be had or does not fit is an error of the first
 # minutes. (Were it an `ancient` input of the training, Snakemake 9 would leave out the training
 # whenever this job runs again.)
@@ -22,6 +36,48 @@ rule check_language_model:
         gpus=teacher_memory,
     script:
         "../workflow_scripts/teacher/check_language_model.py"
+
+
+def reads_words(dataset):
+    """Whether a dataset's teacher reads more than codewords."""
+    return SETTINGS[dataset]["teacher"]["kind"] != "scratch"
+
+
+def words_of_teacher(wildcards):
+    """What a teacher with words reads beyond the sequences."""
+    if not reads_words(wildcards.dataset):
+        return {}
+    tasks = SETTINGS[wildcards.dataset]["tasks"]
+    templates = Path(tasks["templates"])
+    inputs = {
+        "catalogue": f"results/{wildcards.dataset}/data/items.parquet",
+        "templates": str(templates if templates.exists() else Path(workflow.basedir) / templates),
+    }
+    if tasks["user_texts"]:
+        inputs["user_texts"] = tasks["user_texts"]
+        inputs["users"] = f"results/{wildcards.dataset}/data/users.parquet"
+    if SETTINGS[wildcards.dataset]["teacher"]["kind"] == "pretrained":
+        inputs["checked"] = f"results/{wildcards.dataset}/teacher/language_model.json"
+    return inputs
+
+
+def teacher_settings(folds):
+    """The sections that a teacher's training depends on, and nothing that it does not."""
+
+    def chosen(wildcards):
+        names = ["teacher"]
+        names += ["adaptation", "tasks"] if reads_words(wildcards.dataset) else []
+        parts = sections(*names)(wildcards)
+        if parts["teacher"]["kind"] == "pretrained":
+            parts["teacher"] = less(parts["teacher"], ("network",))  # the checkpoint's own
+            parts["adaptation"] = less(parts["adaptation"], ("vocabulary",))
+        elif "adaptation" in parts:
+            parts["adaptation"] = less(parts["adaptation"], ("model", "revision"))
+        if folds:
+            parts["sharding"] = section("sharding", without=("shards",))(wildcards)
+        return parts
+
+    return chosen
 
 
 rule train_teacher:
@@ -69,6 +125,19 @@ use rule train_teacher as train_fold_teacher with:
         settings=teacher_settings(folds=True),
         sizes=model_sizes("adaptation"),
         cuda=cuda("train_teacher"),
+
+
+def teacher_of_shard(wildcards):
+    """The model that computes a shard: where there are folds, one that has not learned from it."""
+    folder = f"results/{wildcards.dataset}/teacher"
+    folds = SETTINGS[wildcards.dataset]["sharding"]
+    if folds["folds"] > 1:
+        fold = int(wildcards.shard) % folds["folds"]
+        folder = f"results/{wildcards.dataset}/teacher/folds/{fold}"
+    return {
+        "model": f"{folder}/model/model.safetensors",
+        "config": f"{folder}/model/config.json",
+    }
 
 
 rule generate_candidates:
@@ -121,6 +190,14 @@ rule score_codewords:
         cuda=cuda("score_codewords"),
     script:
         "../workflow_scripts/teacher/score_codewords.py"
+
+
+def shards_of(wildcards):
+    """An array of every shard, in order."""
+    sharding = SETTINGS[wildcards.dataset]["sharding"]
+    folder = f"results/{wildcards.dataset}/teacher/shards"
+    every = range(sharding["folds"] * sharding["shards"])
+    return [f"{folder}/{shard}/{wildcards.array}.npy" for shard in every]
 
 
 rule gather_shards:

@@ -72,10 +72,9 @@ def fresh(tmp_path_factory) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     library = Path("workflow_scripts/lohrec")
-    shutil.copytree(ROOT / library / "configuration", folder / library / "configuration")
-    for package in (library, library / "common"):
-        (folder / package).mkdir(exist_ok=True)
-        (folder / package / "__init__.py").touch()
+    # Modules declare their settings, and rows name modules.
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / library, folder / library, ignore=ignored)
     for module in ("digest", "language_model"):
         (folder / library / "common" / f"{module}.py").write_text(MODULE)
     for name, path in SCRIPTS.items():
@@ -144,7 +143,7 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
             },
         ),
         (
-            {"variants": {"dwr": {"rank": 0.5}}},
+            {"variants": {"dwr": {"ranking": 0.5}}},
             {"train_generator": 1, "recommend_generator": 1, "evaluate": 1, "summarise": 1},
         ),
         # Where a job runs, and what other rows say, is no part of a result.
@@ -215,10 +214,10 @@ def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Pa
     (raw / "Gift_Cards_5.json.gz").touch()
     assert planned(folder, arguments[-1]) == {}
     (raw / "Gift_Cards_5.json.gz").write_text("new")
-    assert planned(folder, arguments[-1]) == {"ingest_reviews": 1}
+    assert planned(folder, arguments[-1]) == {"ingest": 1}
     (raw / "Gift_Cards_5.json.gz").write_text("longer")
     os.utime(raw / "Gift_Cards_5.json.gz", (0, 0))
-    assert planned(folder, arguments[-1]) == {"ingest_reviews": 1}
+    assert planned(folder, arguments[-1]) == {"ingest": 1}
 
 
 @pytest.mark.parametrize("name", ["Gift_Cards.json.gz", "Gift_Cards.csv"])
@@ -230,7 +229,7 @@ def test_all_reviews_or_ratings_serve_where_the_5_core_is_not_there(
     for file in (name, "meta_Gift_Cards.json.gz"):
         (raw / file).write_text("raw")
     target = "results/gift_cards/data/statistics.json"
-    assert planned(fresh, target, "--config", f"raw_dir={raw}") == {"ingest_reviews": 1}
+    assert planned(fresh, target, "--config", f"raw_dir={raw}") == {"ingest": 1}
 
 
 def test_other_names_count_after_a_download(fresh: Path, tmp_path: Path) -> None:
@@ -274,20 +273,25 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
         return rules
 
     wide = {"gather_shards", "order_candidates"}  # one rule for several artefacts
-    data = {"download_reviews", "ingest_reviews", "split_sequences"}
+    data = {"download_reviews", "ingest", "split_sequences"}
     ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
     tiger = ids | {"train_generator", "recommend_generator"}
     distill = tiger | {"train_teacher", "score_codewords", "gather_shards probabilities"}
-    llm = {"train_teacher", "generate_candidates", "gather_shards beams", "order_candidates llm"}
+    ordered = {
+        "train_teacher",
+        "generate_candidates",
+        "gather_shards beams",
+        "order_candidates teacher",
+    }
     assert needs("popularity") == data | {"recommend_popularity"}
     assert needs("lcrec") == ids | {"train_teacher", "recommend_teacher"}
     assert needs("tiger") == needs("smooth") == tiger
     assert needs("distill") == distill
-    assert needs("dwr") == distill | llm
-    assert needs("dwr_no_distill") == tiger | llm
+    assert needs("dwr") == distill | ordered
+    assert needs("dwr_no_distill") == tiger | ordered
     assert needs("dwr_distance") == distill | {"order_candidates distance"}
     assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
-    assert needs("dtr") == (distill | llm | {"recommend_cascade"}) - {"recommend_generator"}
+    assert needs("dtr") == (distill | ordered | {"recommend_cascade"}) - {"recommend_generator"}
     # Training that starts from another row starts from that row's model of the same seed.
     _, inputs = makers["results/gift_cards/generators/dwr/seed_2/model.safetensors"]
     assert "results/gift_cards/generators/distill/seed_2/model.safetensors" in inputs
@@ -336,7 +340,7 @@ def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path)
     for kind in ("inter", "index"):
         (tmp_path / "lcrec" / f"Instruments.{kind}.json").write_text("{}")
     jobs = planned(fresh, target, "--config", f"raw_dir={tmp_path}")
-    assert {"ingest_lcrec", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
+    assert {"ingest", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
     assert not {"train_rqvae", "embed_items", "train_teacher"} & jobs.keys()
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["instruments_lcrec"]
     assert jobs["train_generator"] == len(row["seeds"])  # TIGER needs no other row's model

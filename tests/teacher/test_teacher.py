@@ -240,9 +240,9 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     for number, shard in enumerate(shards):
         score_codewords.main(*common, model, shard, number, settings, *run)
     gather_shards.main(shards, *common[:2], probabilities, sharding)
-    for prior in ("llm", "distance", "cooccurrence"):
+    for prior in ("teacher", "distance", "cooccurrence"):
         given = str(tmp_path / f"{prior}.npy"), report, prior, candidates
-        order_candidates.main(*common, *given, beams if prior == "llm" else None)
+        order_candidates.main(*common, *given, beams if prior == "teacher" else None)
     decoding = {
         "beams": 6,
         "top": 5,
@@ -258,7 +258,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     found = np.load(probabilities)
     assert found.shape == (len(train), 4, 256) and found.dtype == np.float16
     np.testing.assert_allclose(found.astype(float).sum(-1), 1, atol=5e-3)
-    for name in ("llm", "distance", "cooccurrence"):
+    for name in ("teacher", "distance", "cooccurrence"):
         prior = np.load(tmp_path / f"{name}.npy")
         assert prior.shape == (len(train), 4) and prior.dtype == np.int32
         np.testing.assert_array_equal(prior[:, 0], train.target)

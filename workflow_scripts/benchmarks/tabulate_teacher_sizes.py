@@ -40,7 +40,7 @@ def main(table: str, settings: dict[str, dict]) -> None:
             TFLOPS * 1e12,
         )]  # fmt: skip
         lines.append("| " + " | ".join([name, *cells]) + " |")
-    epochs = settings["teacher"]["epochs"]
+    epochs = settings["teacher"]["training"]["epochs"]
     note = f"Games set, {epochs} epochs, {TFLOPS:g} TFLOP/s sustained; computed."
     artefacts.write_text(table, "\n".join([note, "", *lines]) + "\n")
 
@@ -73,7 +73,7 @@ def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> 
         memory.append(sum(planned.values()) / memory_plan.GB)
     histories = mixture["sequential"] + mixture["history_to_title"] + mixture["titles_to_index"]
     samples = EXAMPLES * histories + ITEMS * (mixture["item_to_index"] + mixture["index_to_item"])
-    tokens = teacher["epochs"] * samples * SAMPLE
+    tokens = teacher["training"]["epochs"] * samples * SAMPLE
     work = [
         tokens * 2 * 3 * (matrices + top / 3),  # about a third of the tokens are answers
         tokens * 2 * 4 * (matrices + top / 3),

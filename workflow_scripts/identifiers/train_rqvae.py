@@ -13,7 +13,7 @@ def main(
     embeddings: str,
     model: str,
     history: str,
-    settings: dict,
+    settings: dict[str, dict],
     code: dict,
     cuda: dict,
     threads: int,
@@ -24,15 +24,16 @@ def main(
         embeddings: .npy, float32 (items, dimensions).
         model: rqvae.safetensors to write.
         history: rqvae_history.parquet to write, one row an epoch.
-        settings: the settings section `rqvae`.
+        settings: the groups network, training and objective of the section `rqvae`.
         code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
     """
     device = devices.acquire(cuda, threads)
     checkpoint = Path(f"{model}.checkpoint")
+    flat = settings["network"] | settings["training"] | settings["objective"]
     with devices.exact_products():  # as the identifiers are computed, so that collisions agree
-        trained, rows = rqvae.train(np.load(embeddings), settings, device, checkpoint, code)
+        trained, rows = rqvae.train(np.load(embeddings), flat, device, checkpoint, code)
     print(next(row for row in rows if row["kept"]))
     artefacts.write_parquet(history, pa.Table.from_pylist(rows))
     rqvae.save(model, trained)

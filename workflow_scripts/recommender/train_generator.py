@@ -16,7 +16,9 @@ from lohrec.recommender.training_data import TrainingData
 def main(
     inputs: dict[str, str],
     outputs: dict[str, str],
-    settings: dict,
+    network: dict,
+    training: dict,
+    objective: dict,
     decoding: dict,
     batch_size: int,
     seed: int,
@@ -26,12 +28,13 @@ def main(
 ) -> None:
     """Read the inputs that the row names, train, and write model and history."""
     device, decoding = devices.acquire(cuda, threads), decoding | {"batch_size": batch_size}
-    causal = settings["causal_encoder"]
+    causal = network["causal_encoder"]
     train_split = examples.load(inputs["sequences"], inputs["examples"], "train")
     ids, labels = np.load(inputs["ids"]).astype(np.int64), None
     if "beams" in inputs:
         beams = np.load(inputs["beams"], mmap_mode="r")
-        labels = beam_items.labels(beams, train_split.target, ids, settings["label"], seed)
+        which = objective["learns"].removeprefix("teacher_")
+        labels = beam_items.labels(beams, train_split.target, ids, which, seed)
     data = TrainingData(
         train_split.aligned() if causal else train_split,
         ids,
@@ -44,10 +47,20 @@ def main(
     start = T5.load(Path(inputs["start"]).parent) if "start" in inputs else None
     folder = Path(outputs["model"]).parent
     checkpoint = folder / "checkpoint.pt"
+    settings = network | training | _flat(objective)
     model, history = train(data, dev, settings, decoding, seed, device, start, checkpoint, code)
     model.save(folder)
     write_parquet(outputs["history"], history)
     checkpoint.unlink(missing_ok=True)
+
+
+def _flat(objective: dict) -> dict:
+    """Weights and losses as `train` takes them."""
+    target = "teacher" if objective["loss"] == "distilled" else objective["loss"]
+    values = {"target": target, "rank": objective["ranking"]}
+    for of_loss in objective["losses"].values():
+        values |= of_loss
+    return objective | values
 
 
 if __name__ == "__main__":

@@ -13,6 +13,16 @@ import pyarrow.compute as pc
 from lohrec.common import artefacts
 from lohrec.data.item_texts import ItemText
 
+SETTINGS = {
+    "core": {
+        "type": "integer", "minimum": 3, "default": 5,
+        "description": (
+            "Fewest interactions of a user and of an item; both are filtered in turns until both "
+            "hold."
+        ),
+    },
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Interactions:

@@ -2,6 +2,13 @@
 
 import numpy as np
 
+SETTINGS = {
+    "resamples": {
+        "type": "integer", "minimum": 1, "default": 1000,
+        "description": "Resamples of the paired bootstrap.",
+    },
+}  # fmt: skip
+
 BLOCK_BYTES = 64 * 2**20
 
 

@@ -67,6 +67,31 @@ def best_leaves(
     return user_lists.best_leaves(search, items, length, tree, decoding, description)
 
 
+SETTINGS = {
+    "beams": {
+        "type": "integer", "minimum": 1, "default": 20,
+        "description": "Width of the beam search.",
+    },
+    "top": {"type": "integer", "minimum": 1, "default": 20, "description": "Items of a list."},
+    "rerank": {
+        "type": "integer", "minimum": 1, "default": 50,
+        "description": "Candidates that a cascade's retriever hands to its ranker.",
+    },
+    "batch_size": {
+        "type": "integer", "minimum": 1, "default": 256,
+        "description": "Users at once.",
+    },
+    "exclude_history": {
+        "type": "boolean", "default": False,
+        "description": "Whether items of the history are left out of the list.",
+    },
+    "renormalise": {
+        "type": "boolean", "default": False,
+        "description": "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords.",
+    },
+}  # fmt: skip
+
+
 def recommend(
     model: T5,
     examples: Examples,

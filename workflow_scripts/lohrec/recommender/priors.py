@@ -8,6 +8,13 @@ from scipy import sparse
 from lohrec.data.examples import Examples
 from lohrec.recommender.beam_items import identifier_items
 
+SETTINGS = {
+    "keep": {
+        "type": "integer", "minimum": 2, "default": 16,
+        "description": "Candidates a train example that are ranked, the target among them.",
+    },
+}  # fmt: skip
+
 CHUNK = 4096  # examples at once, so that intermediate arrays stay small
 SEED = 0  # of the draw by distance
 
@@ -161,7 +168,7 @@ def summary(prior: np.ndarray) -> dict[str, float | int]:
 # By the name that a variant's `prior` gives. Each takes the train split, the identifiers, how many
 # candidates to keep and, where it corrects them, the teacher's beams.
 PRIORS: dict[str, Callable[[Examples, np.ndarray, int, np.ndarray | None], np.ndarray]] = {
-    "llm": lambda train, ids, keep, beams: correct(beams, train.target, ids, keep),
+    "teacher": lambda train, ids, keep, beams: correct(beams, train.target, ids, keep),
     "distance": lambda train, ids, keep, _: by_distance(train.target, ids, SEED)[:, :keep],
     "cooccurrence": lambda train, ids, keep, _: by_cooccurrence(
         train.target, cooccurrences(train, len(ids)), keep

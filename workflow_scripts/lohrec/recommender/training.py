@@ -24,6 +24,24 @@ from lohrec.recommender.gradients import Gradients
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import Batch, TrainingData
 
+SETTINGS = {
+    "warm_epochs": {
+        "type": "number", "exclusiveMinimum": 0, "default": 20,
+        "description": "The same as epochs, of a row that starts from another row's model.",
+    },
+    "warm_learning_rate": {
+        "type": "number", "exclusiveMinimum": 0, "default": 0.0001,
+        "description": "The same as learning_rate, of a row that starts from another row's model.",
+    },
+    "averaging": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.0,
+        "description": (
+            "Decay a step of an exponential moving average of the weights; 0 takes the last "
+            "weights."
+        ),
+    },
+}  # fmt: skip
+
 
 def objective(model: T5, batch: Batch, settings: dict) -> dict[str, Tensor]:
     """The losses of one batch.

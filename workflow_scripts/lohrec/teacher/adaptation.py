@@ -13,6 +13,57 @@ from lohrec.teacher import tokenizers
 from lohrec.teacher.sequence_packing import Sample, fill_rows, mask, pack
 from lohrec.teacher.text_tasks import Phrasing, Texts
 
+SETTINGS = {
+    "model": {
+        "type": ["string", "null"], "default": "huggyllama/llama-7b",
+        "description": (
+            "The checkpoint of a pretrained teacher: a name on the Hugging Face hub, or a folder."
+        ),
+    },
+    "revision": {
+        "type": ["string", "null"], "default": "4782ad278652c7c71b72204d462d6d01eaaf7549",
+        "description": "The commit of a pretrained teacher's model, for a name on the hub.",
+    },
+    "vocabulary": {
+        "type": "integer", "minimum": 300, "default": 8000,
+        "description": "Most tokens of the tokenizer that scratch_text trains for itself.",
+    },
+    "method": {
+        "enum": ["lora", "full"], "default": "lora",
+        "description": "What is learned: low-rank additions, or all weights.",
+    },
+    "rank": {"type": "integer", "minimum": 1, "default": 8, "description": "Rank of LoRA."},
+    "alpha": {
+        "type": "number", "exclusiveMinimum": 0, "default": 32,
+        "description": "Scale of LoRA, divided by its rank.",
+    },
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.05,
+        "description": "Dropout of LoRA.",
+    },
+    "modules": {
+        "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True,
+        "default": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        "description": "Layers of a block that LoRA adds to.",
+    },
+    "row_tokens": {
+        "type": "integer", "minimum": 32, "default": 2048,
+        "description": "Tokens of a row of packed samples.",
+    },
+    "batch_tokens": {
+        "type": "integer", "minimum": 32, "default": 8192,
+        "description": (
+            "Tokens computed at once; a step adds up as many parts as its batch_size needs."
+        ),
+    },
+    "checkpointing": {
+        "type": "boolean", "default": True,
+        "description": (
+            "Whether layers are computed again for the gradients: less memory, more time."
+        ),
+    },
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Adapted:

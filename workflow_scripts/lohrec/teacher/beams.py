@@ -13,6 +13,27 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.model import logits_of
 from lohrec.teacher.prompts import Asked
 
+SETTINGS = {
+    "beams": {
+        "type": "integer", "minimum": 1, "default": 25,
+        "description": "Beams of the teacher for a train example.",
+    },
+    "batch_size": {
+        "type": "integer", "minimum": 1, "default": 64,
+        "description": "Examples at once, also where the teacher recommends.",
+    },
+    "constrained": {
+        "type": "boolean", "default": False,
+        "description": "Whether its beams for train examples are items only.",
+    },
+    "bf16": {
+        "enum": [True, False, "auto"], "default": True,
+        "description": (
+            "Whether to multiply in bfloat16; auto does where the device has it in hardware."
+        ),
+    },
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Prompt:

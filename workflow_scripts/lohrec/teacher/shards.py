@@ -15,6 +15,21 @@ from lohrec.data.examples import Examples
 from lohrec.teacher import model as teacher
 from lohrec.teacher import prompts, user_folds
 
+SETTINGS = {
+    "codewords": {
+        "enum": ["level", "all"], "default": "all",
+        "description": "Whether the softmax runs over the level's codewords or over all.",
+    },
+    "temperature": {
+        "type": "number", "exclusiveMinimum": 0, "default": 1.0,
+        "description": "Temperature of the softmax.",
+    },
+    "batch_size": {
+        "type": "integer", "minimum": 1, "default": 256,
+        "description": "Examples at once.",
+    },
+}  # fmt: skip
+
 
 class TeacherShard(NamedTuple):
     """The shard's teacher, and what it is asked.

@@ -1,0 +1,3 @@
+"""Cross-entropy of the true codeword (Eq. 8)."""
+
+SETTINGS: dict[str, dict] = {}
