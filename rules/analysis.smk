@@ -122,6 +122,7 @@ rule compare_beam_widths:
         markdown="results/{dataset}/analysis/beam_widths.md",
         figure=report(
             "results/{dataset}/analysis/beam_widths.svg",
+            caption="../docs/captions/beam_widths.rst",
             category="Beam widths",
             labels={"dataset": "{dataset}"},
         ),
@@ -167,6 +168,7 @@ rule measure_alignment:
         markdown="results/{dataset}/analysis/alignment.md",
         figure=report(
             "results/{dataset}/analysis/alignment.svg",
+            caption="../docs/captions/alignment.rst",
             category="Alignment with the teacher",
             labels={"dataset": "{dataset}"},
         ),
@@ -196,6 +198,7 @@ rule map_embeddings:
         json="results/{dataset}/analysis/embeddings.json",
         figure=report(
             "results/{dataset}/analysis/embeddings.png",
+            caption="../docs/captions/embeddings.rst",
             category="Embeddings of items",
             labels={"dataset": "{dataset}"},
         ),

@@ -136,6 +136,7 @@ rule compare:
         markdown="results/{dataset}/comparison.md",
         figure=report(
             "results/{dataset}/comparison.svg",
+            caption="../docs/captions/comparison.rst",
             category="Comparison",
             labels={"dataset": "{dataset}"},
         ),

@@ -35,7 +35,7 @@ def write(inputs, outputs, log):
     Path(log).write_text("done")
 """
 LANGUAGE_MODEL = {"train_teacher", "generate_candidates", "score_codewords", "recommend_teacher"}
-SCRIPTS = {path.stem: path for path in sorted((ROOT / "workflow_scripts").glob("[!l]*/*.py"))}
+SCRIPTS = {path.stem: path for path in sorted((ROOT / "workflow_scripts").glob("[!ls]*/*.py"))}
 TARGET = "results/demo/dwr/metrics.json"
 
 
