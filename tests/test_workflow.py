@@ -129,6 +129,33 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
 
 
 @pytest.mark.parametrize(
+    ("module", "reruns"),
+    [
+        ("losses/margin_ranking", 1),  # dwr alone
+        ("losses/distilled", 2),  # distill, and dwr that starts from it
+        ("losses/smoothed", 0),
+        ("baselines/popularity", 0),
+    ],
+)
+def test_editing_a_module_reruns_the_rows_that_name_it(run: Path, module: str, reruns: int) -> None:
+    path = run / f"workflow_scripts/lohrec/recommender/{module}.py"
+    path.write_text(path.read_text() + "\n\nedited = True\n")
+    assert planned(run, TARGET).get("train_generator", 0) == reruns
+
+
+def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
+    path = run / "workflow_scripts/lohrec/recommender/losses/smoothed.py"
+    for old, new in (("Eq. 10", "Equation 10"), ('"default": 0.1', '"default": 0.2')):
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    assert planned(run, TARGET) == {}
+    path = run / "workflow_scripts/lohrec/identifiers/collisions.py"
+    path.write_text(path.read_text().replace('"default": 20', '"default": 21'))
+    jobs = planned(run, TARGET)
+    assert jobs["assign_semantic_ids"] == 1 and "train_rqvae" not in jobs
+
+
+@pytest.mark.parametrize(
     ("overlay", "expected"),
     [
         (
@@ -141,6 +168,10 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
                 "evaluate": 1,
                 "summarise": 1,
             },
+        ),
+        (
+            {"variants": {"dwr": {"settings": {"losses": {"margin_ranking": {"margin": 0.2}}}}}},
+            {"train_generator": 1, "recommend_generator": 1, "evaluate": 1, "summarise": 1},
         ),
         (
             {"variants": {"dwr": {"ranking": 0.5}}},
