@@ -1,29 +1,25 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a student is to its teacher
-# (Figure 4), and lists of single users (Tables 4 and 5). Generators of a dataset's row, first seed.
+# (Figure 4), and lists of single users (Tables 4 and 5). Generative variants of a dataset's row,
+# first seed.
 
 
 def analysed(wildcards):
-    """The trained generators among the variants that a dataset's row compares."""
+    """The generative recommenders among the variants that a dataset's row compares."""
     dataset = wildcards.dataset
     names = DATASETS[dataset].get("variants", REPORTED)
     found = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
     if not found:
         raise WorkflowError(
-            f"{dataset} compares no variant with a trained generator of its own, so there is nothing "
+            f"{dataset} compares no generative variant of its own, so there is nothing "
             f"to analyse; add one to datasets.{dataset}.variants."
         )
     return found
 
 
-def first_model(file):
-    """A file of the model of a variant's first seed."""
-    return lambda wildcards: str(
-        Path(
-            generator_model(
-                wildcards.dataset, wildcards.variant, DATASETS[wildcards.dataset]["seeds"][0]
-            )
-        ).with_name(file)
-    )
+def first_model(wildcards):
+    """The folder of a variant's first seed."""
+    dataset = wildcards.dataset
+    return fitted(dataset, wildcards.variant, DATASETS[dataset]["seeds"][0])
 
 
 def widths(wildcards):
@@ -39,17 +35,15 @@ def widths(wildcards):
 
 def decoding_at_width(wildcards):
     """The section `decoding` with another beam width; no list is longer than that."""
-    found, beams = section("decoding", without=("rerank",))(wildcards), int(wildcards.beams)
+    found, beams = section("decoding")(wildcards), int(wildcards.beams)
     return found | {"beams": beams, "top": min(found["top"], beams)}
 
 
-use rule recommend_generator as recommend_at_width with:
+use rule recommend as recommend_at_width with:
     input:
-        model=first_model("model.safetensors"),
-        config=first_model("config.json"),
+        model=first_model,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
     output:
         recommendations="results/{dataset}/analysis/{variant}/beams_{beams}/recommendations.parquet",
     log:
@@ -57,9 +51,9 @@ use rule recommend_generator as recommend_at_width with:
     benchmark:
         "benchmarks/{dataset}/recommend_at_width/{variant}_{beams}.tsv"
     params:
-        code=code("recommend_generator", modules_of("variant")),
+        code=code("recommend", modules_of("variant")),
         decoding=decoding_at_width,
-        cuda=cuda("recommend_generator"),
+        cuda=cuda_of("recommend"),
 
 
 use rule evaluate as evaluate_at_width with:
@@ -76,8 +70,7 @@ use rule evaluate as evaluate_at_width with:
 
 rule count_invalid_beams:
     input:
-        model=first_model("model.safetensors"),
-        config=first_model("config.json"),
+        model=first_model,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
@@ -87,14 +80,14 @@ rule count_invalid_beams:
         "logs/{dataset}/count_invalid_beams/{variant}.log",
     conda:
         "../envs/lohrec.yaml"
-    threads: threads_of("recommend_generator")
+    threads: threads_of("recommend")
     resources:
-        gpu=gpus("recommend_generator"),
+        gpu=gpus("recommend"),
     params:
         code=code("count_invalid_beams", modules_of("variant")),
         batch_size=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["batch_size"],
         beams=widths,
-        cuda=cuda("recommend_generator"),
+        cuda=cuda_of("recommend"),
     script:
         "../workflow_scripts/analysis/count_invalid_beams.py"
 
@@ -146,7 +139,7 @@ def lists(dataset, variant):
     )
 
 
-def lists_of_generators(wildcards):
+def lists_of_analysed(wildcards):
     return [lists(wildcards.dataset, name) for name in analysed(wildcards)]
 
 
@@ -158,7 +151,7 @@ def alignment_settings(wildcards):
 
 rule measure_alignment:
     input:
-        students=lists_of_generators,
+        students=lists_of_analysed,
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -184,15 +177,19 @@ rule measure_alignment:
         "../workflow_scripts/analysis/measure_alignment.py"
 
 
-def models_of_generators(wildcards):
+def models_of_analysed(wildcards):
     first = DATASETS[wildcards.dataset]["seeds"][0]
-    return [generator_model(wildcards.dataset, name, first) for name in analysed(wildcards)]
+    return [fitted(wildcards.dataset, name, first) for name in analysed(wildcards)]
+
+
+def teacher_as_recommender(wildcards):
+    return fitted(wildcards.dataset, "lcrec", DATASETS[wildcards.dataset]["seeds"][0])
 
 
 rule map_embeddings:
     input:
-        students=models_of_generators,
-        teacher="results/{dataset}/teacher/model/model.safetensors",
+        students=models_of_analysed,
+        teacher=teacher_as_recommender,
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
         json="results/{dataset}/analysis/embeddings.json",
@@ -222,7 +219,7 @@ def cases_settings(wildcards):
 
 rule show_cases:
     input:
-        students=lists_of_generators,
+        students=lists_of_analysed,
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",

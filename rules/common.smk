@@ -13,7 +13,7 @@ except ValueError as error:
     raise WorkflowError(str(error))
 
 DATASETS, VARIANTS = config["datasets"], config["variants"]
-TRAINED, REPORTED = rows.trained_rows(VARIANTS), rows.reported_rows(VARIANTS)
+REPORTED = rows.reported_rows(VARIANTS)
 
 
 def any_of(names):
@@ -21,14 +21,9 @@ def any_of(names):
     return "|".join(names) or "(?!)"
 
 
-def recommended_by(recommender):
-    return any_of(name for name in REPORTED if VARIANTS[name]["recommender"] == recommender)
-
-
 wildcard_constraints:
     dataset=any_of(DATASETS),
-    variant=any_of(REPORTED),
-    generator=any_of(TRAINED),
+    variant=any_of(VARIANTS),
     seed=r"\d+",
     fold=r"\d+",
     shard=r"\d+",
@@ -118,8 +113,9 @@ def model_sizes(section):
     return lambda wildcards: sizes_of(model_folder(section)(wildcards))
 
 
-def generator_model(dataset, generator, seed):
-    return f"results/{dataset}/generators/{generator}/seed_{seed}/model.safetensors"
+def fitted(dataset, variant, seed):
+    """The folder of a fitted recommender."""
+    return f"results/{dataset}/{variant}/seed_{seed}/model"
 
 
 def largest_cutoff(wildcards):

@@ -1,24 +1,19 @@
 # Metrics a user, a variant, and all variants of a dataset side by side (Section 4.3).
 
 
-def recommending_model(wildcards):
-    """The model that makes a variant's lists, or, of a cascade, orders them."""
-    row = VARIANTS[wildcards.variant]
-    if row["recommender"] not in ("generative", "cascade", "teacher"):
+def embedding_model(wildcards):
+    """The folder of a variant that embeds items."""
+    if "embeds_items" not in rows.declared_of(VARIANTS[wildcards.variant], "TRAITS", []):
         raise WorkflowError(
             f"evaluation.diversity of {wildcards.dataset} is model, and {wildcards.variant} has no "
             "model that embeds items: take it out of the row's variants, or choose other vectors."
         )
-    if row["recommender"] == "teacher":
-        return f"results/{wildcards.dataset}/teacher/model/model.safetensors"
-    generator = row["ranker"] if row["recommender"] == "cascade" else wildcards.variant
-    return generator_model(wildcards.dataset, generator, wildcards.seed)
+    return fitted(wildcards.dataset, wildcards.variant, wildcards.seed)
 
 
 rule embed_codewords:
     input:
-        model=recommending_model,
-        ids="results/{dataset}/ids/semantic_ids.npy",
+        model=embedding_model,
     output:
         vectors="results/{dataset}/{variant}/seed_{seed}/item_vectors.npy",
     log:
@@ -26,8 +21,7 @@ rule embed_codewords:
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("embed_codewords"),
-        recommender=lambda wildcards: VARIANTS[wildcards.variant]["recommender"],
+        code=code("embed_codewords", modules_of("variant")),
     script:
         "../workflow_scripts/evaluation/embed_codewords.py"
 
@@ -71,9 +65,10 @@ rule evaluate:
 
 
 def seeds(dataset, variant):
-    """The seeds of a variant; what has no trained generator is the same for each, so has one."""
+    """The seeds of a variant; a recommender that is the same for each has one."""
     every = DATASETS[dataset]["seeds"]
-    return every if VARIANTS[variant]["recommender"] in ("generative", "cascade") else every[:1]
+    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
+    return every if seeded else every[:1]
 
 
 def per_user(dataset, variant):
@@ -155,19 +150,18 @@ rule compare:
 
 rule compare_with_generate:
     input:
-        model="results/{dataset}/generators/{generator}/seed_{seed}/model.safetensors",
-        config="results/{dataset}/generators/{generator}/seed_{seed}/config.json",
+        model="results/{dataset}/{variant}/seed_{seed}/model",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
-        comparison="results/{dataset}/generators/{generator}/seed_{seed}/generate.json",
+        comparison="results/{dataset}/{variant}/seed_{seed}/generate.json",
     log:
-        "logs/{dataset}/compare_with_generate/{generator}_seed_{seed}.log",
+        "logs/{dataset}/compare_with_generate/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("compare_with_generate", modules_of("generator")),
+        code=code("compare_with_generate", modules_of("variant")),
         decoding=section("decoding"),
     script:
         "../workflow_scripts/evaluation/compare_with_generate.py"

@@ -1,6 +1,7 @@
 """Rows of variants.yaml: which recommender each names, and which settings and rows it reads."""
 
 import re
+from typing import Any
 
 from lohrec.configuration import registry
 from lohrec.configuration.registry import known
@@ -97,19 +98,39 @@ def modules(row: Values, variants: Table) -> list[tuple[str, str]]:
     return found
 
 
+def reads(row: Values) -> list[str]:
+    """The artefacts that a row's fitting reads beyond the data, other rows' models left out."""
+    asked = list(declared_of(row, "READS", []))
+    if is_trained(row):
+        asked += [name for loss in losses(row) for name in loss_reads(loss)]
+        asked += ["beams"] if row["learns"] != "next_item" else []
+    return list(dict.fromkeys(asked))
+
+
+def declared_of(row: Values, what: str, otherwise: Any) -> Any:
+    """A literal that the module of a row's recommender assigns, or `otherwise`."""
+    found = registry.declared("recommender", row["recommender"], what)
+    return otherwise if found is None else found
+
+
 def of_row(sections: Values, row: Values) -> Values:
     """A dataset's sections with the row's own settings over them."""
     return overlaid(sections, row.get("settings", {}))
 
 
 def fitting(sections: Values, row: Values) -> Table:
-    """The settings that a row's training depends on, and none that it does not.
+    """The settings that a row's fitting depends on, and none that it does not.
 
     Returns:
-        network; training, which has `epochs` and `learning_rate` of its kind of start alone; and
+        of a cascade its roles, and of other recommenders but the generative one their own settings;
+        of a generative one: network; training, which has `epochs` and `learning_rate` of its kind of start alone; and
         objective: loss, learns, the weights generation and ranking, and `losses`, {loss: settings}.
     """
-    own, idle = of_row(sections, row), _idle(row)
+    own = of_row(sections, row)
+    if not is_trained(row):
+        roles = {role: row[role] for role in ("retriever", "ranker") if role in row}
+        return roles | own["recommenders"][row["recommender"]]
+    idle = _idle(row)
     return {
         "network": {"name": row["network"], **own["networks"][row["network"]]},
         "training": {n: v for n, v in own["training"].items() if f"training.{n}" not in idle},
@@ -169,8 +190,8 @@ def check_target(target: str, datasets: Table, variants: Table) -> None:
     if dataset == "benchmarks":
         return
     known(dataset, datasets, f"{target}: dataset")
-    if match := re.fullmatch(r"generators/([^/]+)/.*", rest):
-        known(match[1], trained_rows(variants), f"{target}: trained variant")
+    if match := re.fullmatch(r"([^/]+)/seed_\d+/model", rest):
+        known(match[1], variants, f"{target}: variant")
     elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
         known(match[1], reported_rows(variants), f"{target}: variant")
 

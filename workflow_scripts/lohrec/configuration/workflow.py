@@ -37,15 +37,11 @@ SETTINGS = {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 16},
             "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
-        "train_generator": {
+        "fit": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 16},
             "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
-        "recommend_generator": {
-            "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 8},
-            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
-        },
-        "recommend_cascade": {
+        "recommend": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 8},
             "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
@@ -75,15 +71,11 @@ SETTINGS = {
             "type": "integer", "minimum": 1, "default": 1,
             "description": "CPU threads of a job.",
         },
-        "train_generator": {
+        "fit": {
             "type": "integer", "minimum": 1, "default": 4,
             "description": "CPU threads of a job.",
         },
-        "recommend_generator": {
-            "type": "integer", "minimum": 1, "default": 1,
-            "description": "CPU threads of a job.",
-        },
-        "recommend_cascade": {
+        "recommend": {
             "type": "integer", "minimum": 1, "default": 1,
             "description": "CPU threads of a job.",
         },

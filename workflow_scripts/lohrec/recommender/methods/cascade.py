@@ -13,7 +13,9 @@ from lohrec.recommender.methods.generative import Generative, searched
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
 
 SETTINGS: dict[str, Any] = {}
-READS = ["retriever", "ranker"]
+ROLES = ("retriever", "ranker")
+GPU = {"recommend": "recommend"}
+TRAITS = ["seeded", "embeds_items"]
 
 
 class Cascade(Recommender):
@@ -34,7 +36,7 @@ class Cascade(Recommender):
         Raises:
             ValueError: a part is not generative, or the parts have other identifiers.
         """
-        parts = [_generative(Path(inputs.artefacts[role]), inputs.device) for role in READS]
+        parts = [_generative(Path(inputs.artefacts[role]), inputs.device) for role in ROLES]
         if not np.array_equal(parts[0].ids, parts[1].ids):
             raise ValueError("Retriever and ranker have other identifiers; fit both again.")
         return cls(*parts)
@@ -56,14 +58,14 @@ class Cascade(Recommender):
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """A folder for each role."""
-        for role, part in zip(READS, (self.retriever, self.ranker), strict=True):
+        for role, part in zip(ROLES, (self.retriever, self.ranker), strict=True):
             part.save(folder / role)
         return {}
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Cascade":
         """Read both."""
-        return cls(*(_generative(folder / role, device) for role in READS))
+        return cls(*(_generative(folder / role, device) for role in ROLES))
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:

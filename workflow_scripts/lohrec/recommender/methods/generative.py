@@ -20,6 +20,8 @@ from lohrec.recommender.training_data import TrainingData
 
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
+GPU = {"fit": "fit", "recommend": "recommend"}
+TRAITS = ["seeded", "embeds_items"]
 
 
 class Generative(Recommender):

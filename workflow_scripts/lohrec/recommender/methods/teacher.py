@@ -28,6 +28,8 @@ SETTINGS: dict[str, Any] = {
     },
 }
 READS = ["ids", "teacher"]
+GPU = {"recommend": "recommend_teacher"}
+TRAITS = ["embeds_items"]
 
 
 class Teacher(Recommender):

@@ -1,0 +1,142 @@
+# The lightweight recommenders (Section 3): ordered candidates, fitting, lists. Every variant leaves
+# results/{dataset}/{variant}/seed_{seed}/model, which `lohrec.Recommender.load` opens.
+
+
+def corrected(wildcards):
+    """The teacher's beams, for the one prior that is made from them."""
+    beams = f"results/{wildcards.dataset}/teacher/beams.npy"
+    return {"beams": beams} if wildcards.prior == "teacher" else {}
+
+
+def kept(wildcards):
+    """How many candidates a recommender learns from."""
+    return {"keep": SETTINGS[wildcards.dataset]["candidates"]["keep"]}
+
+
+# From the teacher (Eq. 15), or from Appendix B.
+rule order_candidates:
+    input:
+        unpack(corrected),
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        ids="results/{dataset}/ids/semantic_ids.npy",
+    output:
+        candidates="results/{dataset}/priors/{prior}.npy",
+        report="results/{dataset}/priors/{prior}.json",
+    log:
+        "logs/{dataset}/order_candidates/{prior}.log",
+    wildcard_constraints:
+        prior="teacher|distance|cooccurrence",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("order_candidates"),
+        settings=kept,
+    script:
+        "../workflow_scripts/recommender/order_candidates.py"
+
+
+def read_in_fitting(wildcards):
+    """What a row's fitting reads beyond the data: only the artefacts that it asks for."""
+    dataset, row = wildcards.dataset, VARIANTS[wildcards.variant]
+    results = f"results/{dataset}"
+    places = {
+        "ids": f"{results}/ids/semantic_ids.npy",
+        "teacher": f"{results}/teacher/model/model.safetensors",
+        "probabilities": f"{results}/teacher/probabilities.npy",
+        "beams": f"{results}/teacher/beams.npy",
+        "prior": f"{results}/priors/{row.get('prior')}.npy",
+    }
+    asked = {name: places[name] for name in rows.reads(row)}
+    parts = {"start": "start_from", "retriever": "retriever", "ranker": "ranker"}
+    return asked | {
+        name: fitted(dataset, row[key], wildcards.seed)
+        for name, key in parts.items()
+        if row.get(key)
+    }
+
+
+def fitting(wildcards):
+    """What a row's recommender is, and the settings that its fitting reads.
+
+    What another row reads is no part of it, so that only rows that use a value run again when it
+    changes.
+    """
+    values, row = SETTINGS[wildcards.dataset], VARIANTS[wildcards.variant]
+    given = {"recommender": row["recommender"], "history": values["ingest"]["history"]}
+    return given | rows.fitting(values, row)
+
+
+def fitting_decoding(wildcards):
+    """What fitting reads of the section `decoding`: a ranker is tried on a retriever's lists."""
+    row = VARIANTS[wildcards.variant]
+    orders = row["recommender"] == "cascade" or row.get("generation") == 0
+    without = ("top", "batch_size") if orders else ("top", "batch_size", "rerank")
+    return section("decoding", without)(wildcards)
+
+
+def decoded_at_once(wildcards, resources):
+    """Users of the dev set that are decoded at once; see `cuda` for the name `resources`."""
+    return SETTINGS[wildcards.dataset]["decoding"]["batch_size"]
+
+
+def cuda_of(step):
+    """GPUs of a step of a row's recommender, as a parameter; see `cuda`."""
+    return lambda wildcards, resources: gpus_of_row(wildcards, step)
+
+
+def gpus_of_row(wildcards, step):
+    used = rows.declared_of(VARIANTS[wildcards.variant], "GPU", {})
+    none = {"count": 0, "memory_gb": 0}
+    return SETTINGS[wildcards.dataset]["cuda"][used[step]] if step in used else none
+
+
+rule fit:
+    input:
+        unpack(read_in_fitting),
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        catalogue="results/{dataset}/data/items.parquet",
+    output:
+        model=directory("results/{dataset}/{variant}/seed_{seed}/model"),
+    log:
+        "logs/{dataset}/fit/{variant}_seed_{seed}.log",
+    benchmark:
+        "benchmarks/{dataset}/fit/{variant}_seed_{seed}.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("fit")
+    resources:
+        gpu=lambda wildcards: gpus_of_row(wildcards, "fit")["count"],
+    params:
+        code=code("fit", modules_of("variant")),
+        settings=fitting,
+        decoding=fitting_decoding,
+        batch_size=decoded_at_once,
+        cuda=cuda_of("fit"),
+    script:
+        "../workflow_scripts/recommender/fit.py"
+
+
+rule recommend:
+    input:
+        model="results/{dataset}/{variant}/seed_{seed}/model",
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+    output:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
+    log:
+        "logs/{dataset}/recommend/{variant}_seed_{seed}.log",
+    benchmark:
+        "benchmarks/{dataset}/recommend/{variant}_seed_{seed}.tsv"
+    conda:
+        "../envs/lohrec.yaml"
+    threads: threads_of("recommend")
+    resources:
+        gpu=lambda wildcards: gpus_of_row(wildcards, "recommend")["count"],
+    params:
+        code=code("recommend", modules_of("variant")),
+        decoding=section("decoding"),
+        cuda=cuda_of("recommend"),
+    script:
+        "../workflow_scripts/recommender/recommend.py"
