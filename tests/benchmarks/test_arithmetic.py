@@ -3,9 +3,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lohrec.benchmarks import arithmetic
-from lohrec.recommender.beam_search import beam_search
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.identifiers.rqvae import RQVAE
+from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.networks.t5 import LEVELS, T5, tokens
 
 CONFIG = {
