@@ -476,6 +476,13 @@ def test_every_rule_has_a_script_and_every_script_a_rule() -> None:
     assert all("code" in sections["params"] for sections in rules().values())
 
 
+def test_the_lint_finds_nothing_but_functions_above_their_rule(fresh: Path) -> None:
+    _, said = snakemake(fresh, "--lint")
+    assert set(re.findall(r"^    \* (.*)$", said, re.MULTILINE)) <= {
+        "Mixed rules and functions in same snakefile.:"
+    }, said
+
+
 def test_the_slurm_profile_repeats_what_the_default_profile_says() -> None:
     default, slurm = (
         yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
