@@ -37,7 +37,6 @@ test: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
 	# $(BIN)/mypy
 	$(BIN)/python -m pytest
 

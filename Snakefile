@@ -11,7 +11,7 @@ min_version("9.0")
 # Jobs import the library that stands beside this file: in any environment, on any node.
 LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
 sys.path.insert(0, LIBRARY)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")]))
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
 from lohrec.configuration import code_hash, machine, registry, rows, settings
 

@@ -145,9 +145,9 @@ def test_editing_a_module_reruns_the_rows_that_name_it(run: Path, module: str, r
 
 def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
     path = run / "workflow_scripts/lohrec/recommender/losses/smoothed.py"
-    for old, new in (("Eq. 10", "Equation 10"), ('"default": 0.1', '"default": 0.2')):
+    for old, new in (('"description": ', '"description": "In short: " '), ("0.1", "0.2")):
         assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
+        path.write_text(path.read_text().replace(old, new, 1))
     assert planned(run, TARGET) == {}
     path = run / "workflow_scripts/lohrec/identifiers/collisions.py"
     path.write_text(path.read_text().replace('"default": 20', '"default": 21'))
@@ -474,6 +474,13 @@ def test_every_script_takes_its_inputs_in_one_way(name: str) -> None:
 def test_every_rule_has_a_script_and_every_script_a_rule() -> None:
     assert SCRIPTS.keys() == rules().keys()
     assert all("code" in sections["params"] for sections in rules().values())
+
+
+def test_the_lint_finds_nothing_but_functions_above_their_rule(fresh: Path) -> None:
+    _, said = snakemake(fresh, "--lint")
+    assert set(re.findall(r"^    \* (.*)$", said, re.MULTILINE)) <= {
+        "Mixed rules and functions in same snakefile.:"
+    }, said
 
 
 def test_the_slurm_profile_repeats_what_the_default_profile_says() -> None:

@@ -4,9 +4,7 @@ import numpy as np
 
 from lohrec.common import artefacts, job
 from lohrec.data import examples as windows
-from lohrec.evaluation import alignment, bootstrap, charts, ranked_lists, tables
-
-LEVEL, SEED = 0.95, 0
+from lohrec.evaluation import alignment, charts, tables
 
 
 def main(
@@ -33,26 +31,15 @@ def main(
         variants: their names.
         settings: `top`, length of the lists, and `resamples` of the bootstrap over users.
     """
-    top, resamples = settings["top"], settings["resamples"]
+    top = settings["top"]
     users = windows.load(sequences, examples, "test").user
     items = len(np.load(ids, mmap_mode="r"))
-    wanted = first_items(teacher, users, items, top)
-    measures = {"coverage": alignment.coverage, "coordination": alignment.coordination}
-    values = np.stack(
-        [
-            [measure(first_items(path, users, items, top), wanted) for measure in measures.values()]
-            for path in students
-        ]
-    )
-    samples = bootstrap.resampled_means(values.reshape(-1, len(users)).T, resamples, SEED)
-    low, high = bootstrap.interval(samples.reshape(-1, *values.shape[:2]), LEVEL)
-    result = {
-        name: {
-            measure: {"mean": values[s, m].mean(), "low": low[s, m], "high": high[s, m]}
-            for m, measure in enumerate(measures)
-        }
-        for s, name in enumerate(variants)
+    lists = {
+        name: alignment.first_items(path, users, items, top)
+        for name, path in zip(variants, students, strict=True)
     }
+    wanted = alignment.first_items(teacher, users, items, top)
+    result = alignment.against_teacher(lists, wanted, settings["resamples"])
     artefacts.write_json(
         json, {"dataset": dataset, "users": len(users), "top": top, "variants": result}
     )
@@ -66,20 +53,13 @@ def main(
             tables.markdown(["variant", "Coverage", "Coordination"], rows),
             f"Coverage: share of the teacher's {top} items that the variant lists too. "
             f"Coordination: longest\ncommon subsequence of the two lists over {top}. "
-            f"In brackets: {LEVEL:.0%} bootstrap intervals over users.",
+            f"In brackets: {alignment.LEVEL:.0%} bootstrap intervals over users.",
         ]
     )
     print(page)
     artefacts.write_text(markdown, page + "\n")
     with artefacts.whole(figure) as temporary:
         charts.bars(temporary, f"{dataset}, against the teacher's top {top}", result)
-
-
-def first_items(path: str, users: np.ndarray, items: int, top: int) -> np.ndarray:
-    """The first `top` items of every user's list, (users, top); -1 where a list is shorter."""
-    lists = ranked_lists.read(path, "test", users, items)
-    found = lists.padded(np.ones(len(lists.item), dtype=bool))[:, :top]
-    return np.pad(found, ((0, 0), (0, top - found.shape[1])), constant_values=-1)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,14 @@
 """Hold the beam search against transformers' `generate`: the same lists, and the ratio of times."""
 
-import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from lohrec.benchmarks.transformers_t5 import Generate
-from lohrec.common import devices, job, job_log
-from lohrec.common.artefacts import write_json
+from lohrec.benchmarks import same_lists
+from lohrec.common import artefacts, devices, job
 from lohrec.data import examples as windows
-from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import token_table
-from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.networks.t5 import T5, tokens
-from lohrec.recommender.training_data import history_tokens
+
+USERS = 1000
 
 
 def main(
@@ -25,55 +19,22 @@ def main(
     comparison: str,
     decoding: dict,
     threads: int,
-    users: int = 1000,
 ) -> None:
-    """Decode `users` test users both ways, in turns, on one device.
+    """Write the comparison over some test users as JSON.
 
-    Where beams are equal up to rounding, either search may keep the other one; our search in
-    float64 then tells which list is exact.
+    Args:
+        model: model.safetensors.
+        sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        comparison: JSON to write, see `same_lists.compare`.
+        decoding: `beams`.
+        threads: of the CPU.
     """
     devices.acquire({"count": 0}, threads)
     semantic = np.load(ids).astype(np.int64)
-    tree, table = PrefixTree.from_ids(semantic), token_table(semantic)
-    ours, generate = T5.load(Path(model).parent), Generate(Path(model).parent, semantic)
-    exact = T5.load(Path(model).parent).double()
     test = windows.load(sequences, examples, "test")
-    sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
-    lengths = test.length[sample]
-    beams = decoding["beams"]
-    seconds, same, same_top = {"ours": 0.0, "generate": 0.0}, 0, 0
-    rounded = {"ours": 0, "generate": 0}
-    for length in job_log.progress(np.unique(lengths), "histories of equal length"):
-        history = history_tokens(test, sample[lengths == length], table)
-        began = time.perf_counter()
-        leaf = beam_search(ours.steps(history, padded=False), tree, beams).leaf
-        between = time.perf_counter()
-        theirs = generate(history, beams)
-        seconds["ours"] += between - began
-        seconds["generate"] += time.perf_counter() - between
-        found = tokens(tree.identifiers(leaf))
-        equal = (found == theirs).all(-1)
-        same += int(equal.all(1).sum())
-        same_top += int(equal[:, :10].all(1).sum())
-        differ = ~equal.all(1)
-        if differ.any():
-            steps = exact.steps(history[differ], padded=False)
-            leaf = beam_search(steps, tree, beams).leaf
-            true = tokens(tree.identifiers(leaf))
-            for name, lists in (("ours", found), ("generate", theirs)):
-                rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
-    result = {
-        "users": len(sample),
-        "beams": beams,
-        "identical_lists": same,
-        "identical_top_10": same_top,
-        "of_others_unlike_float64": rounded,
-        "seconds": seconds,
-        "ratio": seconds["generate"] / seconds["ours"],
-        "threads": torch.get_num_threads(),
-    }
+    result = same_lists.compare(Path(model).parent, semantic, test, USERS, decoding["beams"])
     print(result)
-    write_json(comparison, result)
+    artefacts.write_json(comparison, result)
 
 
 if __name__ == "__main__":
