@@ -17,7 +17,7 @@ def analysed(wildcards):
 
 
 def first_model(wildcards):
-    """The folder of a variant's first seed."""
+    """A variant as its first seed left it."""
     dataset = wildcards.dataset
     return fitted(dataset, wildcards.variant, DATASETS[dataset]["seeds"][0])
 

@@ -114,8 +114,8 @@ def model_sizes(section):
 
 
 def fitted(dataset, variant, seed):
-    """The folder of a fitted recommender."""
-    return f"results/{dataset}/{variant}/seed_{seed}/model"
+    """The file of a fitted recommender that names all others of its folder, with their digests."""
+    return f"results/{dataset}/{variant}/seed_{seed}/model/recommender.json"
 
 
 def largest_cutoff(wildcards):

@@ -2,7 +2,7 @@
 
 
 def embedding_model(wildcards):
-    """The folder of a variant that embeds items."""
+    """A variant that embeds items."""
     if "embeds_items" not in rows.declared_of(VARIANTS[wildcards.variant], "TRAITS", []):
         raise WorkflowError(
             f"evaluation.diversity of {wildcards.dataset} is model, and {wildcards.variant} has no "
@@ -150,7 +150,7 @@ rule compare:
 
 rule compare_with_generate:
     input:
-        model="results/{dataset}/{variant}/seed_{seed}/model",
+        model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",

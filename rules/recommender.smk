@@ -98,7 +98,7 @@ rule fit:
         examples="results/{dataset}/data/examples.parquet",
         catalogue="results/{dataset}/data/items.parquet",
     output:
-        model=directory("results/{dataset}/{variant}/seed_{seed}/model"),
+        model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
     log:
         "logs/{dataset}/fit/{variant}_seed_{seed}.log",
     benchmark:
@@ -120,7 +120,7 @@ rule fit:
 
 rule recommend:
     input:
-        model="results/{dataset}/{variant}/seed_{seed}/model",
+        model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
     output:

@@ -34,7 +34,7 @@ def write(inputs, outputs, log):
         Path(path).write_text(hashlib.sha256(content.encode()).hexdigest())
     Path(log).write_text("done")
 """
-LANGUAGE_MODEL = {"train_teacher", "generate_candidates", "score_codewords", "recommend_teacher"}
+LANGUAGE_MODEL = {"train_teacher", "generate_candidates", "score_codewords", "recommend"}
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "workflow_scripts").glob("[!ls]*/*.py"))}
 TARGET = "results/demo/dwr/metrics.json"
 
@@ -106,8 +106,8 @@ AFTER_TEACHER = {
     "score_codewords": 1,
     "gather_shards": 2,
     "order_candidates": 1,
-    "train_generator": 2,
-    "recommend_generator": 1,
+    "fit": 2,
+    "recommend": 1,
     "evaluate": 1,
     "summarise": 1,
 }
@@ -140,7 +140,7 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
 def test_editing_a_module_reruns_the_rows_that_name_it(run: Path, module: str, reruns: int) -> None:
     path = run / f"workflow_scripts/lohrec/recommender/{module}.py"
     path.write_text(path.read_text() + "\n\nedited = True\n")
-    assert planned(run, TARGET).get("train_generator", 0) == reruns
+    assert planned(run, TARGET).get("fit", 0) == reruns
 
 
 def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
@@ -163,19 +163,19 @@ def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
             {
                 "score_codewords": 1,
                 "gather_shards": 1,
-                "train_generator": 2,
-                "recommend_generator": 1,
+                "fit": 2,
+                "recommend": 1,
                 "evaluate": 1,
                 "summarise": 1,
             },
         ),
         (
             {"variants": {"dwr": {"settings": {"losses": {"margin_ranking": {"margin": 0.2}}}}}},
-            {"train_generator": 1, "recommend_generator": 1, "evaluate": 1, "summarise": 1},
+            {"fit": 1, "recommend": 1, "evaluate": 1, "summarise": 1},
         ),
         (
             {"variants": {"dwr": {"ranking": 0.5}}},
-            {"train_generator": 1, "recommend_generator": 1, "evaluate": 1, "summarise": 1},
+            {"fit": 1, "recommend": 1, "evaluate": 1, "summarise": 1},
         ),
         # Where a job runs, and what other rows say, is no part of a result.
         (
@@ -201,7 +201,7 @@ def test_exchanged_parts_of_a_cascade_rerun_it(run: Path) -> None:
     target = "results/demo/dtr/metrics.json"
     status, said = snakemake(run, "--cores", "4", target, "--configfile", str(one))
     assert status == 0, said
-    rerun = {"recommend_cascade": 1, "evaluate": 1, "summarise": 1}
+    rerun = {"recommend": 1, "evaluate": 1, "summarise": 1}
     assert planned(run, target, "--configfile", str(other)) == rerun
 
 
@@ -277,11 +277,11 @@ def test_other_names_count_after_a_download(fresh: Path, tmp_path: Path) -> None
     assert "resources/downloads/Gift_Cards_5.json.gz" in said and "Gift_Cards.csv" not in said
 
 
-def test_a_row_without_generators_has_nothing_to_analyse(fresh: Path) -> None:
+def test_a_row_without_generative_variants_has_nothing_to_analyse(fresh: Path) -> None:
     target = "results/games_laptop_text/analysis/alignment.md"
     status, said = snakemake(fresh, "-n", "--cores", "2", target)
     assert status
-    assert "games_laptop_text compares no variant with a trained generator" in said
+    assert "games_laptop_text compares no generative variant" in said
 
 
 def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     wide = {"gather_shards", "order_candidates"}  # one rule for several artefacts
     data = {"download_reviews", "ingest", "split_sequences"}
     ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
-    tiger = ids | {"train_generator", "recommend_generator"}
+    tiger = ids | {"fit", "recommend"}
     distill = tiger | {"train_teacher", "score_codewords", "gather_shards probabilities"}
     ordered = {
         "train_teacher",
@@ -314,18 +314,18 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
         "gather_shards beams",
         "order_candidates teacher",
     }
-    assert needs("popularity") == data | {"recommend_popularity"}
-    assert needs("lcrec") == ids | {"train_teacher", "recommend_teacher"}
+    assert needs("popularity") == data | {"recommend"}
+    assert needs("lcrec") == ids | {"train_teacher", "recommend"}
     assert needs("tiger") == needs("smooth") == tiger
     assert needs("distill") == distill
     assert needs("dwr") == distill | ordered
     assert needs("dwr_no_distill") == tiger | ordered
     assert needs("dwr_distance") == distill | {"order_candidates distance"}
     assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
-    assert needs("dtr") == (distill | ordered | {"recommend_cascade"}) - {"recommend_generator"}
+    assert needs("dtr") == (distill | ordered | {"recommend"}) - {"recommend"}
     # Training that starts from another row starts from that row's model of the same seed.
-    _, inputs = makers["results/gift_cards/generators/dwr/seed_2/model.safetensors"]
-    assert "results/gift_cards/generators/distill/seed_2/model.safetensors" in inputs
+    _, inputs = makers["results/gift_cards/dwr/seed_2/model/recommender.json"]
+    assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs
 
 
 def test_diversity_on_the_models_own_vectors_needs_a_model(fresh: Path, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:
     overlay = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "mine.yaml").write_text(textwrap.dedent(overlay))
     given = "results/demo/comparison.md", "--configfile", str(tmp_path / "mine.yaml")
-    assert planned(fresh, *given)["train_generator"] == 2
+    assert planned(fresh, *given)["fit"] == 2
 
 
 def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path)
     assert {"ingest", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
     assert not {"train_rqvae", "embed_items", "train_teacher"} & jobs.keys()
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["instruments_lcrec"]
-    assert jobs["train_generator"] == len(row["seeds"])  # TIGER needs no other row's model
+    assert jobs["fit"] == len(row["seeds"])  # TIGER needs no other row's model
 
     row["settings"]["evaluation"]["diversity"] = "text"
     (tmp_path / "text.yaml").write_text(yaml.safe_dump({"datasets": {"instruments_lcrec": row}}))
@@ -407,7 +407,7 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
 
 def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:
     jobs = planned(fresh, "results/games/dwr/metrics.json")
-    assert jobs["train_generator"] == 6
+    assert jobs["fit"] == 6
     assert {"download_reviews", "train_teacher", "order_candidates"} <= jobs.keys()
 
 

@@ -265,7 +265,7 @@ def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: 
         ("results/gamez/dwr/metrics.json", ["'gamez'", "Did you mean games?", "demo"]),
         ("results/games/dwrr/metrics.json", ["'dwrr'", "Did you mean dwr?", "tiger"]),
         ("results/games/ranker/metrics.json", ["'ranker'", "tiger"]),
-        ("results/games/generators/dtr/seed_0/model.safetensors", ["'dtr'", "ranker"]),
+        ("results/games/dtrr/seed_0/model/recommender.json", ["'dtrr'", "ranker"]),
     ],
 )
 def test_an_unknown_target_is_refused(config: dict, target: str, words: list[str]) -> None:
@@ -279,7 +279,7 @@ def test_known_targets_and_other_arguments_pass(config: dict) -> None:
     for target in (
         "results/games/dwr/metrics.json",
         "results/games/dwr/seed_0/recommendations.parquet",
-        "results/games/generators/ranker/seed_0/model.safetensors",
+        "results/games/ranker/seed_0/model/recommender.json",
         "results/games/data/statistics.json",
         "results/games/comparison.md",
         "--cores",

@@ -1,7 +1,5 @@
 """How many beams are identifiers of no item where nothing constrains them (Figure 1, right)."""
 
-from pathlib import Path
-
 import numpy as np
 
 from lohrec.common import artefacts, devices, job, job_log
@@ -9,7 +7,7 @@ from lohrec.data import examples as windows
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import EveryIdentifier
-from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.recommender import Recommender
 from lohrec.recommender.training_data import history_tokens
 
 
@@ -31,7 +29,7 @@ def main(
     device, semantic = devices.acquire(cuda, threads), np.load(ids).astype(np.int64)
     every = EveryIdentifier()
     known = np.unique(semantic @ (every.codes ** np.arange(every.levels - 1, -1, -1)))
-    network, table = T5.load(Path(model).parent).to(device), token_table(semantic)
+    network, table = Recommender.load(model, device).network, token_table(semantic)
     test = windows.load(sequences, examples, "test")
     order = np.argsort(test.length, kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))

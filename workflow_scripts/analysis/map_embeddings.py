@@ -1,12 +1,10 @@
 """Maps of the items as each model embeds them, beside the teacher's (Figure 4, left)."""
 
-from pathlib import Path
-
 import numpy as np
 
 from lohrec.common import artefacts, job
 from lohrec.evaluation import charts, embedding_maps
-from lohrec.recommender.item_embeddings import of_generator, of_teacher
+from lohrec.recommender.recommender import item_vectors
 
 
 def main(
@@ -25,8 +23,8 @@ def main(
     of neighbours in the full spaces.
 
     Args:
-        students: model.safetensors of each variant.
-        teacher: model.safetensors of the teacher.
+        students: recommender.json of each variant.
+        teacher: that of the teacher.
         ids: semantic_ids.npy.
         json, figure: the files to write.
         dataset: its name.
@@ -34,9 +32,9 @@ def main(
         neighbours: how many an item has.
     """
     semantic = np.load(ids).astype(np.int64)
-    embedded = {"teacher": of_teacher(Path(teacher).parent, semantic)}
+    embedded = {"teacher": item_vectors(teacher)}
     for name, path in zip(variants, students, strict=True):
-        embedded[name] = of_generator(Path(path).parent, semantic)
+        embedded[name] = item_vectors(path)
     near = {name: embedding_maps.nearest(vectors, neighbours) for name, vectors in embedded.items()}
     shared = {name: embedding_maps.overlap(near[name], near["teacher"]) for name in variants}
     chance = neighbours / (len(semantic) - 1)

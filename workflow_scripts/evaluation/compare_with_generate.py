@@ -23,7 +23,7 @@ def main(
     """Write the comparison over some test users as JSON.
 
     Args:
-        model: model.safetensors.
+        model: recommender.json.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         comparison: JSON to write, see `same_lists.compare`.
         decoding: `beams`.

@@ -17,6 +17,7 @@ def main(
     model: str,
     settings: dict[str, Any],
     decoding: dict[str, Any],
+    batch_size: int,
     dataset: str,
     variant: str,
     seed: int,
@@ -29,16 +30,18 @@ def main(
     Args:
         inputs: all inputs of the rule; what the recommender reads beside the three that follow.
         sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
-        model: the folder to write, which `lohrec.Recommender.load` opens.
+        model: recommender.json of the folder to write, which `lohrec.Recommender.load` opens.
         settings: `recommender` (a name), `history` (most items read) and the recommender's own.
-        decoding: the section `decoding`.
+        decoding: of the section `decoding` what the result depends on.
+        batch_size: dev users that are decoded at once.
         dataset, variant, seed: what is fitted.
         code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
     """
     train = load(sequences, examples, "train")
-    checkpoint = Path(model).with_name(".fit.checkpoint")
+    folder = Path(model).parent
+    checkpoint = folder.with_name(".fit.checkpoint")
     found = named(settings["recommender"]).fit(
         Inputs(
             train,
@@ -46,7 +49,7 @@ def main(
             Catalogue.of(catalogue, train),
             settings["history"],
             inputs,
-            decoding,
+            decoding | {"batch_size": batch_size},
             devices.acquire(cuda, threads),
             checkpoint,
             code,
@@ -54,7 +57,7 @@ def main(
         settings,
         seed,
     )
-    with artefacts.whole_folder(model) as temporary:
+    with artefacts.whole_folder(folder) as temporary:
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
         found.save(temporary, made | {"versions": provenance.versions()})
     checkpoint.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ def main(
     """Write recommendations.parquet.
 
     Args:
-        model: the folder of the recommender.
+        model: recommender.json in the folder of the recommender.
         sequences, examples: sequences.npy, examples.parquet.
         recommendations: the table to write.
         decoding: the section `decoding`: how to search, and how long the lists are.

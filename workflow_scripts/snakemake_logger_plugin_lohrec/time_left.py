@@ -8,13 +8,11 @@ from collections.abc import Iterable, Mapping
 COSTS = {
     "assign_semantic_ids": 4,
     "embed_items": 4,
+    "fit": 14,
     "generate_candidates": 9,
-    "recommend_cascade": 6,
-    "recommend_generator": 4,
-    "recommend_teacher": 6,
+    "recommend": 4,
     "score_codewords": 7,
     "train_fold_teacher": 30,
-    "train_generator": 16,
     "train_rqvae": 6,
     "train_teacher": 40,
 }

@@ -190,7 +190,7 @@ def check_target(target: str, datasets: Table, variants: Table) -> None:
     if dataset == "benchmarks":
         return
     known(dataset, datasets, f"{target}: dataset")
-    if match := re.fullmatch(r"([^/]+)/seed_\d+/model", rest):
+    if match := re.fullmatch(r"([^/]+)/seed_\d+/model/.*", rest):
         known(match[1], variants, f"{target}: variant")
     elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
         known(match[1], reported_rows(variants), f"{target}: variant")

@@ -1,5 +1,6 @@
 """The front door: everything that recommends fits, recommends, saves and loads in one way."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,9 @@ class Recommender(ABC):
 
     @classmethod
     @abstractmethod
-    def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Recommender":
+    def load_parts(
+        cls, folder: Path, saved: Mapping[str, Any], device: torch.device
+    ) -> "Recommender":
         """Read what `save_parts` wrote; what every recommender has is set afterwards."""
 
     @classmethod
@@ -151,7 +154,10 @@ class Recommender(ABC):
     def save(self, folder: str | Path, made: Mapping[str, Any] | None = None) -> None:
         """Write the recommender as one complete folder of safetensors and JSON.
 
+        The last file, recommender.json, has the digests of all others: it changes with them.
+
         Args:
+            folder: empty, or not there yet.
             made: what is worth knowing about how it was made; kept as it is.
         """
         folder = Path(folder)
@@ -162,7 +168,9 @@ class Recommender(ABC):
             write_json(folder / CURVE, self.curve)
         saved = {"recommender": self.name, "history": self.history, "saved": parts}
         saved |= {"decoding": dict(self.decoding), "made": dict(made or {})}
-        write_json(folder / FILE, saved)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        digests = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+        write_json(folder / FILE, saved | {"sha256": digests})
 
     @staticmethod
     def load(
@@ -177,11 +185,13 @@ class Recommender(ABC):
             decoding: other settings of the search than those it was saved with.
 
         Raises:
-            FileNotFoundError: the folder holds no recommender.
+            FileNotFoundError: the folder holds no recommender, or lacks one of its files.
             ValueError: this program has no recommender of that name.
         """
         folder = home(folder)
         saved = read_json(folder / FILE)
+        if lost := [name for name in saved["sha256"] if not (folder / name).is_file()]:
+            raise FileNotFoundError(f"{folder} lacks {', '.join(lost)}. Copy the whole folder.")
         found = named(saved["recommender"]).load_parts(folder, saved["saved"], device)
         found.catalogue, found.history = Catalogue.load(folder / ITEMS), saved["history"]
         found.decoding = saved["decoding"] if decoding is None else decoding
@@ -243,19 +253,34 @@ def named(name: str) -> type[Recommender]:
 
 
 def home(folder: str | Path) -> Path:
-    """The folder that holds a recommender: `folder` itself, or the folder `model` in it.
+    """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file.
 
     Raises:
         FileNotFoundError: neither does.
     """
     folder = Path(folder)
-    for place in (folder, folder / MODEL):
+    for place in (folder, folder / MODEL, folder.parent if folder.name == FILE else folder):
         if (place / FILE).is_file():
             return place
     raise FileNotFoundError(
-        f"{folder} holds no recommender: there is no {FILE} in it. A run of the workflow leaves one "
-        "in results/DATASET/VARIANT/seed_SEED/model."
+        f"{folder} holds no recommender: there is no {FILE} in it. A run of the workflow leaves "
+        "one in results/DATASET/VARIANT/seed_SEED/model."
     )
+
+
+def item_vectors(folder: str | Path) -> np.ndarray:
+    """float32 (items, d), items as the recommender in a folder embeds them.
+
+    Raises:
+        ValueError: it embeds no items.
+    """
+    folder = home(folder)
+    return named(read_json(folder / FILE)["recommender"]).item_vectors(folder)
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _items(row: Sequence[str | int] | np.ndarray) -> Sequence[Any]:

@@ -1,4 +1,4 @@
-"""Retriever and ranker: one recommender finds candidates, another orders them (DTR, Section 3.2)."""
+"""Retriever and ranker: one recommender finds candidates, another orders them (DTR, 3.2)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +54,8 @@ class Cascade(Recommender):
             "recommending",
             self.ranker.network,
         )
-        return Ranked.of_leaves(leaf, score, tree, histories.items if exclude_history else None)
+        excluded = histories.items if exclude_history else None
+        return Ranked.of_leaves(leaf, score, tree, excluded)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """A folder for each role."""

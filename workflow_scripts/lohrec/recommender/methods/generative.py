@@ -14,7 +14,7 @@ from lohrec.recommender.beam_items import labels
 from lohrec.recommender.decoding import best_leaves
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import Histories, Inputs, Recommender, home
 from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
 
@@ -46,17 +46,17 @@ class Generative(Recommender):
             inputs: with the artefacts `ids` and, as the row asks for them, `probabilities` (of the
                 teacher), `beams` (its raw ones), `prior` (ordered candidates) and `start` (the
                 folder of the recommender to go on from).
-            settings: `network` (a name), `loss`, `learns`, `generation`, `ranking`, and the
-                sections `networks`, `losses` and `training`.
+            settings: `network` (its `name` and shape), `training` and `objective` (`loss`,
+                `learns`, the weights `generation` and `ranking`, and `losses`).
             seed: of weights, order and dropout.
         """
-        paths, kind = inputs.artefacts, settings["network"]
-        shape = settings["networks"][kind]
+        paths, shape, objective = inputs.artefacts, settings["network"], settings["objective"]
+        kind, learns = shape["name"], objective["learns"]
         ids, taught = store.load_ids(paths["ids"]), inputs.train
         learned = None
-        if settings["learns"] != "next_item":
+        if learns != "next_item":
             beams = np.load(paths["beams"], mmap_mode="r")
-            learned = labels(beams, taught.target, ids, settings["learns"], seed)
+            learned = labels(beams, taught.target, ids, learns.removeprefix("teacher_"), seed)
         shared = bool(shape.get("causal_encoder"))
         data = TrainingData(
             taught.aligned() if shared else taught,
@@ -66,8 +66,7 @@ class Generative(Recommender):
             shared=shared,
             labels=learned,
         )
-        start = networks.load(kind, paths["start"]) if "start" in paths else None
-        objective = {name: settings[name] for name in ("loss", "generation", "ranking", "losses")}
+        start = networks.load(kind, home(paths["start"])) if "start" in paths else None
         network, curve = train(
             data,
             inputs.dev,
@@ -91,7 +90,8 @@ class Generative(Recommender):
         leaf, score = best_leaves(
             self.network, *histories, self.ids, self.tree, decoding, "recommending"
         )
-        return Ranked.of_leaves(leaf, score, self.tree, histories.items if exclude_history else None)
+        excluded = histories.items if exclude_history else None
+        return Ranked.of_leaves(leaf, score, self.tree, excluded)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The network as transformers has it, where transformers knows it, and the identifiers."""

@@ -22,11 +22,14 @@ from lohrec.teacher.tokenizers import first_codeword
 
 SETTINGS: dict[str, Any] = {
     "constrained": {
-        "type": "boolean",
-        "default": True,
+        "type": "boolean", "default": True,
         "description": "Whether the prefix tree forbids identifiers of no item.",
     },
-}
+    "batch_size": {
+        "type": "integer", "minimum": 1, "default": 64,
+        "description": "Users whose lists are searched at once, in place of decoding.batch_size.",
+    },
+}  # fmt: skip
 READS = ["ids", "teacher"]
 GPU = {"recommend": "recommend_teacher"}
 TRAITS = ["embeds_items"]
@@ -39,20 +42,28 @@ class Teacher(Recommender):
         folder: its transformers folder.
         ids: int64 (items, levels).
         constrained: whether its beams are items only. Without it, lists may be shorter.
+        batch_size: users at once.
         device: where to compute.
     """
 
     def __init__(
-        self, folder: Path, ids: np.ndarray, constrained: bool, device: torch.device
+        self,
+        folder: Path,
+        ids: np.ndarray,
+        constrained: bool,
+        batch_size: int,
+        device: torch.device,
     ) -> None:
-        self.folder, self.ids, self.constrained, self.device = folder, ids, constrained, device
+        self.folder, self.ids, self.device = folder, ids, device
+        self.constrained, self.batch_size = constrained, batch_size
         self.tree = PrefixTree.from_ids(ids).to(device)
 
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Teacher":
-        """Take over the teacher that `inputs.artefacts` names."""
-        folder, ids = Path(inputs.artefacts["teacher"]), store.load_ids(inputs.artefacts["ids"])
-        return cls(folder, ids, settings["constrained"], inputs.device)
+        """Take over the teacher that `inputs.artefacts` names (model.safetensors)."""
+        folder = Path(inputs.artefacts["teacher"]).parent
+        ids = store.load_ids(inputs.artefacts["ids"])
+        return cls(folder, ids, settings["constrained"], settings["batch_size"], inputs.device)
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable identifiers, as items."""
@@ -62,7 +73,7 @@ class Teacher(Recommender):
             *histories,
             self.ids,
             self.tree,
-            searched(self.decoding, top, exclude_history),
+            searched(self.decoding, top, exclude_history) | {"batch_size": self.batch_size},
             self.constrained,
             "recommending",
         )
@@ -77,12 +88,12 @@ class Teacher(Recommender):
         for path in self.folder.iterdir():
             _link(path, folder / path.name)
         store.save(folder, self.ids)
-        return {"constrained": self.constrained}
+        return {"constrained": self.constrained, "batch_size": self.batch_size}
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Teacher":
         """The model itself is read when it is asked."""
-        return cls(folder, store.load(folder), saved["constrained"], device)
+        return cls(folder, store.load(folder), **saved, device=device)
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:
