@@ -15,7 +15,7 @@ from transformers import LlamaForCausalLM
 
 from lohrec.common import artefacts
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
 from lohrec.data.sequences import leave_one_out
 from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
 from lohrec.recommender.training_data import Batch

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from lohrec.common import training as runs
 from lohrec.common.schedule import learning_rate
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender import losses
 from lohrec.recommender import training as generator_training
 from lohrec.recommender.decoding import recommend
+from lohrec.recommender.losses import margin_ranking, smoothed
 from lohrec.recommender.networks.t5 import CODES, LEVELS, START, T5, tokens
-from lohrec.recommender.training import objective, train
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 SETTINGS = {
@@ -53,6 +54,11 @@ DECODING = {
 ITEMS, USERS, LENGTH = 30, 60, 8
 
 
+def train(data, dev, settings, *rest, **named):
+    """The settings hold all three groups."""
+    return generator_training.train(data, dev, settings, settings, settings, *rest, **named)
+
+
 @pytest.fixture(scope="module")
 def cycle():
     """Users who walk through the items in one fixed cycle: the next item is certain."""
@@ -81,6 +87,18 @@ def test_learns_a_certain_next_item(cycle):
     _, history = train(plain, splits["dev"], settings, DECODING, 0, torch.device("cpu"))
     assert history["dev_recall@10"].to_pylist()[-1] >= 0.85
     assert history["dev_ndcg@10"].to_pylist()[-1] > 0.75
+
+
+def test_the_loss_of_the_dev_set_is_that_of_its_true_items(cycle):
+    splits, data = cycle
+    plain = TrainingData(data.examples, data.ids)
+    settings = SETTINGS | {"epochs": 1, "evaluations": 1}
+    model, history = train(plain, splits["dev"], settings, DECODING, 0, torch.device("cpu"))
+    # The dev sample is a choice of 50 of 60 users, drawn with seed 0.
+    sample = np.random.default_rng(0).choice(USERS, 50, replace=False)
+    batch = TrainingData(splits["dev"], data.ids).batch(sample)
+    expected = objective(model, batch, SETTINGS)["loss"].item()
+    assert history["dev_loss"].to_pylist() == [pytest.approx(expected, rel=1e-5)]
 
 
 def test_stops_after_as_many_evaluations_as_it_has_patience_for(cycle):
@@ -126,8 +144,8 @@ def test_a_mixture_is_the_weighted_mean_of_both_generation_losses(cycle):
         name: objective(model, batch, SETTINGS | change)["generation"].item()
         for name, change in {
             "true": {"target": "one_hot"},
-            "teacher": {"target": "teacher"},
-            "mixed": {"target": "teacher", "mixture": 0.3},
+            "teacher": {"target": "distilled"},
+            "mixed": {"target": "distilled", "mixture": 0.3},
         }.items()
     }
     assert own["mixed"] == pytest.approx(0.3 * own["true"] + 0.7 * own["teacher"], rel=1e-5)
@@ -146,6 +164,7 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
     model.zero_grad()
 
     generation, rank = 0, 0
+    ranked = {"margin": 0.01, "reduction": "mean", "ranked_target": True}
     chain = torch.arange(LEVELS), torch.ones(1, LEVELS, LEVELS, dtype=torch.bool).tril()
     first = torch.tensor([model.first_code(d) for d in range(LEVELS)])
     for row in rows:
@@ -162,11 +181,11 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
             log_p = torch.stack([model.log_probabilities(state[0, d], d) for d in range(LEVELS)])
             score.append(log_p.gather(1, (target + first)[:, None]).sum() / LEVELS)
             if place == 0:
-                wanted = losses.smoothed(target + first, log_p.shape[1], 0.1)
-                generation = generation + losses.generation(log_p[None], wanted[None])
+                wanted = smoothed.target(target + first, log_p.shape[1], 0.1)
+                generation = generation - (wanted * log_p).sum(-1).mean()
         score = torch.stack(score)[1:]  # the target is left out
         real = torch.ones(1, len(score), dtype=torch.bool)
-        rank = rank + losses.margin_ranking(score[None], real, 0.01, "mean")
+        rank = rank + margin_ranking.loss(score[None], real, ranked)
     loss = (generation + 0.7 * rank) / len(rows)
     loss.backward()
     torch.testing.assert_close(found["loss"], loss, rtol=1e-4, atol=1e-5)
@@ -178,7 +197,7 @@ def test_shared_rows_change_nothing_but_the_time(cycle):
     _, data = cycle
     torch.manual_seed(0)
     model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True})
-    settings = SETTINGS | {"target": "teacher", "rank": 0.7}
+    settings = SETTINGS | {"target": "distilled", "rank": 0.7}
     shared = replace(data, shared=True)
     rows = np.concatenate(shared.epoch(40, np.random.default_rng(0))[:2])
     apart = objective(model, data.batch(rows), settings)
@@ -191,8 +210,8 @@ def test_shared_rows_change_nothing_but_the_time(cycle):
     "row",
     [
         {"target": "smoothed"},
-        {"target": "teacher"},
-        {"target": "teacher", "rank": 1.0},
+        {"target": "distilled"},
+        {"target": "distilled", "rank": 1.0},
         {"target": "one_hot", "generation": 0.0, "rank": 1.0, "reduction": "by_gap"},
     ],
 )
@@ -204,9 +223,12 @@ def test_every_kind_of_row_trains(cycle, row):
     assert losses[-1] < losses[0]
 
 
-def test_a_run_cut_off_goes_on_to_the_same_result(cycle, tmp_path, monkeypatch):
+# Checkpoints at evaluations, or at every step.
+@pytest.mark.parametrize("seconds", [300, 0])
+def test_a_run_cut_off_goes_on_to_the_same_result(cycle, tmp_path, monkeypatch, seconds):
     splits, data = cycle
-    settings = SETTINGS | {"target": "teacher", "rank": 0.5}
+    monkeypatch.setattr(runs, "SAVE_SECONDS", seconds)
+    settings = SETTINGS | {"target": "distilled", "rank": 0.5}
 
     def run(path):
         return train(data, splits["dev"], settings, DECODING, 3, torch.device("cpu"), None, path)
@@ -225,8 +247,12 @@ def test_a_run_cut_off_goes_on_to_the_same_result(cycle, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "checkpoint.pt")
     monkeypatch.setattr(generator_training, "accuracy", evaluate)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]
+    assert state["place"]["step"] == (18 if seconds else 35)
     again, history_again = run(tmp_path / "checkpoint.pt")
     assert len(calls) == 2 and history_again.num_rows == history.num_rows
+    columns = [name for name in history.column_names if "second" not in name]
+    assert history_again.select(columns).equals(history.select(columns))
     for a, b in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
 

@@ -10,10 +10,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
-from lohrec.recommender.gradients import Gradients
 from lohrec.recommender.networks.t5 import CODES, LEVELS, T5
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 CONFIG = {
@@ -81,7 +81,7 @@ class Watch(TorchDispatchMode):
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": "teacher", "mixture": 0.2, "reduction": "by_gap"},
+        {"target": "distilled", "mixture": 0.2, "reduction": "by_gap"},
         {"target": "smoothed", "smoothing": 0.1, "rank": 0.0},
         {"generation": 0.0, "ranked_target": False, "reduction": "sum"},
     ],
@@ -91,7 +91,7 @@ def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, c
     """On torch's device without values, where the branches of a GPU are taken."""
     data = replace(data, shared=causal)
     batch = data.batch(np.arange(6))
-    if change.get("target") == "teacher":
+    if change.get("target") == "distilled":
         batch = replace(batch, teacher=torch.zeros(6, LEVELS, CODES))
     batch = replace(batch, padded=True, **{k: v.to("meta") for k, v in batch.tensors().items()})
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device

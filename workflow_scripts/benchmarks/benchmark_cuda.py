@@ -26,8 +26,8 @@ from lohrec.teacher import model as teacher
 from lohrec.teacher import beams as teacher_beams
 from lohrec.recommender.beam_search import beam_search
 from lohrec.data.examples import Examples
-from lohrec.recommender.training import objective
-from lohrec.recommender.gradients import Gradients
+from lohrec.common.gradients import Gradients
+from lohrec.recommender.objective import objective
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.prompts import CodewordQuestions
@@ -70,7 +70,7 @@ SIZES = {
     },
 }
 OBJECTIVE = {
-    "target": "teacher",
+    "target": "distilled",
     "generation": 1.0,
     "rank": 1.0,
     "margin": 0.001,

@@ -13,7 +13,7 @@ from lohrec.common import devices
 from lohrec.data import examples
 from lohrec.common import job_log
 from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import LEVELS, T5

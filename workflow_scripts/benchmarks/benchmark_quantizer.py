@@ -12,7 +12,7 @@ from lohrec.benchmarks import clock as benchmarking
 from lohrec.identifiers import collisions
 from lohrec.common import devices
 from lohrec.common import job_log
-from lohrec.identifiers import rqvae
+from lohrec.identifiers import rqvae, rqvae_training
 
 
 def main(embeddings, output, laptop, paper, resolving, settings) -> None:
@@ -58,7 +58,7 @@ def main(embeddings, output, laptop, paper, resolving, settings) -> None:
 def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]:
     """Train from the start."""
     with tempfile.TemporaryDirectory() as folder:
-        return rqvae.train(vectors, settings, torch.device("cpu"), Path(folder) / "checkpoint")
+        return rqvae_training.train(vectors, settings, torch.device("cpu"), Path(folder) / "checkpoint")
 
 
 def use(history: list[dict]) -> dict[str, float]:

@@ -11,8 +11,8 @@ from lohrec.recommender import candidate_tree
 from lohrec.common import devices
 from lohrec.data import examples
 from lohrec.common import job_log
-from lohrec.recommender import losses
-from lohrec.recommender.training import objective
+from lohrec.recommender.losses import distilled, margin_ranking
+from lohrec.recommender.objective import objective
 from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_model
 from lohrec.recommender.networks.t5 import LEVELS, PAD, T5
 from lohrec.recommender.training_data import Batch, TrainingData
@@ -41,7 +41,7 @@ def main(sequences, examples_path, ids, output, generator, settings) -> None:
     model, peer = T5(generator), transformers_model(generator)
     steps = {
         "plain": generator | {"target": "one_hot", "generation": 1.0, "rank": 0.0},
-        "dwr": generator | {"target": "teacher", "generation": 1.0, "rank": 1.0},
+        "dwr": generator | {"target": "distilled", "generation": 1.0, "rank": 1.0},
     }
     rows, memory = [], {}
     for dtype, precision in benchmarking.types().items():
@@ -107,10 +107,10 @@ def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
     memory, mask = model.encode(history)
     memory = [(k[row], v[row]) for k, v in memory], mask[row]
     scores, log_p = candidate_tree.score(model, memory, batch.candidates.flatten(0, 1)[:, None])
-    generation = losses.generation(log_p.unflatten(0, (-1, count))[:, 0], batch.teacher)
-    rank = losses.margin_ranking(
-        scores.view(-1, count) / LEVELS, batch.real, settings["margin"], settings["reduction"]
-    )
+    along_target = log_p.unflatten(0, (-1, count))[:, 0]
+    generation = distilled.loss(along_target, batch.candidates[:, 0], batch, {"mixture": 0.0})
+    scores = margin_ranking.score(scores.view(-1, count), LEVELS)
+    rank = margin_ranking.loss(scores, batch.real, settings)
     return generation + settings["rank"] * rank
 
 

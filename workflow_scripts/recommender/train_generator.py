@@ -12,6 +12,9 @@ from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
 
+# The losses' names in config/variants.yaml.
+LOSSES = {"one_hot": "one_hot", "smoothed": "smoothed", "teacher": "distilled"}
+
 
 def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
     """Read the inputs that the row names, train, and write model and history."""
@@ -33,7 +36,9 @@ def main(inputs, outputs, settings, decoding, seed, device, code) -> None:
     start = T5.load(Path(inputs["start"]).parent) if "start" in inputs else None
     folder = Path(outputs["model"]).parent
     checkpoint = folder / "checkpoint.pt"
-    model, history = train(data, dev, settings, decoding, seed, device, start, checkpoint, code)
+    # All three groups are in one section.
+    groups = (settings, settings, settings | {"target": LOSSES[settings["target"]]})
+    model, history = train(data, dev, *groups, decoding, seed, device, start, checkpoint, code)
     model.save(folder)
     write_parquet(outputs["history"], history)
     checkpoint.unlink(missing_ok=True)
