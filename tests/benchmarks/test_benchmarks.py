@@ -96,7 +96,8 @@ def test_the_gpu_script_needs_no_workflow(tmp_path):
     paths = [str(ROOT / "workflow_scripts"), str(ROOT / "workflow_scripts/benchmarks")]
     script = (
         f"import sys; {block}sys.path[:0] = {paths!r}; import torch, benchmark_cuda; "
-        f"b = benchmark_cuda.cuda; torch.set_num_threads(1); b.measure('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
+        f"torch.set_num_threads(1); b = benchmark_cuda.cuda; "
+        f"b.measure('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
