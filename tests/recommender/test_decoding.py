@@ -2,10 +2,10 @@ import numpy as np
 import torch
 
 from lohrec.data.examples import Examples
-from lohrec.evaluation import recommendations
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.decoding import recommend
+from lohrec.recommender.lists import Lists, Ranked
 from lohrec.recommender.networks.t5 import T5
 
 CONFIG = {
@@ -75,14 +75,18 @@ def test_items_that_share_an_identifier_share_a_rank():
     ids = np.array([[1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]])
     tree = PrefixTree.from_ids(ids)
     leaf, score = torch.tensor([[1, 0], [0, -1]]), torch.tensor([[-1.0, -2.0], [-3.0, -torch.inf]])
-    table = recommendations.from_leaves("test", np.array([7, 9]), leaf, score, tree)
-    rows = [tuple(row.values()) for row in table.to_pylist()]
+    user = np.array([7, 9])
+
+    def listed(*excluded) -> list[tuple]:
+        found = Ranked.of_leaves(leaf, score, tree, *excluded)
+        lists = Lists(found, 2, 2, list("abc"), np.zeros(2), np.zeros(2, bool))
+        return [tuple(row.values()) for row in lists.table("test", user).to_pylist()]
+
+    rows = listed()
     assert rows == [
         ("test", 7, 1, 0, -1.0),
         ("test", 7, 1, 2, -1.0),
         ("test", 7, 2, 1, -2.0),
         ("test", 9, 1, 1, -3.0),
     ]
-    excluded = np.array([[2, -1], [0, 2]])
-    table = recommendations.from_leaves("test", np.array([7, 9]), leaf, score, tree, excluded)
-    assert [tuple(row.values()) for row in table.to_pylist()] == [rows[0], *rows[2:]]
+    assert listed(np.array([[2, -1], [0, 2]])) == [rows[0], *rows[2:]]

@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import recommend_popularity
+import recommend
 
+from lohrec.data import catalogue
 from lohrec.data import examples as windows
 from lohrec.evaluation import metrics, ranked_lists
 from lohrec.recommender.baselines import popularity
+from lohrec.recommender.recommender import Inputs, named
 
 LENGTHS = [3, 5, 30, 8, 26]  # interactions of each user
 
@@ -53,20 +55,20 @@ def test_only_train_interactions_count(dataset):
     train = windows.load(*paths, "train")
     # A user of three interactions has no train target.
     expected = Counter(item for items in sequences if len(items) > 3 for item in items[:-2])
-    counts = popularity.train_counts(train, 41)
+    counts = catalogue.counts(train, 41)
     assert counts.tolist() == [expected[item] for item in range(41)]
 
 
 def test_order_is_by_count_and_then_by_item():
     counts = np.array([1, 3, 0, 3, 1])
-    got = popularity.recommend(counts, np.full((2, 1), -1), 4, exclude_history=False)
+    got = popularity.most_popular(counts, np.full((2, 1), -1), 4, exclude_history=False)
     assert got.tolist() == [[1, 3, 0, 4]] * 2
 
 
 def test_history_is_left_out_and_lists_stay_full():
     counts = np.array([1, 3, 0, 3, 1])
     histories = np.array([[1, 2, -1], [-1, -1, -1], [0, 3, 4]])
-    got = popularity.recommend(counts, histories, 3, exclude_history=True)
+    got = popularity.most_popular(counts, histories, 3, exclude_history=True)
     assert got.tolist() == [[3, 0, 4], [1, 3, 0], [1, 2, -1]]
 
 
@@ -74,7 +76,13 @@ def test_history_is_left_out_and_lists_stay_full():
 def test_script_recommends_to_every_user_and_can_be_evaluated(dataset, tmp_path, exclude_history):
     sequences, *paths = dataset
     output = tmp_path / "recommendations.parquet"
-    recommend_popularity.main(*paths, output, {"top": 10, "exclude_history": exclude_history})
+    train = windows.load(*paths, "train")
+    known = catalogue.Catalogue(list(map(str, range(41))), [""] * 41, catalogue.counts(train, 41))
+    fitted = named("popularity").fit(Inputs(train, train, known, 20), {}, 0)
+    fitted.save(tmp_path / "model")
+    decoding = {"top": 10, "exclude_history": exclude_history}
+    cpu = {"count": 0, "memory_gb": 0}
+    recommend.main(str(tmp_path / "model"), *paths, output, decoding, cpu, 1)
     rows = pq.read_table(output).to_pylist()
     assert len(rows) == 2 * 10 * len(LENGTHS)
     own = [row["item"] for row in rows if row["split"] == "test" and row["user"] == 4]
@@ -103,9 +111,9 @@ def test_instruments_figures_of_an_independent_trial(real_data):
     # One train example a user with an open window covers the same interactions as all of them.
     train = windows.Examples(np.concatenate(sequences), users, stop - length, stop - 3)
     items = train.sequences.max() + 1
-    counts = popularity.train_counts(train, items)
+    counts = catalogue.counts(train, items)
     assert counts.sum() == length.sum() - 2 * len(users)
-    top = popularity.recommend(counts, np.full((len(users), 1), -1), 20, exclude_history=False)
+    top = popularity.most_popular(counts, np.full((len(users), 1), -1), 20, exclude_history=False)
     rank = np.tile(np.arange(1, 21), len(users))
     lists = ranked_lists.from_arrays(np.repeat(users, 20), rank, top.ravel(), users, items)
     figures = metrics.accuracy(lists, train.sequences[stop - 1], [10])

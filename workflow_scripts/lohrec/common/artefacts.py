@@ -31,7 +31,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; put it in its place on success, remove it on failure."""
+    """Yield a temporary folder beside `path`; on success it takes its place."""
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)

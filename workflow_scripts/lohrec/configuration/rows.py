@@ -122,9 +122,9 @@ def fitting(sections: Values, row: Values) -> Table:
     """The settings that a row's fitting depends on, and none that it does not.
 
     Returns:
-        of a cascade its roles, and of other recommenders but the generative one their own settings;
-        of a generative one: network; training, which has `epochs` and `learning_rate` of its kind of start alone; and
-        objective: loss, learns, the weights generation and ranking, and `losses`, {loss: settings}.
+        of a generative recommender: network; training, which has `epochs` and `learning_rate` of
+        its kind of start alone; and objective: loss, learns, the weights generation and ranking,
+        and `losses`, {loss: settings}. Of a cascade its roles, and of others their own settings.
     """
     own = of_row(sections, row)
     if not is_trained(row):

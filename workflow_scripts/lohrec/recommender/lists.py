@@ -92,6 +92,6 @@ class Lists:
         return list(zip(names, self.rows.score[part].tolist(), strict=True))
 
     def table(self, split: str, user: np.ndarray) -> pa.Table:
-        """The rows as the table that the evaluation reads; `user` (users,) numbers the histories."""
+        """The table that the evaluation reads; `user` (users,) numbers the histories."""
         rows = self.rows
         return recommendations.table(split, user[rows.user], rows.rank, rows.item, rows.score)

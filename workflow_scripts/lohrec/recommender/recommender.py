@@ -154,7 +154,8 @@ class Recommender(ABC):
     def save(self, folder: str | Path, made: Mapping[str, Any] | None = None) -> None:
         """Write the recommender as one complete folder of safetensors and JSON.
 
-        The last file, recommender.json, has the digests of all others: it changes with them.
+        The last file, recommender.json, has the digests of all others, so it changes with them.
+        The curve of the training, which holds times, is no part of what a recommender is.
 
         Args:
             folder: empty, or not there yet.
@@ -168,7 +169,7 @@ class Recommender(ABC):
             write_json(folder / CURVE, self.curve)
         saved = {"recommender": self.name, "history": self.history, "saved": parts}
         saved |= {"decoding": dict(self.decoding), "made": dict(made or {})}
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CURVE)
         digests = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
         write_json(folder / FILE, saved | {"sha256": digests})
 

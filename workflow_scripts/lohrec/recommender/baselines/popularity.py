@@ -24,7 +24,7 @@ class Popularity(Recommender):
         return cls()
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
-        """The most popular items; with `exclude_history` the most popular that are new to a user."""
+        """The most popular items, or the most popular that are new to a user."""
         count = self.catalogue.count
         item = most_popular(count, histories.items, top, exclude_history)
         return Ranked.of_items(item, count[item].astype(np.float32))

@@ -1,0 +1,140 @@
+"""What every recommender promises; a new one is held to it without a new test."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_shop
+
+import lohrec
+from lohrec.configuration import registry
+from lohrec.recommender.recommender import Recommender, named
+
+TOP = 10
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> tiny_shop.Shop:
+    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="module", params=registry.names("recommender"))
+def fitted(request, shop) -> tuple[str, Recommender, Path]:
+    """A recommender's name, itself, and the folder that it was saved to."""
+    found = shop.fit(request.param)
+    folder = shop.folder / "fitted" / request.param
+    found.save(folder, {"variant": request.param})
+    return request.param, found, folder
+
+
+def rows(lists) -> list[list[tuple[str, float]]]:
+    return [lists[user] for user in range(len(lists))]
+
+
+def histories(shop) -> list[list[str]]:
+    """Short, long, repeated, partly unknown, by names."""
+    names = shop.catalogue.names
+    return [names[:1], names[3:9], names[:30] + names[5:20], names[7:8] * 4, ["no such", names[2]]]
+
+
+def test_lists_are_of_known_items_distinct_and_as_long_as_asked(fitted, shop) -> None:
+    _, found, _ = fitted
+    given = histories(shop)
+    for exclude in (True, False):
+        lists = found.recommend(given, TOP, exclude_history=exclude)
+        assert len(lists) == len(given)
+        for user, own in enumerate(rows(lists)):
+            items = [item for item, _ in own]
+            assert len(items) == TOP and len(set(items)) == TOP
+            assert set(items) <= set(shop.catalogue.names)
+            scores = [score for _, score in own]
+            assert scores == sorted(scores, reverse=True) and np.isfinite(scores).all()
+            if exclude:
+                assert not set(items) & set(given[user][-found.history :])
+
+
+def test_names_and_numbers_are_the_same_items(fitted, shop) -> None:
+    _, found, _ = fitted
+    names = shop.catalogue.names
+    given = [[4, 9, 2], [11]]
+    padded = np.array([[4, 9, 2], [11, -1, -1]])
+    by_name = rows(found.recommend([[names[i] for i in row] for row in given], TOP))
+    assert by_name == rows(found.recommend(given, TOP)) == rows(found.recommend(padded, TOP))
+
+
+def test_a_user_does_not_depend_on_the_others(fitted, shop) -> None:
+    _, found, _ = fitted
+    given = histories(shop)
+    together = found.recommend(given, TOP)
+    for user, history in enumerate(given):
+        alone = found.recommend([history], TOP)[0]
+        assert [item for item, _ in alone] == [item for item, _ in together[user]]
+
+
+def test_histories_without_a_known_item_get_the_most_popular(fitted, shop) -> None:
+    _, found, _ = fitted
+    lists = found.recommend([[], ["no such", "nor this"], [shop.catalogue.names[0]]], 5)
+    assert lists.cold.tolist() == [True, True, False]
+    assert lists.unknown.tolist() == [0, 2, 0]
+    best = np.argsort(-shop.catalogue.count, kind="stable")[:5]
+    expected = [(shop.catalogue.names[i], float(shop.catalogue.count[i])) for i in best]
+    assert lists[0] == lists[1] == expected
+
+
+def test_no_users_and_more_items_than_there_are(fitted, shop) -> None:
+    _, found, _ = fitted
+    assert len(found.recommend([], TOP)) == 0
+    every = len(shop.catalogue)
+    history = shop.catalogue.names[:3]
+    items = [item for item, _ in found.recommend([history], every + 5)[0]]
+    assert sorted(items) == sorted(set(shop.catalogue.names) - set(history))
+
+
+def test_what_is_no_history_is_refused(fitted) -> None:
+    _, found, _ = fitted
+    with pytest.raises(TypeError, match="a list of items"):
+        found.recommend(["B000"], TOP)
+    with pytest.raises(TypeError, match="a name or a number"):
+        found.recommend([[1.5]], TOP)
+    with pytest.raises(ValueError, match="top is 0"):
+        found.recommend([[1]], 0)
+
+
+def test_a_saved_recommender_gives_the_same_lists_from_anywhere(fitted, shop, tmp_path) -> None:
+    name, found, folder = fitted
+    moved = tmp_path / "elsewhere" / "model"
+    moved.parent.mkdir()
+    shutil.copytree(folder, moved)
+    for place in (folder, moved, moved.parent, moved / "recommender.json"):
+        again = lohrec.Recommender.load(place)
+        assert again.name == name and again.history == found.history
+        given = histories(shop)
+        assert rows(again.recommend(given, TOP)) == rows(found.recommend(given, TOP))
+    files = {path.suffix for path in folder.rglob("*") if path.is_file()}
+    assert files <= {".json", ".safetensors"}
+
+
+def test_a_folder_that_lost_a_file_says_so(fitted, tmp_path) -> None:
+    _, _, folder = fitted
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "items.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"lacks items\.json"):
+        Recommender.load(copy)
+    with pytest.raises(FileNotFoundError, match="holds no recommender"):
+        Recommender.load(tmp_path)
+
+
+def test_the_same_seed_gives_the_same_bytes(fitted, shop, tmp_path) -> None:
+    name, _, folder = fitted
+    shop.fit(name).save(tmp_path / "again", {"variant": name})
+    assert (tmp_path / "again/recommender.json").read_text() == (
+        folder / "recommender.json"
+    ).read_text()
+
+
+def test_every_recommender_is_a_class_of_its_own_name() -> None:
+    for name in registry.names("recommender"):
+        assert issubclass(named(name), Recommender) and named(name).name == name
+    with pytest.raises(ValueError, match="popularity"):
+        named("popularty")

@@ -1,0 +1,33 @@
+"""Lists of the teacher itself, in the tree and without it."""
+
+import numpy as np
+import pytest
+import tiny_shop
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> tiny_shop.Shop:
+    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
+
+
+def test_without_the_tree_a_list_may_end_early_and_is_never_empty(shop) -> None:
+    """What no beam fills is not invented: at least the history's last item is there."""
+    free = shop.fit("teacher", {"constrained": False, "batch_size": 4})
+    histories = [shop.train.sequences[a : a + 4].tolist() for a in range(0, 70, 7)]
+    lists = free.recommend(histories, 5)
+    names = shop.catalogue.names
+    for user, history in enumerate(histories):
+        items = [item for item, _ in lists[user]]
+        seen = {names[item] for item in history}
+        assert items == [names[history[-1]]] or (items and not set(items) & seen)
+    whole = shop.fit("teacher").recommend(histories, 5)
+    assert (np.bincount(whole.rows.user) == 5).all()
+
+
+def test_more_users_at_once_give_the_same_lists(shop) -> None:
+    histories = [shop.train.sequences[a : a + 3].tolist() for a in range(0, 70, 7)]
+    few, many = (
+        shop.fit("teacher", {"batch_size": size}).recommend(histories, 5) for size in (2, 64)
+    )
+    for user in range(len(histories)):
+        assert [item for item, _ in few[user]] == [item for item, _ in many[user]]

@@ -1,0 +1,93 @@
+"""A small shop with all that any recommender may read, and small settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from lohrec.configuration.sections import defaults, overlaid, tree
+from lohrec.data.catalogue import Catalogue
+from lohrec.data.examples import Examples, load
+from lohrec.data.sequences import leave_one_out
+from lohrec.recommender.recommender import Inputs, Recommender, named
+from lohrec.teacher import model as teacher
+
+USERS, ITEMS, LENGTH = 40, 60, 7
+DECODING = {
+    "beams": 20, "top": 20, "rerank": 20, "batch_size": 16, "exclude_history": False,
+    "renormalise": False,
+}  # fmt: skip
+SMALL = {
+    "network": {
+        "name": "t5", "d_model": 16, "d_ff": 16, "heads": 2, "d_kv": 8, "layers": 1,
+        "decoder_layers": 1, "dropout": 0.1, "codewords": "level", "causal_encoder": False,
+    },
+    "training": {
+        "batch_size": 32, "epochs": 1, "learning_rate": 1e-2, "warmup": 0.1, "weight_decay": 0.01,
+        "clip": 1.0, "bf16": False, "evaluations": 1, "patience": 1, "dev_users": 20,
+        "averaging": 0.0,
+    },
+    "objective": {
+        "loss": "one_hot", "learns": "next_item", "generation": 1.0, "ranking": 0.0,
+        "losses": {"one_hot": {}},
+    },
+}  # fmt: skip
+LLAMA = {
+    "hidden": 32, "layers": 1, "heads": 2, "intermediate": 32, "dropout": 0.0, "seed": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Where everything lies.
+
+    Attributes:
+        folder: of all files.
+        catalogue: the items.
+        train, dev: examples.
+        artefacts: paths by name.
+    """
+
+    folder: Path
+    catalogue: Catalogue
+    train: Examples
+    dev: Examples
+    artefacts: dict[str, str]
+
+    def fit(self, name: str, settings: dict[str, Any] | None = None, seed: int = 0) -> Recommender:
+        """Fit the recommender `name` with small settings, or with its defaults under `settings`."""
+        given = defaults(tree()["recommenders"].get(name, {}))
+        given = overlaid(given, SMALL if name == "generative" else {})
+        inputs = Inputs(self.train, self.dev, self.catalogue, 20, self.artefacts, DECODING)
+        return named(name).fit(inputs, overlaid(given, settings or {}), seed)
+
+
+def make(folder: Path) -> Shop:
+    """Users go from an item to one of the next few; the teacher has learned nothing."""
+    rng = np.random.default_rng(0)
+    step = rng.integers(1, 4, (USERS, LENGTH))
+    items = (rng.integers(0, ITEMS, (USERS, 1)) + step.cumsum(1)) % ITEMS
+    np.save(folder / "sequences.npy", items.ravel().astype(np.int32))
+    pq.write_table(leave_one_out(np.repeat(np.arange(USERS), LENGTH), 20), folder / "examples")
+    names = [f"B{number:03d}" for number in range(ITEMS)]
+    table = {"item": range(ITEMS), "asin": names, "title": [f"thing {n}" for n in names]}
+    pq.write_table(pa.table({k: list(v) for k, v in table.items()}), folder / "items.parquet")
+    number = rng.permutation(6**4)[:ITEMS]
+    ids = np.stack([number // 6**d % 6 for d in range(4)], 1)
+    np.save(folder / "ids.npy", ids.astype(np.int16))
+    torch.manual_seed(0)
+    teacher.save(teacher.build(LLAMA), folder / "teacher/model")
+    train, dev = (load(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev"))
+    artefacts = {
+        "ids": str(folder / "ids.npy"),
+        "teacher": str(folder / "teacher/model/model.safetensors"),
+    }
+    shop = Shop(folder, Catalogue.of(folder / "items.parquet", train), train, dev, artefacts)
+    for seed, role in enumerate(("retriever", "ranker")):
+        shop.fit("generative", seed=seed).save(folder / role)
+        artefacts[role] = str(folder / role)
+    return shop
