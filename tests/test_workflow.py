@@ -145,7 +145,7 @@ def test_editing_a_module_reruns_the_rows_that_name_it(run: Path, module: str, r
 
 def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
     path = run / "workflow_scripts/lohrec/recommender/losses/smoothed.py"
-    for old, new in (('"description": ', '"description": "In short: " '), ("0.1", "0.2")):
+    for old, new in (('"maximum": 1', '"maximum": 0.9'), ("0.1", "0.2")):
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
     assert planned(run, TARGET) == {}
