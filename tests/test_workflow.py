@@ -143,6 +143,13 @@ def test_editing_a_module_reruns_the_rows_that_name_it(run: Path, module: str, r
     assert planned(run, TARGET).get("train_generator", 0) == reruns
 
 
+def test_editing_a_source_reruns_the_ingest_of_its_datasets(run: Path) -> None:
+    for name, reruns in {"lcrec": False, "simulated": True}.items():
+        path = run / f"workflow_scripts/lohrec/data/sources/{name}.py"
+        path.write_text(path.read_text() + "\n\nedited = True\n")
+        assert ("ingest" in planned(run, TARGET)) == reruns
+
+
 def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
     path = run / "workflow_scripts/lohrec/recommender/losses/smoothed.py"
     for old, new in (('"maximum": 1', '"maximum": 0.9'), ("0.1", "0.2")):

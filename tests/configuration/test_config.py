@@ -154,6 +154,7 @@ def own(settings: dict) -> dict:
             ["variants.top", "teacher_top", "no ranking"],
         ),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
+        ({"datasets": {"demo": {"category": "Toys"}}}, ["datasets.demo", "category"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
     ],
 )

@@ -31,10 +31,11 @@ def measure(path: str, generator: dict, settings: dict) -> None:
         size = held(trees[items]) / items
         rows.append(benchmarking.row(f"tree of {items:,} items", "int", size, unit="B an item"))
     history = tokens(torch.randint(0, CODES, (settings["users"], 7, LEVELS))).flatten(1)
-    rivals = {
-        items: partial(beam_search, model.steps(history, padded=False), tree, 20)
-        for items, tree in trees.items()
-    }
+
+    def search(tree: PrefixTree) -> object:
+        return beam_search(model.steps(history, padded=False), tree, 20)
+
+    rivals = {items: partial(search, tree) for items, tree in trees.items()}
     found = benchmarking.in_turns(rivals, settings["rounds"])
     smallest = found[settings["items"][0]]
     for items, seconds in found.items():

@@ -12,11 +12,9 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
-
-Part = TypeVar("Part")
 
 # The terminal's stderr while file descriptor 2 belongs to the log.
 _terminal = sys.stderr
@@ -81,16 +79,16 @@ class _LogBar(tqdm):  # type: ignore[type-arg] # generic for type checkers alone
 
 
 def progress(
-    iterable: Iterable[Part] | None,
+    iterable: Iterable[Any] | None,
     description: str,
     total: int | None = None,
     unit: str = "it",
     initial: int = 0,
-) -> "tqdm[Part]":
+) -> "tqdm[Any]":
     """A bar with rate and remaining time: on the terminal, or as lines in the log."""
     on_terminal = _terminal.isatty() and os.environ.get("LOHREC_PROGRESS") != "log"
     kind = tqdm if on_terminal else _LogBar
-    bar: tqdm[Part] = kind(
+    bar: tqdm[Any] = kind(
         iterable,
         desc=description,
         total=total,

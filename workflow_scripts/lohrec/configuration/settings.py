@@ -72,7 +72,8 @@ def resolve(config: Values) -> Table:
         values = preset(row["preset"], config["presets"], f"datasets.{dataset}.preset")
         resolved[dataset] = sections.overlaid(values, row["settings"])
         _check_together(dataset, resolved[dataset], variants)
-        if row["source"] == "lcrec" and resolved[dataset]["evaluation"]["diversity"] == "latent":
+        published = "index" in registry.declared("source", row["source"], "FILES")
+        if published and resolved[dataset]["evaluation"]["diversity"] == "latent":
             raise ValueError(
                 f"datasets.{dataset}: published semantic IDs come without an RQ-VAE; set "
                 "settings.evaluation.diversity to interactions, or to text if there is any."
@@ -111,7 +112,9 @@ def schema(path: str | Path) -> Values:
     definitions["sections"] = sections.schema(sections.tree())
     definitions["preset"] = sections.schema(sections.tree())
     definitions["preset"]["properties"]["extends"] = {"type": "string"}
-    definitions["dataset"]["properties"]["source"]["enum"] = registry.names("source")
+    of_row, sources = definitions["dataset"], registry.names("source")
+    of_row["properties"]["source"]["enum"] = sources
+    of_row["if"]["properties"]["source"]["enum"] = [name for name in sources if not _in_parts(name)]
     of_variant = definitions["variant"]["properties"]
     for kind in ("recommender", "network", "loss"):
         of_variant[kind]["enum"] = registry.names(kind)
@@ -149,6 +152,12 @@ def _measured_on(row: Values, values: Values) -> Values:
         f"settings.sources.{row['source']}": values["sources"][row["source"]],
         **{f"settings.{name}": values[name] for name in vectors},
     }
+
+
+def _in_parts(source: str) -> bool:
+    """Whether a source has a file for each category."""
+    files = registry.declared("source", source, "FILES").values()
+    return any("{category}" in file.get("file", "") for file in files)
 
 
 def _check_together(dataset: str, values: Values, variants: Table) -> None:

@@ -50,13 +50,14 @@ class Beams(NamedTuple):
 
     Attributes:
         score: float (users, beams), log-probabilities; -inf where there are fewer beams.
-        code: int64 (users, beams, levels), codewords; -1 where there are fewer.
         leaf: int64 (users, beams), leaves of the tree, -1 where there are fewer; None without one.
+        code: int64 (users, beams, levels), codewords, -1 where there are fewer; None with a tree,
+            whose leaves tell them.
     """
 
     score: Tensor
-    code: Tensor
     leaf: Tensor | None
+    code: Tensor | None
 
 
 @torch.inference_mode()
@@ -99,8 +100,9 @@ def beam_search(
         total = total.flatten(1)
         score, index = total.topk(min(width, total.shape[1]))
         parent, chosen = index // log_p.shape[-1], index % log_p.shape[-1]
-        code = torch.cat([along(code, parent), chosen.unsqueeze(-1)], -1)
-        if tree is not None:
+        if tree is None:
+            code = torch.cat([along(code, parent), chosen.unsqueeze(-1)], -1)
+        else:
             node = child.flatten(1).gather(1, index).masked_fill(score == -torch.inf, -1)
         if not last:
             log_p = steps.next(level + 1, parent, chosen)
@@ -108,14 +110,11 @@ def beam_search(
         dropped = (node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1)
         score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
         node = node.gather(1, order).masked_fill(score == -torch.inf, -1)
-        code = along(code, order)
     missing = beams - score.shape[1]
     score = F.pad(score, (0, missing), value=-torch.inf)
-    code = F.pad(code, (0, 0, 0, missing), value=-1)
     if tree is None:
-        return Beams(score, code, None)
-    leaf = F.pad(node, (0, missing), value=-1)
-    return Beams(score, code.masked_fill((leaf < 0).unsqueeze(-1), -1), leaf)
+        return Beams(score, None, F.pad(code, (0, 0, 0, missing), value=-1))
+    return Beams(score, F.pad(node, (0, missing), value=-1), None)
 
 
 def along(value: Tensor, beam: Tensor) -> Tensor:

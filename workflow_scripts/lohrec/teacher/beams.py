@@ -167,8 +167,9 @@ def beam_search(
     best = search(steps, tree, beams, excluded, renormalise)
     if tree is None:
         return Beams(best.code, best.score, None, first)
-    token = best.code + first + torch.arange(LEVELS, device=row.device) * CODES
-    return Beams(token.where(best.code >= 0, -1), best.score, best.leaf, first)
+    code = tree.identifiers(best.leaf)
+    token = code + first + torch.arange(LEVELS, device=row.device) * CODES
+    return Beams(token.where(code >= 0, -1), best.score, best.leaf, first)
 
 
 def answers(

@@ -6,7 +6,7 @@ A source declares literals, which are read without importing it:
               names under which it may lie in raw_dir ("also"), and an address if it can be
               downloaded ("url", with {file}); or it is made by a rule ("made", a path with
               {dataset}). Where it is "optional", it holds the items' text.
-    READS     settings of the section `ingest` that `read` takes.
+    READS     settings of the section `ingest`, or of its own, that `read` takes.
     SETTINGS  settings of its own, each as a property of a JSON schema with default and description.
 
 It defines `read(paths, **settings) -> Ingested`, where `paths` has every kind but "index", and an
