@@ -4,7 +4,7 @@ import re
 
 from lohrec.configuration import registry
 from lohrec.configuration.registry import known
-from lohrec.configuration.sections import Table, Values, flat, overlaid
+from lohrec.configuration.sections import OF_KIND, Table, Values, flat, overlaid
 
 # What a row may say beside `recommender`, by that; any other recommender reads its settings alone.
 GENERATIVE = {
@@ -143,6 +143,22 @@ def rows_behind(name: str, variants: Table) -> Table:
         if row.get(role):
             found |= rows_behind(row[role], variants)
     return found
+
+
+def settings_behind(name: str, source: str, sections: Values, variants: Table) -> Values:
+    """A dataset's sections without the settings of modules that a row's result does not depend on.
+
+    Args:
+        source: of the dataset.
+    """
+    behind = rows_behind(name, variants).values()
+    named = {("source", source), *(one for row in behind for one in modules(row, variants))}
+    return {
+        section: {n: v for n, v in values.items() if (OF_KIND[section], n) in named}
+        if section in OF_KIND
+        else values
+        for section, values in sections.items()
+    }
 
 
 def owner(dataset: str, name: str) -> tuple[str, str]:
