@@ -94,3 +94,8 @@ def settings(model: Path | None = None, **changes) -> dict[str, dict]:
             if name in section:
                 section[name] = value
     return sections
+
+
+def groups(sections: dict[str, dict]) -> dict[str, dict]:
+    """The same with the groups of the section `teacher`, which are all in one."""
+    return sections | {"network": sections["teacher"], "training": sections["teacher"]}
