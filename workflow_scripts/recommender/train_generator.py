@@ -47,20 +47,11 @@ def main(
     start = T5.load(Path(inputs["start"]).parent) if "start" in inputs else None
     folder = Path(outputs["model"]).parent
     checkpoint = folder / "checkpoint.pt"
-    settings = network | training | _flat(objective)
-    model, history = train(data, dev, settings, decoding, seed, device, start, checkpoint, code)
+    groups = network, training, objective
+    model, history = train(data, dev, *groups, decoding, seed, device, start, checkpoint, code)
     model.save(folder)
     write_parquet(outputs["history"], history)
     checkpoint.unlink(missing_ok=True)
-
-
-def _flat(objective: dict) -> dict:
-    """Weights and losses as `train` takes them."""
-    target = "teacher" if objective["loss"] == "distilled" else objective["loss"]
-    values = {"target": target, "rank": objective["ranking"]}
-    for of_loss in objective["losses"].values():
-        values |= of_loss
-    return objective | values
 
 
 if __name__ == "__main__":

@@ -38,9 +38,6 @@ def run(
         threads: CPU threads.
     """
     device = processes.join(devices.acquire(cuda, threads))
-    section = settings["teacher"]
-    flat = {"kind": section["kind"], **section.get("network", {}), **section["training"]}
-    settings = settings | {"teacher": flat}
     load = inputs["sequences"], inputs["examples"]
     train, dev, ids = (
         windows.load(*load, "train"),
@@ -51,7 +48,10 @@ def run(
         train = user_folds.others(train, fold, settings["sharding"]["folds"])
     arrays = [ids, np.asarray(train.sequences), train.start, train.stop, dev.start, dev.stop]
     said: object = None
-    groups = settings | {"network": settings["teacher"], "training": settings["teacher"]}
+    own = settings["teacher"]
+    # A pretrained teacher's network is the checkpoint's.
+    network = {"kind": own["kind"], **own.get("network", {})}
+    groups = settings | {"network": network, "training": own["training"]}
     if groups["network"]["kind"] == "scratch":
         taught = training_steps.CodewordLessons(train, ids, groups)
     else:

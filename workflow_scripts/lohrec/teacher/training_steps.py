@@ -47,7 +47,7 @@ class CodewordLessons:
 
     batch = 256  # dev examples at once
     remedy = (
-        "Lower teacher.batch_size, set teacher.bf16 to true, or lower teacher.hidden, layers or "
+        "Lower teacher.training.batch_size, set teacher.training.bf16 to true, or lower teacher.network.hidden, layers or "
         "intermediate"
     )
 
