@@ -15,8 +15,8 @@ GB = 1e9
 SMALLER = {
     "pretrained": "Lower adaptation.batch_tokens, set adaptation.checkpointing to true, "
     "teacher.training.bf16 to true or adaptation.method to lora, or name a smaller model",
-    "scratch_text": "Lower adaptation.batch_tokens, set adaptation.checkpointing or teacher.training.bf16 "
-    "to true, or lower teacher.network.hidden, layers or intermediate",
+    "scratch_text": "Lower adaptation.batch_tokens, set adaptation.checkpointing or "
+    "teacher.training.bf16 to true, or lower teacher.network.hidden, layers or intermediate",
 }
 
 
