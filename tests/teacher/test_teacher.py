@@ -203,7 +203,7 @@ def test_probabilities_are_softmaxes_over_the_level_or_over_all_codewords():
 
 
 def test_wrong_sizes_and_missing_models_are_clear_errors():
-    with pytest.raises(ValueError, match=r"teacher.network.hidden \(30\)"):
+    with pytest.raises(ValueError, match=r"teacher.hidden \(30\)"):
         teacher.build(SETTINGS | {"hidden": 30, "heads": 4})
     with pytest.raises(FileNotFoundError, match="train it first"):
         teacher.load("nowhere")
@@ -234,12 +234,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     names = ("sequences", "examples", "ids")
     inputs = dict(zip(names, common, strict=True))
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
-    shape = ("hidden", "layers", "heads", "intermediate", "dropout")
-    section = {
-        "kind": SETTINGS["kind"],
-        "network": {name: SETTINGS[name] for name in shape},
-        "training": {n: v for n, v in SETTINGS.items() if n not in ("kind", *shape)},
-    }
+    section = {"kind": "scratch", "network": SETTINGS, "training": SETTINGS}
     train_teacher.main(inputs, outputs, {"teacher": section}, *run)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")

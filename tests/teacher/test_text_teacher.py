@@ -474,7 +474,6 @@ def test_a_checkpoint_is_checked_without_loading_it(untied, tmp_path, monkeypatc
     import huggingface_hub
 
     settings, none = tiny_llama.settings(untied), {"count": 0, "memory_gb": 0}
-    settings["teacher"] = {"training": settings["teacher"]}
     check_language_model.main(settings, none, tmp_path / "r.json")
     model = AutoModelForCausalLM.from_pretrained(untied)
     assert f'"parameters": {model.num_parameters()}' in (tmp_path / "r.json").read_text()
@@ -541,7 +540,6 @@ def test_two_processes_train_what_one_trains(untied, tmp_path):
         "templates": str(ROOT / "config/tasks/english.yaml"),
     }
     settings = tiny_llama.settings(untied, dropout=0.0, evaluations=1, batch_size=48)
-    settings["teacher"] = {"kind": "pretrained", "training": settings["teacher"]}
     found = []
     for count in (1, 2):
         folder = tmp_path / str(count)
