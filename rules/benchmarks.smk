@@ -7,9 +7,9 @@ def section_of(preset, name):
     return settings.preset(preset, config["presets"], "benchmarks")[name]
 
 
-def ungrouped(section):
-    """The settings of all groups of a section, whose names differ."""
-    return {name: value for group in section.values() for name, value in group.items()}
+def every_loss(wildcards):
+    """The losses, which scripts find by name."""
+    return [("loss", name) for name in registry.names("loss")]
 
 
 def measured_on(dataset, kind, path):
@@ -37,7 +37,7 @@ rule benchmark_decoding:
     resources:
         benchmark=1,
     params:
-        code=code("benchmark_decoding"),
+        code=code("benchmark_decoding", every_loss),
         network=section_of("paper", "networks")["t5"],
         settings=config["benchmarks"]["decoding"],
     script:
@@ -59,7 +59,7 @@ rule benchmark_training:
     resources:
         benchmark=1,
     params:
-        code=code("benchmark_training"),
+        code=code("benchmark_training", every_loss),
         network=section_of("paper", "networks")["t5"],
         losses=section_of("paper", "losses"),
         settings=config["benchmarks"]["training"],
@@ -81,8 +81,8 @@ rule benchmark_quantizer:
         benchmark=1,
     params:
         code=code("benchmark_quantizer"),
-        laptop=ungrouped(section_of("laptop", "rqvae")),
-        paper=ungrouped(section_of("paper", "rqvae")),
+        laptop=section_of("laptop", "rqvae"),
+        paper=section_of("paper", "rqvae"),
         resolving=section_of("laptop", "collisions"),
         settings=config["benchmarks"]["quantizer"],
     script:
@@ -137,7 +137,7 @@ rule benchmark_cuda:
         gpu=1,
         benchmark=1,
     params:
-        code=code("benchmark_cuda"),
+        code=code("benchmark_cuda", every_loss),
     script:
         "../workflow_scripts/benchmarks/benchmark_cuda.py"
 

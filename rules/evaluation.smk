@@ -80,7 +80,10 @@ def per_user(dataset, variant):
 
 def made_of(wildcards):
     """What a summary says about how its figures were made."""
-    row, values = DATASETS[wildcards.dataset], SETTINGS[wildcards.dataset]
+    row = DATASETS[wildcards.dataset]
+    values = rows.settings_behind(
+        wildcards.variant, row["source"], SETTINGS[wildcards.dataset], VARIANTS
+    )
     return {
         "preset": row["preset"],
         "source": row["source"],

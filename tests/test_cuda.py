@@ -168,9 +168,12 @@ def test_lists_are_those_of_the_cpu(cycle, cascade):  # noqa: F811
 def test_quantiser_learns_as_on_the_cpu(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(400, 24)).astype("f4")
     settings = {
-        "hidden": [16], "latent": 8, "levels": 4, "codes": 16, "beta": 0.25,
-        "learning_rate": 3e-3, "weight_decay": 1e-4, "batch_size": 64, "epochs": 12,
-        "warmup_epochs": 2, "reduction": "mean", "restart_every": 3, "seed": 0,
+        "network": {"hidden": [16], "latent": 8, "levels": 4, "codes": 16},
+        "training": {
+            "learning_rate": 3e-3, "weight_decay": 1e-4, "batch_size": 64, "epochs": 12,
+            "warmup_epochs": 2, "restart_every": 3, "seed": 0,
+        },
+        "objective": {"beta": 0.25, "reduction": "mean"},
     }  # fmt: skip
     losses = []
     for device in (CPU, GPU):

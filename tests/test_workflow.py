@@ -152,7 +152,7 @@ def test_editing_a_source_reruns_the_ingest_of_its_datasets(run: Path) -> None:
 
 def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
     path = run / "workflow_scripts/lohrec/recommender/losses/smoothed.py"
-    for old, new in (('"description": ', '"description": "In short: " '), ("0.1", "0.2")):
+    for old, new in (('"maximum": 1', '"maximum": 0.9'), ("0.1", "0.2")):
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
     assert planned(run, TARGET) == {}

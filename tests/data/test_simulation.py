@@ -217,6 +217,6 @@ def test_text_tells_the_hierarchy(metadata):
     ("change", "named"), [({"items": 10}, "items"), ({"mean_length": 5}, "mean_length")]
 )
 def test_impossible_settings_are_named(tmp_path, change, named):
-    with pytest.raises(ValueError, match=rf"simulation\.{named}"):
+    with pytest.raises(ValueError, match=rf"sources\.simulated\.{named}"):
         simulated.write_simulation(tmp_path / "r", tmp_path / "m", **SETTINGS | change)
     assert not list(tmp_path.iterdir())

@@ -11,20 +11,20 @@ from lohrec.common import training as runs
 from lohrec.identifiers import rqvae, rqvae_training
 from lohrec.identifiers.rqvae import RQVAE
 
-SETTINGS = {
-    "hidden": [16],
-    "latent": 8,
-    "levels": 4,
-    "codes": 16,
-    "beta": 0.25,
+NETWORK = {"hidden": [16], "latent": 8, "levels": 4, "codes": 16}
+TRAINING = {
     "learning_rate": 3e-3,
     "weight_decay": 1e-4,
     "batch_size": 64,
     "epochs": 24,
     "warmup_epochs": 2,
-    "reduction": "mean",
     "restart_every": 3,
     "seed": 0,
+}
+SETTINGS = {
+    "network": NETWORK,
+    "training": TRAINING,
+    "objective": {"beta": 0.25, "reduction": "mean"},
 }
 CPU = torch.device("cpu")
 
@@ -169,14 +169,18 @@ def test_a_killed_run_continues_to_the_same_result(vectors, tmp_path, monkeypatc
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
     # Other settings do not continue from it.
-    _, other = rqvae_training.train(vectors, {**SETTINGS, "epochs": 2, "seed": 1}, CPU, checkpoint)
+    changed = SETTINGS | {"training": TRAINING | {"epochs": 2, "seed": 1}}
+    _, other = rqvae_training.train(vectors, changed, CPU, checkpoint)
     assert len(other) == 2
 
 
 def test_fewer_distinct_items_than_codewords(tmp_path):
     few = np.random.default_rng(0).normal(size=(20, 6)).astype("f4")
     few[10:] = few[:10]
-    settings = {**SETTINGS, "codes": 64, "epochs": 4}
+    settings = SETTINGS | {
+        "network": NETWORK | {"codes": 64},
+        "training": TRAINING | {"epochs": 4},
+    }
     model, history = rqvae_training.train(few, settings, CPU, tmp_path / "c")
     assert min(row["collisions"] for row in history) == 10
     assert np.isfinite(history[-1]["reconstruction"])
@@ -213,12 +217,12 @@ def test_scripts_end_with_distinct_identifiers_and_no_checkpoint(vectors, tmp_pa
         tmp_path / "e.npy",
         tmp_path / "m.safetensors",
         tmp_path / "h.parquet",
-        dict.fromkeys(("network", "training", "objective"), SETTINGS),
+        SETTINGS,
         {},
         cuda,
         1,
     )
-    assert len(pq.read_table(tmp_path / "h.parquet")) == SETTINGS["epochs"]
+    assert len(pq.read_table(tmp_path / "h.parquet")) == TRAINING["epochs"]
     assert not list(tmp_path.glob("*.checkpoint"))
     out = {name: tmp_path / name for name in ("ids", "index", "quality", "latents")}
     settings = {"epsilon": 0.003, "iterations": 50, "rounds": 20}

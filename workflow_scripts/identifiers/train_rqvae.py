@@ -31,9 +31,10 @@ def main(
     """
     device = devices.acquire(cuda, threads)
     checkpoint = Path(f"{model}.checkpoint")
-    flat = settings["network"] | settings["training"] | settings["objective"]
     with devices.exact_products():  # as the identifiers are computed, so that collisions agree
-        trained, rows = rqvae_training.train(np.load(embeddings), flat, device, checkpoint, code)
+        trained, rows = rqvae_training.train(
+            np.load(embeddings), settings, device, checkpoint, code
+        )
     print(next(row for row in rows if row["kept"]))
     artefacts.write_parquet(history, pa.Table.from_pylist(rows))
     rqvae.save(model, trained)

@@ -39,7 +39,8 @@ def measure(
     marks = {}
     for epochs in (1, 1 + settings["epochs"]):
         began = time.perf_counter()
-        _, history = train(wide, paper | {"epochs": epochs, "warmup_epochs": 0})
+        training = paper["training"] | {"epochs": epochs, "warmup_epochs": 0}
+        _, history = train(wide, paper | {"training": training})
         marks[epochs] = time.perf_counter() - began
     each = (marks[1 + settings["epochs"]] - marks[1]) / settings["epochs"]
     product, operations = benchmarking.multiply(torch.float32)
@@ -47,7 +48,7 @@ def measure(
     rate = (
         operations / benchmarking.in_turns({"product": product}, 20, time.perf_counter)["product"]
     )
-    widths = [settings["inputs"], *paper["hidden"], paper["latent"]]
+    widths = [settings["inputs"], *paper["network"]["hidden"], paper["network"]["latent"]]
     floor = len(wide) * arithmetic.autoencoder_step(widths) / rate
     rows.append(benchmarking.row("paper's network, one epoch", "fp32", each, floor=floor))
     rows[-1] |= {"epochs": len(history)} | use(history)

@@ -5,7 +5,7 @@ from typing import Any
 
 from lohrec.configuration import registry
 from lohrec.configuration.registry import known
-from lohrec.configuration.sections import Table, Values, flat, overlaid
+from lohrec.configuration.sections import OF_KIND, Table, Values, flat, overlaid
 
 # What a row may say beside `recommender`, by that; any other recommender reads its settings alone.
 GENERATIVE = {
@@ -91,7 +91,9 @@ def modules(row: Values, variants: Table) -> list[tuple[str, str]]:
     """Kind and name of the registered modules that a row's fitting and its lists depend on."""
     found = [("recommender", row["recommender"])]
     if row["recommender"] == "generative":
-        found += [("network", row["network"]), *(("loss", loss) for loss in losses(row))]
+        # On the dev set every row is measured by Eq. 8, too.
+        of_row = {"one_hot", *losses(row)}
+        found += [("network", row["network"]), *(("loss", loss) for loss in sorted(of_row))]
     if row["recommender"] == "cascade":
         parts = {variants[row[role]]["network"] for role in ("retriever", "ranker")}
         found += [("network", network) for network in sorted(parts)]
@@ -164,6 +166,22 @@ def rows_behind(name: str, variants: Table) -> Table:
         if row.get(role):
             found |= rows_behind(row[role], variants)
     return found
+
+
+def settings_behind(name: str, source: str, sections: Values, variants: Table) -> Values:
+    """A dataset's sections without the settings of modules that a row's result does not depend on.
+
+    Args:
+        source: of the dataset.
+    """
+    behind = rows_behind(name, variants).values()
+    named = {("source", source), *(one for row in behind for one in modules(row, variants))}
+    return {
+        section: {n: v for n, v in values.items() if (OF_KIND[section], n) in named}
+        if section in OF_KIND
+        else values
+        for section, values in sections.items()
+    }
 
 
 def owner(dataset: str, name: str) -> tuple[str, str]:

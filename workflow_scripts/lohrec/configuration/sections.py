@@ -28,7 +28,7 @@ OF_KIND = {
 DECLARED_IN = {
     "ingest": ("data/interactions", "data/sequences"),
     "text": ("identifiers/text_vectors",),
-    "rqvae": ("identifiers/rqvae",),
+    "rqvae": ("identifiers/rqvae", "identifiers/rqvae_training"),
     "collisions": ("identifiers/collisions",),
     "teacher": ("teacher/model",),
     "teacher.training": ("configuration/training_settings", "teacher/training"),

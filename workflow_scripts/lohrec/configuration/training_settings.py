@@ -7,7 +7,7 @@ SETTINGS = {
     },
     "batch_size": {
         "type": "integer", "minimum": 1, "default": 256,
-        "description": "Train examples of a step.",
+        "description": "Train examples of a step; a teacher takes all of a user's at once.",
     },
     "learning_rate": {
         "type": "number", "exclusiveMinimum": 0, "default": 0.0005,

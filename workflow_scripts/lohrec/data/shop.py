@@ -58,7 +58,7 @@ def make_catalogue(items: int, rng: np.random.Generator) -> Catalogue:
         ValueError: `items` is not in 50 .. 1,000,000 (a hierarchy needs some, names run out).
     """
     if not 50 <= items <= 1_000_000:
-        raise ValueError(f"simulation.items is {items}; choose from 50 to 1,000,000.")
+        raise ValueError(f"sources.simulated.items is {items}; choose from 50 to 1,000,000.")
     mains = rng.integers(1, 6, size=items)  # 1 to 5 instalments; more lines than can be needed
     has_accessory = rng.random(items) < 0.5
     line = np.repeat(np.arange(items), mains + has_accessory)[:items]
@@ -98,7 +98,7 @@ def make_sequences(
         ValueError: `mean_length`, the mean of users who are not cut short, is not above 5.
     """
     if mean_length <= 5:
-        raise ValueError(f"simulation.mean_length is {mean_length}; it must be above 5.")
+        raise ValueError(f"sources.simulated.mean_length is {mean_length}; it must be above 5.")
     length = 4 + rng.geometric(1 / (mean_length - 4), size=users)
     short = rng.random(users) < SHORT_USERS
     length[short] = rng.integers(1, 5, size=short.sum())

@@ -15,10 +15,53 @@ from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.identifiers.quality import use_and_perplexity
 from lohrec.identifiers.rqvae import RQVAE, encode_all
 
+SETTINGS = {
+    "training": {
+        "learning_rate": {
+            "type": "number", "exclusiveMinimum": 0, "default": 0.001,
+            "description": "Learning rate of AdamW after the warm-up.",
+        },
+        "weight_decay": {
+            "type": "number", "minimum": 0, "default": 0.0001,
+            "description": "Weight decay of AdamW.",
+        },
+        "batch_size": {
+            "type": "integer", "minimum": 1, "default": 1024,
+            "description": "Items of a step.",
+        },
+        "epochs": {
+            "type": "integer", "minimum": 1, "default": 500,
+            "description": "Passes over the items.",
+        },
+        "warmup_epochs": {
+            "type": "integer", "minimum": 0, "default": 50,
+            "description": "Epochs in which the learning rate rises.",
+        },
+        "restart_every": {
+            "type": "integer", "minimum": 1, "default": 5,
+            "description": "Epochs between restarts of unused codewords.",
+        },
+        "seed": {"type": "integer", "default": 0, "description": "Seed of weights and order."},
+    },
+    "objective": {
+        "beta": {
+            "type": "number", "minimum": 0, "default": 0.25,
+            "description": "Weight of the commitment loss (Eq. 5).",
+        },
+        "reduction": {
+            "enum": ["mean", "sum"], "default": "mean",
+            "description": (
+                "Of the losses over dimensions: mean as in LC-Rec's program, sum as in Eq. 4 and "
+                "5."
+            ),
+        },
+    },
+}  # fmt: skip
+
 
 def train(
     vectors: np.ndarray,
-    settings: dict[str, Any],
+    settings: dict[str, dict[str, Any]],
     device: torch.device,
     checkpoint_path: str | Path,
     code: dict[str, Any] | None = None,
@@ -32,7 +75,7 @@ def train(
 
     Args:
         vectors: float (items, inputs).
-        settings: the section `rqvae` of the configuration.
+        settings: the groups network, training and objective of the section `rqvae`.
         device: where the vectors and the model live.
         checkpoint_path: file for the state of an unfinished run.
         code: hashes of the program, so that no checkpoint outlives a change of it.
@@ -48,25 +91,26 @@ def train(
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     _check(vectors)
-    seed, batch, epochs = settings["seed"], settings["batch_size"], settings["epochs"]
+    network, training, objective = (settings[name] for name in ("network", "training", "objective"))
+    seed, batch, epochs = training["seed"], training["batch_size"], training["epochs"]
     x = torch.from_numpy(vectors).to(device)
     torch.manual_seed(seed)
     model = RQVAE(
-        x.shape[1], settings["hidden"], settings["latent"], settings["levels"], settings["codes"]
+        x.shape[1], network["hidden"], network["latent"], network["levels"], network["codes"]
     ).to(device)
     _initialise(model, x, seed)
     optimizer = torch.optim.AdamW(
-        model.parameters(), settings["learning_rate"], weight_decay=settings["weight_decay"]
+        model.parameters(), training["learning_rate"], weight_decay=training["weight_decay"]
     )
     per_epoch = -(-len(x) // batch)
-    warmup = max(1, settings["warmup_epochs"] * per_epoch)
+    warmup = max(1, training["warmup_epochs"] * per_epoch)
 
     def shuffled(number: int) -> tuple[np.random.Generator, np.ndarray]:
         rng = np.random.default_rng([seed, number])
         return rng, rng.permutation(len(x))
 
     def step(rows: Tensor) -> tuple[dict[str, Tensor], int]:
-        reconstruction, codebook = model.losses(x[rows], settings["beta"], settings["reduction"])
+        reconstruction, codebook = model.losses(x[rows], objective["beta"], objective["reduction"])
         model.zero_grad()
         (reconstruction + codebook).backward()  # Eq. 6
         # Each step counts in an epoch's mean by its items: the last has fewer.
@@ -76,20 +120,20 @@ def train(
 
     def evaluate() -> dict[str, Any]:
         codes = model.quantise(encode_all(model, x)).cpu().numpy()
-        return _figures(codes, settings["codes"])
+        return _figures(codes, network["codes"])
 
-    first = min(max(settings["warmup_epochs"], epochs // 2), epochs - 1)
+    first = min(max(training["warmup_epochs"], epochs // 2), epochs - 1)
 
     def fewest_collisions(row: dict[str, Any]) -> list[float] | None:
         if row["step"] <= first * per_epoch:
             return None
-        used = sum(row[f"use_{level + 1}"] for level in range(settings["levels"]))
+        used = sum(row[f"use_{level + 1}"] for level in range(network["levels"]))
         return [-row["collisions"], used, -(row["reconstruction"] + row["codebook"])]
 
     def restart(history: list[dict[str, Any]]) -> dict[str, Any]:
         epoch = history[-1]["step"] // per_epoch
         restarted = 0
-        if epoch % settings["restart_every"] == 0:
+        if epoch % training["restart_every"] == 0:
             rng, _ = shuffled(epoch - 1)
             restarted = _restart(model, optimizer, encode_all(model, x), rng)
         return {"epoch": epoch, "restarted": restarted}
@@ -106,7 +150,7 @@ def train(
         after=restart,
         checkpoint=Checkpoint(checkpoint_path, fingerprint([settings, code], vectors)),
         unit="items",
-        remedy=f"Lower rqvae.learning_rate ({settings['learning_rate']}).",
+        remedy=f"Lower rqvae.training.learning_rate ({training['learning_rate']}).",
         description="RQ-VAE",
     )
     return model, history.to_pylist()

@@ -8,7 +8,6 @@ from torch import Tensor
 from lohrec.configuration import registry
 from lohrec.identifiers.codewords import LEVELS
 from lohrec.recommender import candidate_tree
-from lohrec.recommender.losses import margin_ranking
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import Batch
 
@@ -32,6 +31,7 @@ def objective(model: T5, batch: Batch, settings: dict[str, Any]) -> dict[str, Te
     generation = registry.load("loss", name).loss(log_p, code, batch, own[name])
     losses = {"generation": generation, "loss": settings["generation"] * generation}
     if settings["ranking"]:
+        margin_ranking = registry.load("loss", "margin_ranking")
         scores = margin_ranking.score(log_p_total, LEVELS)
         ranking = margin_ranking.loss(scores, batch.real, own["margin_ranking"])
         losses |= {"ranking": ranking, "loss": losses["loss"] + settings["ranking"] * ranking}

@@ -14,9 +14,9 @@ GB = 1e9
 # What makes the training of a teacher with words need less, by its kind.
 SMALLER = {
     "pretrained": "Lower adaptation.batch_tokens, set adaptation.checkpointing to true, "
-    "teacher.bf16 to true or adaptation.method to lora, or name a smaller model",
-    "scratch_text": "Lower adaptation.batch_tokens, set adaptation.checkpointing or teacher.bf16 "
-    "to true, or lower teacher.hidden, layers or intermediate",
+    "teacher.training.bf16 to true or adaptation.method to lora, or name a smaller model",
+    "scratch_text": "Lower adaptation.batch_tokens, set adaptation.checkpointing or "
+    "teacher.training.bf16 to true, or lower teacher.network.hidden, layers or intermediate",
 }
 
 

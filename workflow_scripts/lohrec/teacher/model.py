@@ -68,8 +68,9 @@ def build(settings: dict, tokenizer=None) -> LlamaForCausalLM:
     """
     if settings["hidden"] % (2 * settings["heads"]):
         raise ValueError(
-            f"teacher.hidden ({settings['hidden']}) must be a multiple of twice teacher.heads "
-            f"({settings['heads']}): rotary positions turn pairs of a head's dimensions."
+            f"teacher.network.hidden ({settings['hidden']}) must be a multiple of twice "
+            f"teacher.network.heads ({settings['heads']}): rotary positions turn pairs of a head's "
+            "dimensions."
         )
     words = {"vocab_size": LEVELS * CODES + 2, "pad_token_id": PAD, "bos_token_id": START}
     if tokenizer is not None:

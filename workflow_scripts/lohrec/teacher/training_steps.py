@@ -47,8 +47,8 @@ class CodewordLessons:
 
     batch = 256  # dev examples at once
     remedy = (
-        "Lower teacher.batch_size, set teacher.bf16 to true, or lower teacher.hidden, layers or "
-        "intermediate"
+        "Lower teacher.training.batch_size, set teacher.training.bf16 to true, or lower "
+        "teacher.network.hidden, layers or intermediate"
     )
 
     def __init__(
