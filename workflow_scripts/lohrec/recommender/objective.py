@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lohrec.identifiers.codewords import LEVELS
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.losses import distilled, margin_ranking, one_hot, smoothed
-from lohrec.recommender.networks.t5 import LEVELS, T5
+from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import Batch
 
 
