@@ -1,5 +1,6 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a student is to its teacher
-# (Figure 4), and lists of single users (Tables 4 and 5). Generators of a dataset's row, first seed.
+# (Figure 4), lists of single users (Tables 4 and 5), and how the training went. Generators of a
+# dataset's row, first seed.
 
 
 use rule recommend_generator as recommend_at_width with:
@@ -153,3 +154,38 @@ rule show_cases:
         shown=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"
+
+
+def training_histories(wildcards):
+    """{name: history} of the compared variants that are trained, and of the teacher behind them."""
+    names = analysed(wildcards)
+    first = DATASETS[wildcards.dataset]["seeds"][0]
+    folder = f"results/{wildcards.dataset}"
+    found = {name: f"{folder}/generators/{name}/seed_{first}/history.parquet" for name in names}
+    rows = [row for name in names for row in settings.rows_behind(name, VARIANTS).values()]
+    if any(
+        row["target"] == "teacher" or row["label"] != "target" or row["prior"] == "llm"
+        for row in rows
+    ):
+        found["teacher"] = f"{folder}/teacher/history.parquet"
+    return found
+
+
+rule draw_training_curves:
+    input:
+        histories=lambda wildcards: list(training_histories(wildcards).values()),
+    output:
+        figure=report(
+            "results/{dataset}/analysis/training.svg",
+            category="Training",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        "logs/{dataset}/draw_training_curves.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_training_curves"),
+        names=lambda wildcards: list(training_histories(wildcards)),
+    script:
+        "../workflow_scripts/analysis/draw_training_curves.py"

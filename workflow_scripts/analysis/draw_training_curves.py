@@ -1,0 +1,40 @@
+"""Losses and accuracy as recommenders and their teacher are trained."""
+
+import pyarrow.parquet as pq
+
+from lohrec.common import artefacts, job_log
+from lohrec.evaluation import charts
+
+MEASURES = {
+    "loss": "Loss in training",
+    "dev_loss": "Loss a codeword, dev set",
+    "dev_ndcg@10": "NDCG@10, dev set",
+}
+
+
+def main(histories: dict[str, str], figure: str, dataset: str) -> None:
+    """Write training.svg: a curve a model, with a mark where its best state is.
+
+    Args:
+        histories: {name: history.parquet}.
+        figure: the file to write.
+        dataset: its name.
+    """
+    panels: dict[str, dict[str, tuple[list[float], list[float], int]]] = {}
+    for name, path in histories.items():
+        history = pq.read_table(path).to_pydict()
+        best = history["kept"].index(True)
+        print(f"{name}: step {history['step'][best]:,} of {history['step'][-1]:,} is the best")
+        for measure, title in MEASURES.items():
+            panels.setdefault(title, {})[name] = history["step"], history[measure], best
+    with artefacts.whole(figure) as temporary:
+        charts.curves(temporary, f"{dataset}, training", "step", panels)
+
+
+if __name__ == "__main__":
+    with job_log.redirect(snakemake.log[0]):  # noqa: F821
+        main(
+            dict(zip(snakemake.params.names, snakemake.input.histories, strict=True)),  # noqa: F821
+            snakemake.output.figure,  # noqa: F821
+            snakemake.wildcards.dataset,  # noqa: F821
+        )
