@@ -1,29 +1,49 @@
-# make demo   set up, run the demonstration (simulated reviews, minutes) and print its comparison
-# make test   set up, check style and run the tests
-# make bench  set up, measure every heavy step, print the tables; RAW=FOLDER names public data
+# make demo     set up, run the demonstration (simulated reviews, minutes) and print its comparison
+# make report   the demonstration and its analyses as one page, results/demo/report.html
+# make test     set up, check style and run the tests
+# make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
+# make performance   the same, and put the tables into docs/performance.md
+# make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
 PYTHON ?= python3
 BIN := .venv/bin
 RAW ?= resources/raw
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore
+# One line a step; each job's own words are in logs/.
+RUN := $(BIN)/snakemake --logger lohrec
+DEMO := results/demo
 
-.PHONY: demo test bench performance setup
+.PHONY: demo report test bench performance setup
 .DELETE_ON_ERROR:
 
 demo: setup
-	$(BIN)/snakemake --cores all results/demo/comparison.md
-	cat results/demo/comparison.md
+	@echo "Simulated reviews, a teacher, five ways to learn from it or from the target alone:"
+	@$(RUN) --cores all -- $(DEMO)/comparison.md
+	@echo
+	@cat $(DEMO)/comparison.md
+	@echo
+	@echo "The same as a figure:     $(DEMO)/comparison.svg"
+	@echo "Recommend in Python:      lohrec.Recommender.load, in README.md"
+	@echo "Your own data, settings:  README.md and docs/"
+
+report: setup
+	@$(RUN) --cores all -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png
+	@$(RUN) --report $(DEMO)/report.html -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png
+	@echo "Open $(DEMO)/report.html in a browser."
 
 test: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint
+	# $(BIN)/mypy
 	$(BIN)/python -m pytest
 
 # One job at a time, so that none is measured beside another.
 bench: setup
-	$(BIN)/snakemake --cores 2 --resources benchmark=1 --config raw_dir=$(RAW) -- results/benchmarks/table.md
-	cat results/benchmarks/table.md
+	@$(RUN) --cores 2 --resources benchmark=1 --config raw_dir=$(RAW) -- results/benchmarks/table.md
+	@cat results/benchmarks/table.md
 
 # The tables of docs/performance.md, after its mark.
 performance: bench
@@ -32,13 +52,16 @@ performance: bench
 
 setup: .venv/run.stamp
 
-# Set up once, and again when the pins change.
-.venv/run.stamp: requirements.txt
+# Set up once, and again when the pins or the packages of the tree change.
+.venv/run.stamp: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("LOHRec needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % sys.version_info[:2])'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -r requirements.txt
-	touch $@
+	@echo "Installing LOHRec and what it needs into .venv. It takes a few minutes and 2 GB of disk,"
+	@echo "or some 7 GB where pip takes PyTorch with CUDA."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --editable .
+	@touch $@
+	@echo "Installed."
 
 .venv/dev.stamp: requirements-dev.txt .venv/run.stamp
-	$(BIN)/python -m pip install -r requirements-dev.txt
-	touch $@
+	@$(PIP) --requirement requirements-dev.txt
+	@touch $@

@@ -3,6 +3,47 @@
 # dataset's row, first seed.
 
 
+def analysed(wildcards):
+    """The trained generators among the variants that a dataset's row compares."""
+    dataset = wildcards.dataset
+    names = DATASETS[dataset].get("variants", REPORTED)
+    found = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
+    if not found:
+        raise WorkflowError(
+            f"{dataset} compares no variant with a trained generator of its own, so there is nothing "
+            f"to analyse; add one to datasets.{dataset}.variants."
+        )
+    return found
+
+
+def first_model(file):
+    """A file of the model of a variant's first seed."""
+    return lambda wildcards: str(
+        Path(
+            generator_model(
+                wildcards.dataset, wildcards.variant, DATASETS[wildcards.dataset]["seeds"][0]
+            )
+        ).with_name(file)
+    )
+
+
+def widths(wildcards):
+    """Beam widths that are compared."""
+    beams = SETTINGS[wildcards.dataset]["analysis"]["beams"]
+    if (narrow := min(beams)) < (most := largest_cutoff(wildcards)):
+        raise WorkflowError(
+            f"{wildcards.dataset}: analysis.beams ({narrow}) is below evaluation.cutoffs ({most}): so "
+            "narrow a beam finds no list to measure."
+        )
+    return beams
+
+
+def decoding_at_width(wildcards):
+    """The section `decoding` with another beam width; no list is longer than that."""
+    found, beams = section("decoding", without=("rerank",))(wildcards), int(wildcards.beams)
+    return found | {"beams": beams, "top": min(found["top"], beams)}
+
+
 use rule recommend_generator as recommend_at_width with:
     input:
         model=first_model("model.safetensors"),
@@ -17,7 +58,7 @@ use rule recommend_generator as recommend_at_width with:
     benchmark:
         "benchmarks/{dataset}/recommend_at_width/{variant}_{beams}.tsv"
     params:
-        code=code("recommend_generator"),
+        code=code("recommend_generator", modules_of("variant")),
         decoding=decoding_at_width,
         cuda=cuda("recommend_generator"),
 
@@ -29,7 +70,7 @@ use rule evaluate as evaluate_at_width with:
         examples="results/{dataset}/data/examples.parquet",
         vectors=diversity_vectors,
     output:
-        "results/{dataset}/analysis/{variant}/beams_{beams}/per_user.parquet",
+        per_user="results/{dataset}/analysis/{variant}/beams_{beams}/per_user.parquet",
     log:
         "logs/{dataset}/evaluate_at_width/{variant}_{beams}.log",
 
@@ -51,12 +92,26 @@ rule count_invalid_beams:
     resources:
         gpu=gpus("recommend_generator"),
     params:
-        code=code("count_invalid_beams"),
+        code=code("count_invalid_beams", modules_of("variant")),
         batch_size=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["batch_size"],
         beams=widths,
         cuda=cuda("recommend_generator"),
     script:
         "../workflow_scripts/analysis/count_invalid_beams.py"
+
+
+def figures_at_widths(wildcards):
+    """Metrics a user of every analysed variant at every width, variant by variant."""
+    return [
+        f"results/{wildcards.dataset}/analysis/{name}/beams_{beams}/per_user.parquet"
+        for name in analysed(wildcards)
+        for beams in widths(wildcards)
+    ]
+
+
+def invalid_beams(wildcards):
+    folder = f"results/{wildcards.dataset}/analysis"
+    return [f"{folder}/{name}/invalid.json" for name in analysed(wildcards)]
 
 
 rule compare_beam_widths:
@@ -68,6 +123,7 @@ rule compare_beam_widths:
         markdown="results/{dataset}/analysis/beam_widths.md",
         figure=report(
             "results/{dataset}/analysis/beam_widths.svg",
+            caption="../docs/captions/beam_widths.rst",
             category="Beam widths",
             labels={"dataset": "{dataset}"},
         ),
@@ -84,6 +140,23 @@ rule compare_beam_widths:
         "../workflow_scripts/analysis/compare_beam_widths.py"
 
 
+def lists(dataset, variant):
+    """The lists of a variant's first seed."""
+    return (
+        f"results/{dataset}/{variant}/seed_{DATASETS[dataset]['seeds'][0]}/recommendations.parquet"
+    )
+
+
+def lists_of_generators(wildcards):
+    return [lists(wildcards.dataset, name) for name in analysed(wildcards)]
+
+
+def alignment_settings(wildcards):
+    """How long lists are compared, and how often users are drawn again."""
+    parts = SETTINGS[wildcards.dataset]
+    return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
+
+
 rule measure_alignment:
     input:
         students=lists_of_generators,
@@ -96,6 +169,7 @@ rule measure_alignment:
         markdown="results/{dataset}/analysis/alignment.md",
         figure=report(
             "results/{dataset}/analysis/alignment.svg",
+            caption="../docs/captions/alignment.rst",
             category="Alignment with the teacher",
             labels={"dataset": "{dataset}"},
         ),
@@ -106,9 +180,14 @@ rule measure_alignment:
     params:
         code=code("measure_alignment"),
         variants=analysed,
-        measured=alignment_settings,
+        settings=alignment_settings,
     script:
         "../workflow_scripts/analysis/measure_alignment.py"
+
+
+def models_of_generators(wildcards):
+    first = DATASETS[wildcards.dataset]["seeds"][0]
+    return [generator_model(wildcards.dataset, name, first) for name in analysed(wildcards)]
 
 
 rule map_embeddings:
@@ -120,6 +199,7 @@ rule map_embeddings:
         json="results/{dataset}/analysis/embeddings.json",
         figure=report(
             "results/{dataset}/analysis/embeddings.png",
+            caption="../docs/captions/embeddings.rst",
             category="Embeddings of items",
             labels={"dataset": "{dataset}"},
         ),
@@ -133,6 +213,12 @@ rule map_embeddings:
         neighbours=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["neighbours"],
     script:
         "../workflow_scripts/analysis/map_embeddings.py"
+
+
+def cases_settings(wildcards):
+    """How many users are shown, and how much of their lists."""
+    number = SETTINGS[wildcards.dataset]["analysis"]["cases"]
+    return {"cases": number, "cutoff": largest_cutoff(wildcards)}
 
 
 rule show_cases:
@@ -151,7 +237,7 @@ rule show_cases:
     params:
         code=code("show_cases"),
         variants=analysed,
-        shown=cases_settings,
+        settings=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"
 
@@ -162,10 +248,10 @@ def training_histories(wildcards):
     first = DATASETS[wildcards.dataset]["seeds"][0]
     folder = f"results/{wildcards.dataset}"
     found = {name: f"{folder}/generators/{name}/seed_{first}/history.parquet" for name in names}
-    rows = [row for name in names for row in settings.rows_behind(name, VARIANTS).values()]
+    behind = [row for name in names for row in rows.rows_behind(name, VARIANTS).values()]
     if any(
-        row["target"] == "teacher" or row["label"] != "target" or row["prior"] == "llm"
-        for row in rows
+        rows.loss_reads(row["loss"]) or row["learns"] != "next_item" or row["prior"] == "teacher"
+        for row in behind
     ):
         found["teacher"] = f"{folder}/teacher/history.parquet"
     return found
@@ -177,6 +263,7 @@ rule draw_training_curves:
     output:
         figure=report(
             "results/{dataset}/analysis/training.svg",
+            caption="../docs/captions/training.rst",
             category="Training",
             labels={"dataset": "{dataset}"},
         ),

@@ -2,6 +2,26 @@
 # raw_dir holds it, simulated reviews otherwise.
 
 
+def section_of(preset, name):
+    """A section as a preset has it."""
+    return settings.preset(preset, config["presets"], "benchmarks")[name]
+
+
+def ungrouped(section):
+    """The settings of all groups of a section, whose names differ."""
+    return {name: value for group in section.values() for name, value in group.items()}
+
+
+def measured_on(dataset, kind, path):
+    """An artefact of `dataset`, or of the simulation where the dataset's raw file is not there."""
+
+    def artefact(wildcards):
+        found = found_raw(dataset, kind)
+        return f"results/{dataset if found else 'demo'}/{path}"
+
+    return artefact
+
+
 rule benchmark_decoding:
     input:
         sequences=measured_on("instruments_lcrec", "inter", "data/sequences.npy"),
@@ -18,7 +38,7 @@ rule benchmark_decoding:
         benchmark=1,
     params:
         code=code("benchmark_decoding"),
-        generator=config["presets"]["paper"]["generator"],
+        network=section_of("paper", "networks")["t5"],
         settings=config["benchmarks"]["decoding"],
     script:
         "../workflow_scripts/benchmarks/benchmark_decoding.py"
@@ -40,7 +60,8 @@ rule benchmark_training:
         benchmark=1,
     params:
         code=code("benchmark_training"),
-        generator=config["presets"]["paper"]["generator"],
+        network=section_of("paper", "networks")["t5"],
+        losses=section_of("paper", "losses"),
         settings=config["benchmarks"]["training"],
     script:
         "../workflow_scripts/benchmarks/benchmark_training.py"
@@ -60,9 +81,9 @@ rule benchmark_quantizer:
         benchmark=1,
     params:
         code=code("benchmark_quantizer"),
-        laptop=config["presets"]["laptop"]["rqvae"],
-        paper=config["presets"]["paper"]["rqvae"],
-        collisions=config["presets"]["laptop"]["collisions"],
+        laptop=ungrouped(section_of("laptop", "rqvae")),
+        paper=ungrouped(section_of("paper", "rqvae")),
+        resolving=section_of("laptop", "collisions"),
         settings=config["benchmarks"]["quantizer"],
     script:
         "../workflow_scripts/benchmarks/benchmark_quantizer.py"
@@ -97,7 +118,7 @@ rule benchmark_scale:
         benchmark=1,
     params:
         code=code("benchmark_scale"),
-        generator=config["presets"]["paper"]["generator"],
+        network=section_of("paper", "networks")["t5"],
         settings=config["benchmarks"]["scale"],
     script:
         "../workflow_scripts/benchmarks/benchmark_scale.py"
@@ -123,7 +144,7 @@ rule benchmark_cuda:
 
 rule tabulate_benchmarks:
     input:
-        expand(
+        benchmarks=expand(
             "results/benchmarks/{what}.json",
             what=["decoding", "training", "quantizer", "ingest", "scale"],
         ),
@@ -148,8 +169,6 @@ rule tabulate_teacher_sizes:
         "../envs/lohrec.yaml"
     params:
         code=code("tabulate_teacher_sizes"),
-        sections={
-            name: config["presets"]["paper"][name] for name in ("teacher", "adaptation", "tasks")
-        },
+        settings={name: section_of("paper", name) for name in ("teacher", "adaptation", "tasks")},
     script:
         "../workflow_scripts/benchmarks/tabulate_teacher_sizes.py"

@@ -1,9 +1,116 @@
 # Raw files -> interactions and items -> examples (Section 4.1).
+# A dataset's source declares what its raw files are called and where they come from: data/sources.
+
+
+def files_of(dataset):
+    """{kind: file} of a dataset's raw files, as its source declares them."""
+    return registry.declared("source", DATASETS[dataset]["source"], "FILES")
+
+
+def brings_identifiers(dataset):
+    """Whether semantic IDs come with a dataset's interactions."""
+    return "index" in files_of(dataset)
+
+
+def downloads():
+    """{file name: {"url": address, "sha256": expected digest or None}} of every dataset."""
+    digests = {}
+    for row in DATASETS.values():
+        digests |= row["sha256"]
+    return {
+        name: {"url": file["url"].format(file=name), "sha256": digests.get(name)}
+        for dataset, row in DATASETS.items()
+        for file in files_of(dataset).values()
+        if "url" in file
+        for name in [file["file"].format(**row)]
+    }
+
+
+def raw_names(dataset, kind):
+    """Names that a dataset's raw file may have; the first is that of a download."""
+    file = files_of(dataset)[kind]
+    return [name.format(**DATASETS[dataset]) for name in (file["file"], *file.get("also", ()))]
+
+
+def found_raw(dataset, kind):
+    """The path of a dataset's raw file, if it is there: other names count after a download."""
+    name, *others = raw_names(dataset, kind)
+    downloaded = f"resources/downloads/{name}"
+    paths = [machine.find_raw(config["raw_dir"], name)]
+    paths += [downloaded if Path(downloaded).exists() else None]
+    paths += [machine.find_raw(config["raw_dir"], other) for other in others]
+    return next(filter(None, paths), None)
+
+
+def raw_file(kind):
+    """The path of a dataset's raw file: in raw_dir if it is there, else where a rule puts it."""
+
+    def path(wildcards):
+        file = files_of(wildcards.dataset)[kind]
+        if "made" in file:
+            return file["made"].format(dataset=wildcards.dataset)
+        if found := found_raw(wildcards.dataset, kind):
+            return found
+        names = raw_names(wildcards.dataset, kind)
+        if "url" in file:
+            return f"resources/downloads/{names[0]}"
+        raise WorkflowError(
+            f"{wildcards.dataset} needs {' or '.join(names)}, which is neither in {config['raw_dir']} nor in a "
+            "folder below it. Put it there, or name its folder: --config raw_dir=FOLDER."
+        )
+
+    return path
+
+
+def ingested(wildcards):
+    """{kind: path} of the raw files that a dataset's ingest reads; an optional one if it is there."""
+    dataset = wildcards.dataset
+    return {
+        kind: raw_file(kind)(wildcards)
+        for kind, file in files_of(dataset).items()
+        if kind != "index" and (not file.get("optional") or found_raw(dataset, kind))
+    }
+
+
+def absent_text(dataset):
+    """Names of the file with a dataset's texts, where it is optional and not there."""
+    return [
+        name
+        for kind, file in files_of(dataset).items()
+        if file.get("optional") and not found_raw(dataset, kind)
+        for name in raw_names(dataset, kind)
+    ]
+
+
+def raw_sizes(files):
+    """Bytes of the raw files {kind: path}, but of those that a rule put where they are."""
+
+    def sizes(wildcards):
+        return sizes_of(
+            path
+            for kind, path in files(wildcards).items()
+            if "made" not in files_of(wildcards.dataset)[kind]
+            and not Path(path).is_relative_to("resources/downloads")
+        )
+
+    return sizes
+
+
+def read_settings(wildcards):
+    """What the `read` of a dataset's source takes: of the section `ingest`, or of its own."""
+    source = DATASETS[wildcards.dataset]["source"]
+    values = section("ingest")(wildcards) | section("sources")(wildcards)[source]
+    return {name: values[name] for name in registry.declared("source", source, "READS")}
+
+
+def source_module(wildcards):
+    """A dataset's source, which a script finds by name."""
+    return [("source", DATASETS[wildcards.dataset]["source"])]
 
 
 rule download_reviews:
     output:
-        file="resources/downloads/{file}",
+        raw="resources/downloads/{file}",
         record="resources/downloads/{file}.record.json",
     log:
         "logs/download_reviews/{file}.log",
@@ -25,20 +132,19 @@ rule simulate_reviews:
     log:
         "logs/{dataset}/simulate_reviews.log",
     wildcard_constraints:
-        dataset=of_source("simulated"),
+        dataset=any_of(name for name, row in DATASETS.items() if row["source"] == "simulated"),
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("simulate_reviews"),
-        simulation=section("simulation"),
+        settings=lambda wildcards: section("sources")(wildcards)["simulated"],
     script:
         "../workflow_scripts/data/simulate_reviews.py"
 
 
-rule ingest_reviews:
+rule ingest:
     input:
-        reviews=raw_file("reviews"),
-        metadata=raw_file("metadata"),
+        unpack(ingested),
     output:
         interactions="results/{dataset}/data/interactions.parquet",
         catalogue="results/{dataset}/data/items.parquet",
@@ -46,40 +152,16 @@ rule ingest_reviews:
         report="results/{dataset}/data/ingest_report.json",
         statistics="results/{dataset}/data/statistics.json",
     log:
-        "logs/{dataset}/ingest_reviews.log",
-    wildcard_constraints:
-        dataset=of_source("amazon2018", "simulated"),
+        "logs/{dataset}/ingest.log",
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("ingest_reviews"),
-        ingest=section("ingest", without=("history",)),
-        sizes=raw_sizes("reviews", "metadata"),
+        code=code("ingest", source_module),
+        source=lambda wildcards: DATASETS[wildcards.dataset]["source"],
+        settings=read_settings,
+        sizes=raw_sizes(ingested),
     script:
-        "../workflow_scripts/data/ingest_reviews.py"
-
-
-rule ingest_lcrec:
-    input:
-        unpack(published_text),
-        inter=raw_file("inter"),
-    output:
-        interactions="results/{dataset}/data/interactions.parquet",
-        catalogue="results/{dataset}/data/items.parquet",
-        users="results/{dataset}/data/users.parquet",
-        report="results/{dataset}/data/ingest_report.json",
-        statistics="results/{dataset}/data/statistics.json",
-    log:
-        "logs/{dataset}/ingest_lcrec.log",
-    wildcard_constraints:
-        dataset=of_source("lcrec"),
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("ingest_lcrec"),
-        sizes=lcrec_sizes,
-    script:
-        "../workflow_scripts/data/ingest_lcrec.py"
+        "../workflow_scripts/data/ingest.py"
 
 
 rule split_sequences:
@@ -94,6 +176,6 @@ rule split_sequences:
         "../envs/lohrec.yaml"
     params:
         code=code("split_sequences"),
-        ingest=section("ingest"),
+        settings=section("ingest"),
     script:
         "../workflow_scripts/data/split_sequences.py"

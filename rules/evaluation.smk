@@ -1,12 +1,26 @@
 # Metrics a user, a variant, and all variants of a dataset side by side (Section 4.3).
 
 
+def recommending_model(wildcards):
+    """The model that makes a variant's lists, or, of a cascade, orders them."""
+    row = VARIANTS[wildcards.variant]
+    if row["recommender"] not in ("generative", "cascade", "teacher"):
+        raise WorkflowError(
+            f"evaluation.diversity of {wildcards.dataset} is model, and {wildcards.variant} has no "
+            "model that embeds items: take it out of the row's variants, or choose other vectors."
+        )
+    if row["recommender"] == "teacher":
+        return f"results/{wildcards.dataset}/teacher/model/model.safetensors"
+    generator = row["ranker"] if row["recommender"] == "cascade" else wildcards.variant
+    return generator_model(wildcards.dataset, generator, wildcards.seed)
+
+
 rule embed_codewords:
     input:
         model=recommending_model,
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
-        "results/{dataset}/{variant}/seed_{seed}/item_vectors.npy",
+        vectors="results/{dataset}/{variant}/seed_{seed}/item_vectors.npy",
     log:
         "logs/{dataset}/embed_codewords/{variant}_seed_{seed}.log",
     conda:
@@ -18,6 +32,25 @@ rule embed_codewords:
         "../workflow_scripts/evaluation/embed_codewords.py"
 
 
+def diversity_vectors(wildcards):
+    """The item vectors that a dataset's diversity is measured on."""
+    dataset = wildcards.dataset
+    named = SETTINGS[dataset]["evaluation"]["diversity"]
+    if named == "text" and (absent := absent_text(dataset)):
+        raise WorkflowError(
+            f"{dataset} has no text to measure diversity on: there is no "
+            f"{' or '.join(absent)} in {config['raw_dir']}. Put it there, or set "
+            f"evaluation: {{diversity: interactions}} in datasets.{dataset}.settings."
+        )
+    seed = wildcards.get("seed", DATASETS[dataset]["seeds"][0])
+    return {
+        "text": "results/{dataset}/text/embeddings.npy",
+        "latent": "results/{dataset}/ids/latents.npy",
+        "interactions": "results/{dataset}/data/interaction_vectors.npy",
+        "model": f"results/{{dataset}}/{{variant}}/seed_{seed}/item_vectors.npy",
+    }[named]
+
+
 rule evaluate:
     input:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
@@ -25,16 +58,45 @@ rule evaluate:
         examples="results/{dataset}/data/examples.parquet",
         vectors=diversity_vectors,
     output:
-        "results/{dataset}/{variant}/seed_{seed}/per_user.parquet",
+        per_user="results/{dataset}/{variant}/seed_{seed}/per_user.parquet",
     log:
         "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("evaluate"),
-        evaluation=section("evaluation", without=("diversity", "resamples")),
+        settings=section("evaluation", without=("diversity", "resamples")),
     script:
         "../workflow_scripts/evaluation/evaluate.py"
+
+
+def seeds(dataset, variant):
+    """The seeds of a variant; what has no trained generator is the same for each, so has one."""
+    every = DATASETS[dataset]["seeds"]
+    return every if VARIANTS[variant]["recommender"] in ("generative", "cascade") else every[:1]
+
+
+def per_user(dataset, variant):
+    return [
+        f"results/{dataset}/{variant}/seed_{seed}/per_user.parquet"
+        for seed in seeds(dataset, variant)
+    ]
+
+
+def made_of(wildcards):
+    """What a summary says about how its figures were made."""
+    row, values = DATASETS[wildcards.dataset], SETTINGS[wildcards.dataset]
+    return {
+        "preset": row["preset"],
+        "source": row["source"],
+        "category": row.get("category"),
+        "variants": rows.rows_behind(wildcards.variant, VARIANTS),
+        "settings": {
+            name: section
+            for name, section in values.items()
+            if name not in ("analysis", "cuda", "threads")
+        },
+    }
 
 
 rule summarise:
@@ -42,7 +104,7 @@ rule summarise:
         per_user=lambda wildcards: per_user(wildcards.dataset, wildcards.variant),
         statistics="results/{dataset}/data/statistics.json",
     output:
-        "results/{dataset}/{variant}/metrics.json",
+        metrics="results/{dataset}/{variant}/metrics.json",
     log:
         "logs/{dataset}/summarise/{variant}.log",
     conda:
@@ -55,6 +117,17 @@ rule summarise:
         "../workflow_scripts/evaluation/summarise.py"
 
 
+def compared(wildcards):
+    """{variant: per-user metrics of its seeds} of the variants that the dataset's row names."""
+    names = DATASETS[wildcards.dataset].get("variants", REPORTED)
+    return {name: per_user(*rows.owner(wildcards.dataset, name)) for name in names}
+
+
+def reference(wildcards):
+    """The variant that the others of a comparison are held against."""
+    return DATASETS[wildcards.dataset]["reference"]
+
+
 rule compare:
     input:
         unpack(compared),
@@ -63,6 +136,7 @@ rule compare:
         markdown="results/{dataset}/comparison.md",
         figure=report(
             "results/{dataset}/comparison.svg",
+            caption="../docs/captions/comparison.rst",
             category="Comparison",
             labels={"dataset": "{dataset}"},
         ),
@@ -74,7 +148,7 @@ rule compare:
         code=code("compare"),
         variants=lambda wildcards: list(compared(wildcards)),
         reference=reference,
-        evaluation=section("evaluation"),
+        settings=section("evaluation"),
     script:
         "../workflow_scripts/evaluation/compare.py"
 
@@ -93,7 +167,7 @@ rule compare_with_generate:
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("compare_with_generate"),
+        code=code("compare_with_generate", modules_of("generator")),
         decoding=section("decoding"),
     script:
         "../workflow_scripts/evaluation/compare_with_generate.py"

@@ -1,6 +1,14 @@
 # Items -> vectors -> semantic IDs (Sections 2.2, 4.2); or semantic IDs that somebody published.
 
 
+def text_settings(wildcards):
+    """What the section `text` says of the row's own method."""
+    values = section("text")(wildcards)
+    of_lsa = ("dimensions", "max_features", "seed")
+    of_llama = ("model", "revision", "max_tokens", "batch_tokens", "dtype")
+    return less(values, of_llama if values["method"] == "lsa" else of_lsa)
+
+
 rule embed_items:
     input:
         model_folder("text"),
@@ -42,7 +50,7 @@ rule train_rqvae:
         gpu=gpus("train_rqvae"),
     params:
         code=code("train_rqvae"),
-        rqvae=section("rqvae"),
+        settings=section("rqvae"),
         cuda=cuda("train_rqvae"),
     script:
         "../workflow_scripts/identifiers/train_rqvae.py"
@@ -60,19 +68,19 @@ rule assign_semantic_ids:
     log:
         "logs/{dataset}/assign_semantic_ids.log",
     wildcard_constraints:
-        dataset=of_source("amazon2018", "simulated"),
+        dataset=any_of(name for name in DATASETS if not brings_identifiers(name)),
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("assign_semantic_ids"),
-        collisions=section("collisions"),
+        settings=section("collisions"),
     script:
         "../workflow_scripts/identifiers/assign_semantic_ids.py"
 
 
 rule import_semantic_ids:
     input:
-        index=raw_file("index"),
+        published=raw_file("index"),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         ids="results/{dataset}/ids/semantic_ids.npy",
@@ -81,12 +89,13 @@ rule import_semantic_ids:
     log:
         "logs/{dataset}/import_semantic_ids.log",
     wildcard_constraints:
-        dataset=of_source("lcrec"),
+        dataset=any_of(filter(brings_identifiers, DATASETS)),
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("import_semantic_ids"),
-        sizes=raw_sizes("index"),
+        code=code("import_semantic_ids", source_module),
+        source=lambda wildcards: DATASETS[wildcards.dataset]["source"],
+        sizes=raw_sizes(lambda wildcards: {"index": raw_file("index")(wildcards)}),
     script:
         "../workflow_scripts/identifiers/import_semantic_ids.py"
 

@@ -1,59 +1,34 @@
 # Ordered candidates of every train example: from the teacher (Eq. 15), or from Appendix B.
 
 
-rule correct_candidates:
+def corrected(wildcards):
+    """The teacher's beams, for the one prior that is made from them."""
+    beams = f"results/{wildcards.dataset}/teacher/beams.npy"
+    return {"beams": beams} if wildcards.prior == "teacher" else {}
+
+
+def kept(wildcards):
+    """How many candidates a student learns from."""
+    return {"keep": SETTINGS[wildcards.dataset]["candidates"]["keep"]}
+
+
+rule order_candidates:
     input:
-        beams="results/{dataset}/teacher/beams.npy",
+        unpack(corrected),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
-        prior="results/{dataset}/priors/llm.npy",
-        report="results/{dataset}/priors/llm.json",
+        candidates="results/{dataset}/priors/{prior}.npy",
+        report="results/{dataset}/priors/{prior}.json",
     log:
-        "logs/{dataset}/correct_candidates.log",
+        "logs/{dataset}/order_candidates/{prior}.log",
+    wildcard_constraints:
+        prior="teacher|distance|cooccurrence",
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("correct_candidates"),
-        candidates=kept,
+        code=code("order_candidates"),
+        settings=kept,
     script:
-        "../workflow_scripts/recommender/correct_candidates.py"
-
-
-rule order_by_distance:
-    input:
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
-    output:
-        prior="results/{dataset}/priors/distance.npy",
-        report="results/{dataset}/priors/distance.json",
-    log:
-        "logs/{dataset}/order_by_distance.log",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("order_by_distance"),
-        candidates=kept,
-    script:
-        "../workflow_scripts/recommender/order_by_distance.py"
-
-
-rule order_by_cooccurrence:
-    input:
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
-    output:
-        prior="results/{dataset}/priors/cooccurrence.npy",
-        report="results/{dataset}/priors/cooccurrence.json",
-    log:
-        "logs/{dataset}/order_by_cooccurrence.log",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("order_by_cooccurrence"),
-        candidates=kept,
-    script:
-        "../workflow_scripts/recommender/order_by_cooccurrence.py"
+        "../workflow_scripts/recommender/order_candidates.py"

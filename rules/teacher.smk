@@ -2,6 +2,20 @@
 # Distillation and ranking wait for it, so its jobs go first.
 
 
+def checked_settings(wildcards):
+    """What the check of a language model reads."""
+    parts = sections("teacher", "adaptation")(wildcards)
+    return {
+        "teacher": {"training": {"bf16": parts["teacher"]["training"]["bf16"]}},
+        "adaptation": less(parts["adaptation"], ("vocabulary", "alpha", "dropout")),
+    }
+
+
+def teacher_memory(wildcards, resources):
+    """Memory of the GPU that trains the teacher; see `cuda` for the name `resources`."""
+    return SETTINGS[wildcards.dataset]["cuda"]["train_teacher"]
+
+
 # Waits for nothing, so that a model that cannot be had or does not fit is an error of the first
 # minutes. (Were it an `ancient` input of the training, Snakemake 9 would leave out the training
 # whenever this job runs again.)
@@ -19,9 +33,51 @@ rule check_language_model:
         code=code("check_language_model"),
         settings=checked_settings,
         sizes=model_sizes("adaptation"),
-        memory_gb=teacher_memory,
+        gpus=teacher_memory,
     script:
         "../workflow_scripts/teacher/check_language_model.py"
+
+
+def reads_words(dataset):
+    """Whether a dataset's teacher reads more than codewords."""
+    return SETTINGS[dataset]["teacher"]["kind"] != "scratch"
+
+
+def words_of_teacher(wildcards):
+    """What a teacher with words reads beyond the sequences."""
+    if not reads_words(wildcards.dataset):
+        return {}
+    tasks = SETTINGS[wildcards.dataset]["tasks"]
+    templates = Path(tasks["templates"])
+    inputs = {
+        "catalogue": f"results/{wildcards.dataset}/data/items.parquet",
+        "templates": str(templates if templates.exists() else Path(workflow.basedir) / templates),
+    }
+    if tasks["user_texts"]:
+        inputs["user_texts"] = tasks["user_texts"]
+        inputs["users"] = f"results/{wildcards.dataset}/data/users.parquet"
+    if SETTINGS[wildcards.dataset]["teacher"]["kind"] == "pretrained":
+        inputs["checked"] = f"results/{wildcards.dataset}/teacher/language_model.json"
+    return inputs
+
+
+def teacher_settings(folds):
+    """The sections that a teacher's training depends on, and nothing that it does not."""
+
+    def chosen(wildcards):
+        names = ["teacher"]
+        names += ["adaptation", "tasks"] if reads_words(wildcards.dataset) else []
+        parts = sections(*names)(wildcards)
+        if parts["teacher"]["kind"] == "pretrained":
+            parts["teacher"] = less(parts["teacher"], ("network",))  # the checkpoint's own
+            parts["adaptation"] = less(parts["adaptation"], ("vocabulary",))
+        elif "adaptation" in parts:
+            parts["adaptation"] = less(parts["adaptation"], ("model", "revision"))
+        if folds:
+            parts["sharding"] = section("sharding", without=("shards",))(wildcards)
+        return parts
+
+    return chosen
 
 
 rule train_teacher:
@@ -71,6 +127,19 @@ use rule train_teacher as train_fold_teacher with:
         cuda=cuda("train_teacher"),
 
 
+def teacher_of_shard(wildcards):
+    """The model that computes a shard: where there are folds, one that has not learned from it."""
+    folder = f"results/{wildcards.dataset}/teacher"
+    folds = SETTINGS[wildcards.dataset]["sharding"]
+    if folds["folds"] > 1:
+        fold = int(wildcards.shard) % folds["folds"]
+        folder = f"results/{wildcards.dataset}/teacher/folds/{fold}"
+    return {
+        "model": f"{folder}/model/model.safetensors",
+        "config": f"{folder}/model/config.json",
+    }
+
+
 rule generate_candidates:
     input:
         unpack(teacher_of_shard),
@@ -95,27 +164,6 @@ rule generate_candidates:
         cuda=cuda("generate_candidates"),
     script:
         "../workflow_scripts/teacher/generate_candidates.py"
-
-
-rule gather_candidates:
-    input:
-        shards=shards_of("beams.npy"),
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
-    output:
-        beams="results/{dataset}/teacher/beams.npy",
-        report="results/{dataset}/teacher/candidates.json",
-    log:
-        "logs/{dataset}/gather_candidates.log",
-    priority: 1
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("gather_candidates"),
-        sharding=section("sharding"),
-    script:
-        "../workflow_scripts/teacher/gather_candidates.py"
 
 
 rule score_codewords:
@@ -144,20 +192,30 @@ rule score_codewords:
         "../workflow_scripts/teacher/score_codewords.py"
 
 
-rule gather_probabilities:
+def shards_of(wildcards):
+    """An array of every shard, in order."""
+    sharding = SETTINGS[wildcards.dataset]["sharding"]
+    folder = f"results/{wildcards.dataset}/teacher/shards"
+    every = range(sharding["folds"] * sharding["shards"])
+    return [f"{folder}/{shard}/{wildcards.array}.npy" for shard in every]
+
+
+rule gather_shards:
     input:
-        shards=shards_of("probabilities.npy"),
+        shards=shards_of,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
     output:
-        probabilities="results/{dataset}/teacher/probabilities.npy",
+        gathered="results/{dataset}/teacher/{array}.npy",
     log:
-        "logs/{dataset}/gather_probabilities.log",
-    priority: 2  # before the candidates: all rows that distill wait for it
+        "logs/{dataset}/gather_shards/{array}.log",
+    wildcard_constraints:
+        array="beams|probabilities",
+    priority: 2  # all rows that distill wait for it
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("gather_probabilities"),
-        sharding=section("sharding"),
+        code=code("gather_shards"),
+        settings=section("sharding"),
     script:
-        "../workflow_scripts/teacher/gather_probabilities.py"
+        "../workflow_scripts/teacher/gather_shards.py"

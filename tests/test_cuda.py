@@ -9,6 +9,7 @@ import test_teacher
 import tiny_llama
 import torch
 from conftest import ROOT
+from objectives import grouped
 from test_generator_training import DECODING, SETTINGS, cycle, train  # noqa: F401
 
 from lohrec.common import devices
@@ -26,7 +27,7 @@ from lohrec.teacher import training as teacher_training
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
-DWR = {"target": "distilled", "rank": 1.0, "dropout": 0.0}
+DWR = {"loss": "distilled", "ranking": 1.0, "dropout": 0.0}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,9 @@ def exact():
 
 
 def gradients(model, settings, graphs, bf16=False):
-    return Gradients(model, partial(objective, model, settings=settings), 1.0, bf16, graphs)
+    return Gradients(
+        model, partial(objective, model, settings=grouped(settings)), 1.0, bf16, graphs
+    )
 
 
 def batches(data, rounds: int = 2) -> list:
@@ -48,7 +51,7 @@ def batches(data, rounds: int = 2) -> list:
     return [data.batch(r) for r in [*rows, by_length[0][:7], by_length[2][:16]]]
 
 
-@pytest.mark.parametrize("change", [DWR, DWR | {"reduction": "by_gap"}, {"target": "smoothed"}])
+@pytest.mark.parametrize("change", [DWR, DWR | {"reduction": "by_gap"}, {"loss": "smoothed"}])
 def test_recorded_steps_have_the_gradients_of_the_cpu(cycle, change):  # noqa: F811
     _, data = cycle
     settings = SETTINGS | {"dropout": 0.0} | change
@@ -110,7 +113,7 @@ def test_a_step_waits_for_nothing(cycle, causal, bf16):  # noqa: F811
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("change", [DWR, {"target": "one_hot", "dropout": 0.0}])
+@pytest.mark.parametrize("change", [DWR, {"loss": "one_hot", "dropout": 0.0}])
 def test_training_goes_as_on_the_cpu(cycle, change, causal, capsys):  # noqa: F811
     splits, data = cycle
     settings = SETTINGS | change | {"causal_encoder": causal, "epochs": 2}

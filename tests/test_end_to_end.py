@@ -28,11 +28,15 @@ def workflow(tmp_path_factory) -> Path:
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
     row["variants"] = VARIANTS
     row["settings"] = {
-        "simulation": {"users": 200, "items": 80},
+        "sources": {"simulated": {"users": 200, "items": 80}},
         "text": {"dimensions": 16},
-        "rqvae": {"hidden": [32], "epochs": 10},
-        "teacher": {"hidden": 32, "layers": 1, "intermediate": 32, "epochs": 2, "dev_users": 50},
-        "generator": {"d_model": 32, "d_ff": 32, "epochs": 2, "warm_epochs": 1, "dev_users": 50},
+        "rqvae": {"network": {"hidden": [32]}, "training": {"epochs": 10}},
+        "teacher": {
+            "network": {"hidden": 32, "layers": 1, "intermediate": 32},
+            "training": {"epochs": 2, "dev_users": 50},
+        },
+        "networks": {"t5": {"d_model": 32, "d_ff": 32}},
+        "training": {"epochs": 2, "warm_epochs": 1, "dev_users": 50},
         "evaluation": {"resamples": 200},
         "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
     }

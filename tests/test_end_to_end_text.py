@@ -13,6 +13,8 @@ from conftest import ROOT
 from test_end_to_end import run, workflow  # noqa: F401
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from lohrec.configuration import settings
+
 TARGETS = ["results/demo/dwr/metrics.json", "results/demo/lcrec_free/metrics.json"]
 
 
@@ -23,11 +25,13 @@ def finished(workflow: Path) -> Path:  # noqa: F811
     config = yaml.safe_load((workflow / "tiny.yaml").read_text())
     row = config["datasets"]["demo"]
     row["settings"] |= {
-        "simulation": {"users": 60, "items": 50},
+        "sources": {"simulated": {"users": 60, "items": 50}},
         "text": {"method": "llama", "model": model, "dimensions": 32, "max_tokens": 64},
         "teacher": {
-            "kind": "pretrained", "epochs": 0.5, "batch_size": 32, "evaluations": 1,
-            "dev_users": 20, "bf16": False,
+            "kind": "pretrained",
+            "training": {
+                "epochs": 0.5, "batch_size": 32, "evaluations": 1, "dev_users": 20, "bf16": False,
+            },
         },
         "adaptation": {"model": model, "method": "lora", "checkpointing": True},
         "sharding": {"folds": 2, "shards": 1},
@@ -53,7 +57,7 @@ def test_a_checkpoint_becomes_teacher_and_student(finished: Path) -> None:
         weights.append(model.get_output_embeddings().weight[-1024:])
     assert not any((weights[0] == other).all() for other in weights[1:])  # taught by others
 
-    report = json.loads((results / "teacher/candidates.json").read_text())
+    report = json.loads((results / "priors/teacher.json").read_text())["beams"]
     beams = np.load(results / "teacher/beams.npy")
     assert beams.shape[1:] == (25, 4) and report["examples"] == len(beams)
     by_level = report["invalid_by_level"]
@@ -113,12 +117,14 @@ def test_a_rerun_makes_missing_shards_only(finished: Path) -> None:
         (finished / "results/demo/teacher" / name).unlink()
     said = run(finished, "-n", "results/demo/teacher/beams.npy")
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said.split("Job stats:")[-1], re.MULTILINE))
-    assert jobs == {"gather_candidates": "1", "generate_candidates": "1", "total": "2"}
+    assert jobs == {"gather_shards": "1", "generate_candidates": "1", "total": "2"}
 
 
 def test_paper_rows_train_a_pinned_llama_with_lora() -> None:
-    paper = yaml.safe_load((ROOT / "config/config.yaml").read_text())["presets"]["paper"]
-    assert paper["teacher"]["kind"] == "pretrained" and paper["teacher"]["bf16"] is True
+    presets = yaml.safe_load((ROOT / "config/config.yaml").read_text())["presets"]
+    paper = settings.preset("paper", presets, "")
+    assert paper["teacher"]["kind"] == "pretrained"
+    assert paper["teacher"]["training"]["bf16"] is True
     adaptation = paper["adaptation"]
     assert (adaptation["method"], adaptation["rank"], adaptation["alpha"]) == ("lora", 8, 32)
     assert (adaptation["dropout"], len(adaptation["modules"])) == (0.05, 7)

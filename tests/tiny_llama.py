@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lohrec.data.examples import Examples
-from lohrec.identifiers import codewords as vocabulary
+from lohrec.teacher.tokenizers import train_tokenizer
 
 NOUNS = ["lamp", "chair", "violin", "bottle", "racket", "garden", "puzzle", "helmet"]
 ADJECTIVES = ["red", "folding", "quiet", "heavy", "tiny"]
@@ -20,7 +20,7 @@ TITLES[7] = ""
 
 def checkpoint(folder: Path, tied: bool = False, seed: int = 0) -> Path:
     """Write the checkpoint: two layers, grouped keys and values, half a thousand tokens."""
-    tokenizer = vocabulary.train_tokenizer([*TITLES, *DESCRIPTIONS, "items bought next"], 500)
+    tokenizer = train_tokenizer([*TITLES, *DESCRIPTIONS, "items bought next"], 500)
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),

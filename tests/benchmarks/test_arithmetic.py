@@ -3,10 +3,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lohrec.benchmarks import arithmetic
-from lohrec.recommender.beam_search import beam_search
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.identifiers.rqvae import RQVAE
-from lohrec.recommender.networks.t5 import LEVELS, T5, tokens
+from lohrec.recommender.networks.t5 import T5, tokens
 
 CONFIG = {
     "d_model": 48,
@@ -29,7 +30,7 @@ def test_decoding_counts_what_torch_counts(beams, codewords):
     model, tree = T5(config).eval(), PrefixTree.from_ids(ids.numpy())
     history = tokens(ids[:5]).reshape(1, -1)
     with FlopCounterMode(display=False) as counted:
-        beam_search(model, history, tree, beams, beams, padded=False)
+        beam_search(model.steps(history, padded=False), tree, beams)
     queries = [1, *(beams,) * (LEVELS - 1)]
     ours = arithmetic.encoding(config, 20) + arithmetic.decoding(config, queries, 20)
     assert ours == counted.get_total_flops()

@@ -2,22 +2,22 @@ import json
 import subprocess
 import sys
 
-import benchmark_cuda
 import benchmark_decoding
 import benchmark_training
 import numpy as np
 import pytest
 import tabulate_benchmarks
-import tabulate_teacher_sizes
 import torch
 from conftest import ROOT
 from transformers import LlamaForCausalLM
 
-from lohrec.common import artefacts
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.recommender.objective import objective
+from lohrec.benchmarks import cuda, teacher_sizes, training
+from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
-from lohrec.recommender.networks.t5 import CODES, LEVELS, T5, tokens
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import Batch
 
 CONFIG = {
@@ -68,9 +68,9 @@ def test_the_naive_step_of_the_benchmark_has_our_loss():
     teacher = torch.rand(5, LEVELS, CODES).softmax(-1)
     history = tokens(torch.randint(0, CODES, (5, 3, LEVELS))).flatten(1)
     batch = Batch(history, False, None, torch.full((5,), 12), candidates, real, teacher)
-    settings = benchmark_cuda.OBJECTIVE
+    settings = cuda.OBJECTIVE
     ours = objective(model, batch, settings)["loss"]
-    naive = benchmark_training.naive_dwr(model, settings, batch)
+    naive = training.naive_dwr(model, settings, batch)
     torch.testing.assert_close(ours, naive, rtol=1e-5, atol=1e-5)
 
 
@@ -81,34 +81,33 @@ def test_steps_and_lists_are_measured(tmp_path):
         np.save(tmp_path / f"{name}.npy", array.astype(np.int32))
     artefacts.write_parquet(tmp_path / "examples", leave_one_out(np.repeat(np.arange(30), 8), 20))
     given = [str(tmp_path / name) for name in ("sequences.npy", "examples", "ids.npy", "out.json")]
-    generator = CONFIG | {"codewords": "all", "smoothing": 0.1, "mixture": 0.0}
-    generator |= {"margin": 0.1, "reduction": "mean", "ranked_target": True}
-    benchmark_training.main(*given, generator, {"batch_size": 8, "batches": 1, "rounds": 1})
-    rows = {row["name"]: row for row in artefacts.read_json(given[-1])["rows"]}
-    assert rows["dwr step"]["floor_share"] > 0
+    network, losses = CONFIG | {"codewords": "all"}, cuda.OBJECTIVE["losses"]
+    benchmark_training.main(*given, network, losses, {"batch_size": 8, "batches": 1, "rounds": 1})
+    rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["dwr step", "fp32"]["floor_share"] > 0
     sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
-    benchmark_decoding.main(*given, generator, sizes)
-    found = artefacts.read_json(given[-1])["rows"]
-    rows = {row["name"]: row for row in found if row["dtype"] == "fp32"}
-    assert rows["beam 20"]["same_lists"] == 1
+    benchmark_decoding.main(*given, network, sizes)
+    rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
+    assert rows["beam 20", "fp32"]["same_lists"] == 1
 
 
 def test_the_gpu_script_needs_no_workflow(tmp_path):
     block = "".join(f"sys.modules[{name!r}] = None; " for name in ("snakemake", "polars", "orjson"))
     paths = [str(ROOT / "workflow_scripts"), str(ROOT / "workflow_scripts/benchmarks")]
     script = (
-        f"import sys; {block}sys.path[:0] = {paths!r}; import torch, benchmark_cuda as b; "
-        f"torch.set_num_threads(1); b.main('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
+        f"import sys; {block}sys.path[:0] = {paths!r}; import torch, benchmark_cuda; "
+        f"b = benchmark_cuda.cuda; torch.set_num_threads(1); "
+        f"b.measure('cuda.json', torch.device('cpu'), b.SIZES['tiny'])"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
     assert len(rows) == 6 and all(row["ours"] > 0 for row in rows)
-    assert "DWR, 200 epochs" in tabulate_benchmarks.table(str(tmp_path / "cuda.json"))
+    assert "DWR, 200 epochs" in tabulate_benchmarks.one_table(str(tmp_path / "cuda.json"))
 
 
 def test_simulated_games_are_split_as_leave_one_out():
     sequences = np.arange(11, dtype=np.int32)
-    train, test = benchmark_cuda.split(sequences, np.array([5, 6]))
+    train, test = cuda.split(sequences, np.array([5, 6]))
     assert train.target.tolist() == [1, 2, 6, 7, 8]
     assert test.target.tolist() == [4, 10]
     assert test.length.tolist() == [4, 5]
@@ -119,12 +118,12 @@ def test_cells(value, text):
     assert tabulate_benchmarks.cell(value) == text
 
 
-@pytest.mark.parametrize("shape", tabulate_teacher_sizes.SHAPES.values())
+@pytest.mark.parametrize("shape", teacher_sizes.SHAPES.values())
 def test_weights_are_those_of_transformers(shape):
-    config = tabulate_teacher_sizes.configuration(*shape)
+    config = teacher_sizes.configuration(*shape)
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
-    matrices, top = tabulate_teacher_sizes.weights(config)
+    matrices, top = teacher_sizes.weights(config)
     total = matrices + top * (1 if config.tie_word_embeddings else 2)
     vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
     assert total == sum(p.numel() for p in model.parameters()) - vectors

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from lohrec.configuration import settings
+from lohrec.configuration import machine, rows, sections, settings
 from lohrec.recommender.networks import t5
 
 SCHEMA = ROOT / "config/schemas/config.schema.yaml"
@@ -24,48 +24,81 @@ def written() -> dict:
 @pytest.fixture
 def config(written: dict) -> dict:
     """The same with the defaults that the workflow fills in."""
-    from snakemake.utils import validate
-
     settings.check(written, SCHEMA)
-    validate(written, str(SCHEMA))
+    settings.complete(written, SCHEMA)
     return json.loads(json.dumps(written))  # defaults are shared objects too
 
 
 def test_each_dataset_has_every_setting_of_every_section(config: dict) -> None:
-    definitions = yaml.safe_load(SCHEMA.read_text())["$defs"]
-    resolved = settings.resolve(config, SCHEMA)
+    declared = sections.flat(sections.defaults(sections.tree()))
+    resolved = settings.resolve(config)
     assert resolved.keys() == config["datasets"].keys()
-    for sections in resolved.values():
-        for name, section in sections.items():
-            assert list(section) == sorted(definitions[name].get("properties", section))
+    for values in resolved.values():
+        assert list(sections.flat(values)) == sorted(declared)
 
 
 def test_a_network_keeps_all_that_makes_it_when_another_row_goes_on() -> None:
-    assert settings.ARCHITECTURE == t5.CONFIG
+    network = {name: one["default"] for name, one in t5.SETTINGS.items()}
+    assert t5.T5(network).config == network
 
 
 def test_a_row_is_made_of_those_that_it_starts_from(config: dict) -> None:
-    behind = settings.rows_behind("dtr", config["variants"])
+    behind = rows.rows_behind("dtr", config["variants"])
     assert list(behind) == ["dtr", "distill", "ranker"]
-    assert list(settings.rows_behind("tiger", config["variants"])) == ["tiger"]
+    assert list(rows.rows_behind("tiger", config["variants"])) == ["tiger"]
 
 
 def test_a_dataset_row_overrides_single_settings(config: dict) -> None:
-    config["datasets"]["demo"]["settings"] = {"rqvae": {"hidden": [7]}, "generator": {"epochs": 3}}
-    resolved = settings.resolve(config, SCHEMA)
-    preset = config["presets"]["demo"]
-    assert resolved["demo"]["rqvae"] == preset["rqvae"] | {"hidden": [7]}
-    assert resolved["demo"]["generator"] == preset["generator"] | {"epochs": 3}
-    assert resolved["demo"]["text"] == preset["text"]
+    network = {"network": {"hidden": [7]}}
+    config["datasets"]["demo"]["settings"] = {"rqvae": network, "training": {"epochs": 3}}
+    resolved = settings.resolve(config)["demo"]
+    preset = settings.preset("demo", config["presets"], "")
+    assert resolved["rqvae"]["network"] == preset["rqvae"]["network"] | {"hidden": [7]}
+    assert resolved["rqvae"]["training"] == preset["rqvae"]["training"]
+    assert resolved["training"] == preset["training"] | {"epochs": 3}
+    assert resolved["text"] == preset["text"]
+
+
+def test_a_preset_changes_what_it_extends_and_that_the_defaults(config: dict) -> None:
+    default = sections.defaults(sections.tree())
+    config["presets"]["empty"] = {}
+    assert settings.preset("empty", config["presets"], "") == default
+    config["presets"]["mine"] = {"extends": "laptop", "networks": {"t5": {"layers": 7}}}
+    laptop, mine = (settings.preset(name, config["presets"], "") for name in ("laptop", "mine"))
+    assert mine.pop("networks")["t5"] == laptop.pop("networks")["t5"] | {"layers": 7}
+    assert mine == laptop
+    assert laptop["text"] == default["text"] | config["presets"]["laptop"]["text"]
+
+
+def test_a_row_changes_settings_of_its_own(config: dict) -> None:
+    config["variants"]["smooth"]["settings"] = {"networks": {"t5": {"layers": 7}}}
+    values = settings.resolve(config)["demo"]
+    tiger, smooth = (rows.fitting(values, config["variants"][name]) for name in ("tiger", "smooth"))
+    assert smooth["network"] == tiger["network"] | {"layers": 7}
+    assert tiger["training"] == smooth["training"]
+    assert tiger["objective"]["losses"] == {"one_hot": {}}
+    assert smooth["objective"]["losses"] == {"smoothed": values["losses"]["smoothed"]}
+
+
+def test_a_row_trains_with_the_values_of_its_kind_of_start(config: dict) -> None:
+    values = settings.resolve(config)["demo"]
+    cold, warm = (
+        rows.fitting(values, config["variants"][name])["training"] for name in ("tiger", "dwr")
+    )
+    assert cold.keys() - warm.keys() == {"epochs", "learning_rate"}
+    assert warm.keys() - cold.keys() == {"warm_epochs", "warm_learning_rate"}
 
 
 def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
-    before = str(settings.resolve(config, SCHEMA)["demo"])
-    sections = config["presets"]["demo"]
-    config["presets"]["demo"] = {
-        name: dict(reversed(sections[name].items())) for name in reversed(sections)
-    }
-    assert str(settings.resolve(config, SCHEMA)["demo"]) == before
+    before = str(settings.resolve(config)["demo"])
+    config["presets"]["laptop"] = reordered(config["presets"]["laptop"])
+    config["presets"]["demo"] = reordered(config["presets"]["demo"])
+    assert str(settings.resolve(config)["demo"]) == before
+
+
+def own(settings: dict) -> dict:
+    """A row's own settings."""
+    return {"settings": settings}
 
 
 @pytest.mark.parametrize(
@@ -73,26 +106,55 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
     [
         ({"rawdir": "x"}, ["rawdir", "Did you mean raw_dir?", "datasets"]),
         (
-            {"presets": {"demo": {"generator": {"epoch": 3}}}},
-            ["presets.demo.generator", "'epoch'", "Did you mean epochs?", "d_model"],
+            {"presets": {"demo": {"training": {"epoch": 3}}}},
+            ["presets.demo.training", "'epoch'", "Did you mean epochs?", "warm_epochs"],
+        ),
+        (
+            {"presets": {"demo": {"networks": {"t5": {"layer": 3}}}}},
+            ["presets.demo.networks.t5", "'layer'", "Did you mean layers?", "d_model"],
         ),
         (
             {"datasets": {"demo": {"settings": {"teachr": {}}}}},
             ["datasets.demo.settings", "Did you mean teacher?"],
         ),
         ({"datasets": {"demo": {"seeds": []}}}, ["datasets.demo.seeds"]),
-        ({"presets": {"demo": {"rqvae": {"beta": "high"}}}}, ["presets.demo.rqvae.beta", "high"]),
-        ({"variants": {"tiger": {"rank": 1.0}}}, ["variants.tiger", "prior"]),
-        ({"variants": {"tiger": {"targets": "one_hot"}}}, ["Did you mean target?"]),
-        ({"variants": {"tiger": {"constrained": False}}}, ["variants.tiger", "constrained"]),
-        ({"variants": {"lcrec": {"rank": 1.0, "prior": "llm"}}}, ["teacher", "prior, rank"]),
-        ({"variants": {"dtr": {"target": "smoothed"}}}, ["variants.dtr", "cascade", "target"]),
+        (
+            {"presets": {"demo": {"rqvae": {"objective": {"beta": "high"}}}}},
+            ["presets.demo.rqvae.objective.beta", "high"],
+        ),
+        ({"variants": {"tiger": {"ranking": 1.0}}}, ["variants.tiger", "prior"]),
+        ({"variants": {"tiger": {"losses": "one_hot"}}}, ["Did you mean loss?"]),
+        ({"variants": {"tiger": {"loss": "smothed"}}}, ["tiger.loss", "Did you mean smoothed?"]),
+        ({"variants": {"tiger": {"loss": "margin_ranking"}}}, ["variants.tiger.loss", "one_hot"]),
+        ({"variants": {"tiger": {"network": "t5x"}}}, ["tiger.network", "Did you mean t5?"]),
+        (
+            {"variants": {"popularity": {"recommender": "popular"}}},
+            ["variants.popularity.recommender", "Did you mean popularity?", "generative"],
+        ),
+        (
+            {"variants": {"tiger": {"settings": {"recommenders": {"teacher": {"free": 1}}}}}},
+            ["variants.tiger.settings.recommenders.teacher", "'free'", "constrained"],
+        ),
+        (
+            {"variants": {"lcrec": {"ranking": 1.0, "prior": "teacher"}}},
+            ["teacher", "prior, ranking"],
+        ),
+        ({"variants": {"popularity": {"part": True}}}, ["variants.popularity", "part"]),
+        ({"variants": {"dtr": {"loss": "smoothed"}}}, ["variants.dtr", "cascade", "loss"]),
         ({"variants": {"teacher": {}}}, ["variants", "teacher"]),
         ({"variants": {"items": {}}}, ["variants", "items"]),
         ({"variants": {"analysis": {}}}, ["variants", "analysis"]),
-        ({"presets": {"demo": {"generator": {"dropout": 1}}}}, ["generator.dropout", "1"]),
-        ({"variants": {"tiger": {"label": "top", "target": "teacher"}}}, ["variants.tiger"]),
+        ({"presets": {"demo": {"networks": {"t5": {"dropout": 1}}}}}, ["t5.dropout", "1"]),
+        (
+            {"variants": {"tiger": {"learns": "teacher_top", "loss": "distilled"}}},
+            ["variants.tiger", "distilled", "teacher_top"],
+        ),
+        (
+            {"variants": {"top": {"ranking": 1.0, "prior": "teacher"}}},
+            ["variants.top", "teacher_top", "no ranking"],
+        ),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
+        ({"datasets": {"demo": {"category": "Toys"}}}, ["datasets.demo", "category"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
     ],
 )
@@ -108,6 +170,8 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
     ("change", "words"),
     [
         ({"datasets": {"demo": {"preset": "laptob"}}}, ["'laptob'", "Did you mean laptop?"]),
+        ({"presets": {"demo": {"extends": "laptob"}}}, ["demo.extends", "Did you mean laptop?"]),
+        ({"presets": {"laptop": {"extends": "demo"}}}, ["extends itself"]),
         ({"datasets": {"demo": {"variants": ["tigger"]}}}, ["'tigger'", "Did you mean tiger?"]),
         ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),
         ({"datasets": {"demo": {"variants": ["gamez/lcrec", "tiger"]}}}, ["'gamez'", "games"]),
@@ -123,16 +187,33 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
             ["instruments_lcrec", "diversity"],
         ),
         (
-            {"variants": {"distill": {"generator": {"codewords": "all"}}}},
-            ["generator.codewords", "distill", "probabilities.codewords"],
+            {"variants": {"distill": own({"networks": {"t5": {"codewords": "all"}}})}},
+            ["networks.t5.codewords", "distill", "probabilities.codewords"],
         ),
-        ({"variants": {"dwr": {"generator": {"epochs": 3}}}}, ["variants.dwr", "epochs"]),
-        ({"variants": {"tiger": {"generator": {"warm_epochs": 3}}}}, ["warm_epochs", "no effect"]),
-        ({"variants": {"tiger": {"generator": {"smoothing": 0.2}}}}, ["tiger", "smoothing"]),
-        ({"variants": {"smooth": {"generator": {"mixture": 0.5}}}}, ["smooth", "mixture"]),
-        ({"variants": {"distill": {"generator": {"margin": 0.2}}}}, ["distill", "margin"]),
+        ({"variants": {"dwr": own({"training": {"epochs": 3}})}}, ["variants.dwr", "epochs"]),
         (
-            {"variants": {"dwr": {"generator": {"d_model": 64}}}},
+            {"variants": {"tiger": own({"training": {"warm_epochs": 3}})}},
+            ["training.warm_epochs", "no effect"],
+        ),
+        (
+            {"variants": {"tiger": own({"losses": {"smoothed": {"smoothing": 0.2}}})}},
+            ["tiger", "smoothing"],
+        ),
+        (
+            {"variants": {"smooth": own({"losses": {"distilled": {"mixture": 0.5}}})}},
+            ["smooth", "mixture"],
+        ),
+        (
+            {"variants": {"distill": own({"losses": {"margin_ranking": {"margin": 0.2}}})}},
+            ["distill", "margin"],
+        ),
+        (
+            {"variants": {"tiger": own({"recommenders": {"teacher": {"constrained": False}}})}},
+            ["variants.tiger", "constrained", "no effect"],
+        ),
+        ({"variants": {"tiger": own({"rqvae": {"training": {"epochs": 3}}})}}, ["rqvae.training"]),
+        (
+            {"variants": {"dwr": own({"networks": {"t5": {"d_model": 64}}})}},
             ["variants.dwr starts from distill", "d_model"],
         ),
         ({"datasets": {"demo": {"settings": {"decoding": {"top": 5}}}}}, ["top (5)", "cutoffs"]),
@@ -174,15 +255,9 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
 def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: list[str]) -> None:
     merge(config, change)
     with pytest.raises(ValueError) as error:
-        settings.resolve(config, SCHEMA)
+        settings.resolve(config)
     for word in words:
         assert word in str(error.value)
-
-
-def test_a_preset_that_lacks_a_setting_is_refused(config: dict) -> None:
-    del config["presets"]["demo"]["text"]["seed"]
-    with pytest.raises(ValueError, match=r"presets\.demo\.text lacks seed"):
-        settings.resolve(config, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +271,7 @@ def test_a_preset_that_lacks_a_setting_is_refused(config: dict) -> None:
 )
 def test_an_unknown_target_is_refused(config: dict, target: str, words: list[str]) -> None:
     with pytest.raises(ValueError) as error:
-        settings.check_target(target, config["datasets"], config["variants"])
+        rows.check_target(target, config["datasets"], config["variants"])
     for word in (target, *words):
         assert word in str(error.value)
 
@@ -212,7 +287,7 @@ def test_known_targets_and_other_arguments_pass(config: dict) -> None:
         "8",
         "raw_dir=results/gamez/x",
     ):
-        settings.check_target(target, config["datasets"], config["variants"])
+        rows.check_target(target, config["datasets"], config["variants"])
 
 
 def test_raw_files_are_found_in_a_folder_and_directly_below_it(tmp_path) -> None:
@@ -220,23 +295,30 @@ def test_raw_files_are_found_in_a_folder_and_directly_below_it(tmp_path) -> None
     (tmp_path / "b" / "deep").mkdir()
     for place in ("b/below", "b/deep/hidden", "b/both", "both"):
         (tmp_path / place).touch()
-    assert settings.find_raw(tmp_path, "below") == str(tmp_path / "b/below")
-    assert settings.find_raw(tmp_path, "both") == str(tmp_path / "both")
-    assert settings.find_raw(tmp_path, "hidden") is None
-    assert settings.find_raw(tmp_path / "absent", "below") is None
+    assert machine.find_raw(tmp_path, "below") == str(tmp_path / "b/below")
+    assert machine.find_raw(tmp_path, "both") == str(tmp_path / "both")
+    assert machine.find_raw(tmp_path, "hidden") is None
+    assert machine.find_raw(tmp_path / "absent", "below") is None
 
 
 def test_gpus_are_lacking_when_too_few_are_large_enough(config: dict) -> None:
-    resolved = settings.resolve(config, SCHEMA)
+    resolved = settings.resolve(config)
     needs = {("games", "train_teacher"): {"count": 2, "memory_gb": 24}}
 
     def lacking(*found: float) -> str | None:
-        return settings.lacking(needs, list(found), config["datasets"], resolved)
+        return machine.lacking(needs, list(found), config["datasets"], resolved)
 
     assert lacking(24.0, 80.0) is None
     for message in (lacking(), lacking(80.0), lacking(80.0, 8.0)):
         assert "train_teacher: 2 GPU(s) of 24 GB" in message
         assert "you can run: games_laptop" in message
+
+
+def reordered(values: dict) -> dict:
+    return {
+        name: reordered(value) if isinstance(value, dict) else value
+        for name, value in reversed(values.items())
+    }
 
 
 def merge(into: dict, change: dict) -> None:

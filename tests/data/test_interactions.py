@@ -1,7 +1,7 @@
 import gzip
 from collections import Counter
 
-import ingest_reviews
+import ingest as script
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -139,7 +139,8 @@ def ingest(reviews, metadata, folder, k=5):
         name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
     }
     outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
-    ingest_reviews.main(str(reviews), str(metadata), {"core": k}, **outputs)
+    raw = {"reviews": str(reviews), "metadata": str(metadata)}
+    script.main("amazon2018", raw, outputs, {"core": k})
     return outputs
 
 

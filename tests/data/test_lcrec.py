@@ -1,6 +1,6 @@
 import json
 
-import ingest_lcrec
+import ingest as script
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -8,7 +8,8 @@ import pytest
 from lohrec.common import artefacts
 from lohrec.data.interactions import core, drop_repeats, renumber
 from lohrec.data.sources.amazon2018 import read_reviews
-from lohrec.data.sources.lcrec import read_index, read_inter, read_items, write_index
+from lohrec.data.sources.lcrec import read_identifiers, read_inter, read_items
+from lohrec.identifiers import index as index_file
 
 
 def put(path, value):
@@ -48,26 +49,9 @@ def test_unusable_sequences_are_named(tmp_path, content, message):
 
 
 def test_missing_files_are_named(tmp_path):
-    for read in (read_inter, read_items, lambda path: read_index(path, ["0"])):
+    for read in (read_inter, read_items, lambda path: read_identifiers(path, ["0"])):
         with pytest.raises(FileNotFoundError, match=r"no .*absent\.json"):
             read(tmp_path / "absent.json")
-
-
-def test_index_goes_round_in_the_order_asked_for(tmp_path):
-    ids = np.random.default_rng(0).integers(0, 256, (30, 4)).astype(np.int16)
-    items = [str(n) for n in range(30)]
-    write_index(tmp_path / "index.json", ids, items)
-    order = np.random.default_rng(1).permutation(30)[:20]
-    read = read_index(tmp_path / "index.json", [items[n] for n in order])
-    assert read.dtype == np.int16
-    np.testing.assert_array_equal(read, ids[order])
-
-
-def test_index_is_lc_recs_layout(tmp_path):
-    write_index(tmp_path / "index.json", np.array([[12, 3, 200, 7]]), ["0"])
-    assert artefacts.read_json(tmp_path / "index.json") == {
-        "0": ["<a_12>", "<b_3>", "<c_200>", "<d_7>"]
-    }
 
 
 GOOD = ["<a_1>", "<b_2>", "<c_3>", "<d_4>"]
@@ -90,13 +74,13 @@ def test_unusable_index_is_named(tmp_path, bad, message):
     index = {"0": GOOD, "1": bad}
     path = put(tmp_path / "x.index.json", {k: v for k, v in index.items() if v is not None})
     with pytest.raises(ValueError, match=rf"x\.index\.json.*{message}"):
-        read_index(path, ["0", "1"])
+        read_identifiers(path, ["0", "1"])
 
 
 def test_many_missing_items_are_shown_in_part(tmp_path):
     path = put(tmp_path / "x.index.json", {"0": GOOD})
     with pytest.raises(ValueError, match=r"misses 9 of 10 items: 1, 2, 3, 4, 5 \.\.\."):
-        read_index(path, [str(n) for n in range(10)])
+        read_identifiers(path, [str(n) for n in range(10)])
 
 
 def ingest(folder, inter, item=None):
@@ -104,7 +88,8 @@ def ingest(folder, inter, item=None):
         name: str(folder / f"{name}.parquet") for name in ("interactions", "catalogue", "users")
     }
     outputs |= {name: str(folder / f"{name}.json") for name in ("report", "statistics")}
-    ingest_lcrec.main(str(inter), item and str(item), **outputs)
+    raw = {"inter": str(inter)} | ({"item": str(item)} if item else {})
+    script.main("lcrec", raw, outputs, {})
     return outputs
 
 
@@ -150,9 +135,9 @@ def test_published_sets(real_data, tmp_path, name, counts, distinct):
     table = artefacts.read_json(outputs["statistics"])
     assert (table["users"], table["items"], table["interactions"]) == counts
     items = pq.read_table(outputs["catalogue"])["asin"].to_pylist()
-    ids = read_index(index, items)
+    ids = read_identifiers(index, items)
     assert len(np.unique(ids, axis=0)) == distinct
-    write_index(tmp_path / "index.json", ids, items)
+    index_file.write(tmp_path / "index.json", ids, items)
     published = artefacts.read_json(index)
     assert artefacts.read_json(tmp_path / "index.json") == published
 

@@ -8,6 +8,7 @@ import pytest
 import simulate_reviews
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from lohrec.data import shop
 from lohrec.data.sources import simulated
 
 SETTINGS = {"users": 2000, "items": 600, "mean_length": 9, "seed": 0}
@@ -158,8 +159,8 @@ def test_order_matters(sequences):
 
 def test_what_lies_before_the_last_item_matters():
     rng = np.random.default_rng(0)
-    catalogue = simulated.make_catalogue(600, rng)
-    user, item, _ = simulated.make_sequences(catalogue, 2000, 9, rng)
+    catalogue = shop.make_catalogue(600, rng)
+    user, item, _ = shop.make_sequences(catalogue, 2000, 9, rng)
     same = (user[2:] == user[:-2]).nonzero()[0]
     a, b, c = item[same], item[same + 1], item[same + 2]
     # After an accessory comes the sequel of what stood before it.
@@ -175,8 +176,8 @@ def test_what_lies_before_the_last_item_matters():
 
 def test_sequences():
     rng = np.random.default_rng(3)
-    catalogue = simulated.make_catalogue(60, rng)
-    user, item, day = simulated.make_sequences(catalogue, 500, 12, rng)
+    catalogue = shop.make_catalogue(60, rng)
+    user, item, day = shop.make_sequences(catalogue, 500, 12, rng)
     assert (np.diff(user) >= 0).all()
     assert len(np.unique(user * 60 + item)) == len(item)  # no user meets an item twice
     gaps = np.diff(day)[np.diff(user) == 0]
@@ -184,7 +185,7 @@ def test_sequences():
 
 
 def test_catalogue():
-    catalogue = simulated.make_catalogue(600, np.random.default_rng(0))
+    catalogue = shop.make_catalogue(600, np.random.default_rng(0))
     followed = np.flatnonzero(catalogue.sequel >= 0)
     sequel = catalogue.sequel[followed]
     assert (catalogue.instalment[sequel] == catalogue.instalment[followed] + 1).all()

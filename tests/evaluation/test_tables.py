@@ -58,7 +58,7 @@ def variants(tmp_path):
 
 def run_compare(variants, folder):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
-    compare.main(variants, *outputs, "demo", EVALUATION, "tiger")
+    compare.main(variants, *outputs, "demo", list(variants), EVALUATION, "tiger")
     return outputs
 
 
@@ -114,8 +114,8 @@ def test_compare_needs_the_reference_and_equal_users(variants, tmp_path):
 def test_summary_has_mean_and_std_over_seeds(variants, tmp_path):
     (tmp_path / "statistics.json").write_text('{"users": 400}')
     output = tmp_path / "metrics.json"
-    paths = dict(enumerate(variants["better"]))
-    summarise.main(paths, tmp_path / "statistics.json", output, "demo", "better", {"x": 1})
+    paths, given = variants["better"], (tmp_path / "statistics.json", output, "demo", "better")
+    summarise.main(paths, *given, [0, 1], {"x": 1})
     summary = json.loads(output.read_text())
     _, better = per_user.read(variants["better"], "test")
     means = better["ndcg@10"].mean(axis=1)
@@ -125,7 +125,7 @@ def test_summary_has_mean_and_std_over_seeds(variants, tmp_path):
     assert summary["statistics"] == {"users": 400} and summary["config"] == {"x": 1}
     assert summary["versions"]["torch"] == provenance.versions()["torch"]
 
-    summarise.main({0: paths[0]}, tmp_path / "statistics.json", output, "demo", "better", {})
+    summarise.main(paths[:1], *given, [0], {})
     assert json.loads(output.read_text())["test"]["ndcg@10"]["std"] is None
 
 

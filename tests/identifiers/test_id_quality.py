@@ -6,6 +6,7 @@ import pytest
 
 from lohrec.common import artefacts
 from lohrec.data.sources import lcrec
+from lohrec.identifiers import index as index_file
 from lohrec.identifiers import quality as id_quality
 from lohrec.identifiers.quality import identifier_quality, relative_error, use_and_perplexity
 
@@ -38,10 +39,12 @@ def test_relative_error_is_zero_for_a_copy_and_one_for_the_mean(monkeypatch):
 
 def test_imported_identifiers_keep_their_collisions(tmp_path):
     ids = np.array([[1, 2, 3, 4], [1, 2, 3, 4], [5, 6, 7, 255]], dtype=np.int16)
-    lcrec.write_index(tmp_path / "published.json", ids, ["7", "8", "9"])
+    index_file.write(tmp_path / "published.json", ids, ["7", "8", "9"])
     pq.write_table(pa.table({"asin": ["9", "7"]}), tmp_path / "items.parquet")
     out = {name: tmp_path / name for name in ("ids", "index", "quality")}
-    import_semantic_ids.main(tmp_path / "published.json", tmp_path / "items.parquet", **out)
+    import_semantic_ids.main(
+        tmp_path / "published.json", tmp_path / "items.parquet", "lcrec", **out
+    )
     np.testing.assert_array_equal(np.load(out["ids"]), ids[[2, 0]])
     assert artefacts.read_json(out["index"])["9"] == ["<a_5>", "<b_6>", "<c_7>", "<d_255>"]
     assert artefacts.read_json(out["quality"])["steps"]["final"]["distinct"] == 2
@@ -49,7 +52,7 @@ def test_imported_identifiers_keep_their_collisions(tmp_path):
 
 def test_published_identifiers_of_games(real_data):
     names = [str(item) for item in range(16859)]
-    ids = lcrec.read_index(real_data("lcrec/Games.index.json"), names)
+    ids = lcrec.read_identifiers(real_data("lcrec/Games.index.json"), names)
     quality = identifier_quality(ids)
     assert quality["distinct"] == 16717
     assert quality["levels"][3]["nodes"] == quality["distinct"]

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from lohrec.identifiers.codewords import LEVELS
 from lohrec.recommender import candidate_tree
-from lohrec.recommender.networks.t5 import LEVELS, START, T5, tokens
+from lohrec.recommender.networks.t5 import START, T5, tokens
 
 CONFIG = {
     "d_model": 32,

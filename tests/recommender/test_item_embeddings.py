@@ -12,7 +12,7 @@ from lohrec.teacher import model as teacher
 IDS = np.random.default_rng(0).integers(256, size=(30, 4)).astype(np.int16)
 
 
-@pytest.mark.parametrize("recommender", ["generator", "cascade", "teacher"])
+@pytest.mark.parametrize("recommender", ["generative", "cascade", "teacher"])
 def test_an_item_is_the_mean_of_its_codewords_in_the_models_own_table(recommender, tmp_path):
     torch.manual_seed(0)
     if recommender == "teacher":

@@ -129,3 +129,9 @@ def test_labels_are_real_items_of_the_beams():
     drawn = np.stack([beam_items.labels(beams, targets, ids, "random", seed) for seed in range(60)])
     assert [set(column) for column in drawn.T.tolist()] == [{1, 2}, {2}, {0, 3}]
     assert np.array_equal(drawn[7], beam_items.labels(beams, targets, ids, "random", 7))
+
+
+def test_beams_of_other_examples_are_refused():
+    ids = np.array([[0, 0, 0, 0], [0, 0, 0, 1]], dtype=np.int16)
+    with pytest.raises(ValueError, match="beams of 2 examples for 1 targets"):
+        priors.correct(ids[:, None], np.array([1]), ids)

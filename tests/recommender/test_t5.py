@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from lohrec.recommender.networks.t5 import CODES, CODEWORDS, END, PAD, START, T5, tokens
+from lohrec.identifiers.codewords import CODES, PAD
+from lohrec.recommender.networks.t5 import CODEWORDS, END, START, T5, tokens
 
 CONFIG = {
     "d_model": 32,

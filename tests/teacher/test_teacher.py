@@ -210,12 +210,9 @@ def test_wrong_sizes_and_missing_models_are_clear_errors():
 
 
 def test_scripts_make_the_teachers_artefacts(data, tmp_path):
-    import correct_candidates
-    import gather_candidates
-    import gather_probabilities
+    import gather_shards
     import generate_candidates
-    import order_by_cooccurrence
-    import order_by_distance
+    import order_candidates
     import recommend_teacher
     import score_codewords
     import train_teacher
@@ -237,7 +234,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     names = ("sequences", "examples", "ids")
     inputs = dict(zip(names, common, strict=True))
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
-    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, None, *run)
+    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, *run)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")
@@ -246,16 +243,16 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     shards = [str(tmp_path / "shards" / f"{n}.npy") for n in range(3)]
     for number, shard in enumerate(shards):
         generate_candidates.main(*common, model, shard, number, settings, *run)
-    gather_candidates.main(shards, *common, beams, report, sharding)
+    gather_shards.main(shards, *common[:2], beams, sharding)
     probabilities = str(tmp_path / "teacher" / "probabilities.npy")
     scoring = {"codewords": "level", "temperature": 1.0, "batch_size": 16}
     settings = {"probabilities": scoring, "sharding": sharding}
     for number, shard in enumerate(shards):
         score_codewords.main(*common, model, shard, number, settings, *run)
-    gather_probabilities.main(shards, *common[:2], probabilities, sharding)
-    correct_candidates.main(beams, *common, str(tmp_path / "llm.npy"), report, candidates)
-    order_by_distance.main(*common, str(tmp_path / "distance.npy"), report, candidates)
-    order_by_cooccurrence.main(*common, str(tmp_path / "cooccurrence.npy"), report, candidates)
+    gather_shards.main(shards, *common[:2], probabilities, sharding)
+    for prior in ("teacher", "distance", "cooccurrence"):
+        given = str(tmp_path / f"{prior}.npy"), report, prior, candidates
+        order_candidates.main(*common, *given, beams if prior == "teacher" else None)
     decoding = {
         "beams": 6,
         "top": 5,
@@ -264,14 +261,14 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
         "renormalise": False,
     }
     table = str(tmp_path / "recommendations.parquet")
-    recommend_teacher.main(*common, model, table, decoding, True, *run[1:])
+    recommend_teacher.main(*common, model, table, decoding, {"constrained": True}, *run[1:])
 
     train = examples["train"]
     assert np.load(beams).shape == (len(train), 5, 4)
     found = np.load(probabilities)
     assert found.shape == (len(train), 4, 256) and found.dtype == np.float16
     np.testing.assert_allclose(found.astype(float).sum(-1), 1, atol=5e-3)
-    for name in ("llm", "distance", "cooccurrence"):
+    for name in ("teacher", "distance", "cooccurrence"):
         prior = np.load(tmp_path / f"{name}.npy")
         assert prior.shape == (len(train), 4) and prior.dtype == np.int32
         np.testing.assert_array_equal(prior[:, 0], train.target)
@@ -286,7 +283,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
         }
         assert not any(r["item"] in seen[r["user"]] for r in rows if r["split"] == name)
     # Without constraint a list may be empty but for the last item of the history.
-    recommend_teacher.main(*common, model, table, decoding, False, *run[1:])
+    recommend_teacher.main(*common, model, table, decoding, {"constrained": False}, *run[1:])
     rows = pq.read_table(table).to_pylist()
     for name in ("dev", "test"):
         part = examples[name]

@@ -12,8 +12,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 
 from lohrec.common import artefacts, devices, language_models, processes
 from lohrec.common import training as runs
-from lohrec.identifiers import codewords as vocabulary
-from lohrec.teacher import adaptation, memory_plan, sequence_packing, text_tasks, training_steps
+from lohrec.teacher import (
+    adaptation,
+    memory_plan,
+    sequence_packing,
+    text_tasks,
+    tokenizers,
+    training_steps,
+)
 from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import job as teacher_job
 from lohrec.teacher import model as teacher
@@ -46,7 +52,7 @@ def taught(folder, **changes):
 def test_codewords_are_single_tokens_after_the_others(folder):
     tokenizer, model = language_models.load(str(folder), None, "float32", "adaptation", True)
     words, before = len(tokenizer), model.get_input_embeddings().weight.detach().clone()
-    first = vocabulary.add_codewords(tokenizer, model, 0)
+    first = tokenizers.add_codewords(tokenizer, model, 0)
     assert first == words == len(before)
     text = "bought <a_0><b_17> <c_255><d_3> red lamp"
     read = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -58,14 +64,14 @@ def test_codewords_are_single_tokens_after_the_others(folder):
     tied = model.get_output_embeddings().weight is after
     assert tied == model.config.tie_word_embeddings
     # A second time, nothing is added, and what was learned stays.
-    assert vocabulary.add_codewords(tokenizer, model, 1) == first and len(tokenizer) == words + 1024
+    assert tokenizers.add_codewords(tokenizer, model, 1) == first and len(tokenizer) == words + 1024
     assert torch.equal(model.get_input_embeddings().weight, after)
 
 
 def test_a_tokenizer_without_codewords_is_refused():
-    tokenizer = vocabulary.train_tokenizer(["red lamp"], 300)
+    tokenizer = tokenizers.train_tokenizer(["red lamp"], 300)
     with pytest.raises(ValueError, match="out of order, or not at all"):
-        vocabulary.first_codeword(tokenizer)
+        tokenizers.first_codeword(tokenizer)
 
 
 def test_a_mixture_without_samples_is_refused():
@@ -77,7 +83,7 @@ def test_spare_rows_of_a_padded_embedding_are_used(untied):
     tokenizer, model = language_models.load(str(untied), None, "float32", "adaptation", True)
     words = len(tokenizer)
     model.resize_token_embeddings(words + 100)
-    assert vocabulary.add_codewords(tokenizer, model, 0) == words
+    assert tokenizers.add_codewords(tokenizer, model, 0) == words
     assert len(model.get_input_embeddings().weight) == words + 1024
 
 
@@ -508,7 +514,7 @@ def test_a_tokenizer_is_saved_with_the_model(untied, tmp_path):
     own = taught(untied)
     teacher.save(own.finish(), tmp_path / "model", own.beside)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
-    assert vocabulary.first_codeword(tokenizer) == own.adapted.first
+    assert tokenizers.first_codeword(tokenizer) == own.adapted.first
     text = "red <a_3><b_1>"
     assert tokenizer(text)["input_ids"] == own.tokenizer(text)["input_ids"]
 

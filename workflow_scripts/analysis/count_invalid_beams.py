@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from lohrec.common import artefacts, devices, job_log
-from lohrec.data import examples
+from lohrec.common import artefacts, devices, job, job_log
+from lohrec.data import examples as windows
+from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import EveryIdentifier
-from lohrec.recommender.beam_search import beam_search
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import history_tokens
 
@@ -17,46 +16,37 @@ from lohrec.recommender.training_data import history_tokens
 def main(
     model: str,
     sequences: str,
-    examples_path: str,
+    examples: str,
     ids: str,
-    output: str,
+    invalid: str,
     beams: list[int],
     batch_size: int,
-    device: torch.device,
+    cuda: dict,
+    threads: int,
 ) -> None:
     """Write {"10": share of the test users' beams of width 10 that are no items, ...}.
 
     A beam's codeword is one of its level's also without a constraint.
     """
-    semantic = np.load(ids).astype(np.int64)
+    device, semantic = devices.acquire(cuda, threads), np.load(ids).astype(np.int64)
     every = EveryIdentifier()
     known = np.unique(semantic @ (every.codes ** np.arange(every.levels - 1, -1, -1)))
     network, table = T5.load(Path(model).parent).to(device), token_table(semantic)
-    test = examples.load(sequences, examples_path, "test")
+    test = windows.load(sequences, examples, "test")
     order = np.argsort(test.length, kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))
     shares = {}
     for width in beams:
-        invalid = total = 0
+        wrong = total = 0
         for rows in job_log.progress(batches, f"{width} beams", unit="batch"):
             history = history_tokens(test, rows, table).to(device)
-            found = beam_search(network, history, every, width, width)[0].cpu().numpy()
-            invalid += int((~np.isin(found, known)).sum())
-            total += found.size
-        shares[str(width)] = invalid / total
+            leaf = beam_search(network.steps(history), every, width).leaf.cpu().numpy()
+            wrong += int((~np.isin(leaf, known)).sum())
+            total += leaf.size
+        shares[str(width)] = wrong / total
         print(f"{width} beams: {shares[str(width)]:.2%} are no items")
-    artefacts.write_json(output, shares)
+    artefacts.write_json(invalid, shares)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.model,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.invalid,  # noqa: F821
-            snakemake.params.beams,  # noqa: F821
-            snakemake.params.batch_size,  # noqa: F821
-            devices.acquire(snakemake.params.cuda, snakemake.threads),  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.evaluation import charts
 
 MEASURES = {
@@ -12,16 +12,17 @@ MEASURES = {
 }
 
 
-def main(histories: dict[str, str], figure: str, dataset: str) -> None:
+def main(histories: list[str], figure: str, dataset: str, names: list[str]) -> None:
     """Write training.svg: a curve a model, with a mark where its best state is.
 
     Args:
-        histories: {name: history.parquet}.
+        histories: history.parquet of each model.
         figure: the file to write.
         dataset: its name.
+        names: of the models.
     """
     panels: dict[str, dict[str, tuple[list[float], list[float], int]]] = {}
-    for name, path in histories.items():
+    for name, path in zip(names, histories, strict=True):
         history = pq.read_table(path).to_pydict()
         best = history["kept"].index(True)
         print(f"{name}: step {history['step'][best]:,} of {history['step'][-1]:,} is the best")
@@ -32,9 +33,4 @@ def main(histories: dict[str, str], figure: str, dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(zip(snakemake.params.names, snakemake.input.histories, strict=True)),  # noqa: F821
-            snakemake.output.figure,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-        )
+    job.run(main, snakemake)

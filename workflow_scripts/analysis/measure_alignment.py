@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data import examples as windows
-from lohrec.evaluation import alignment, bootstrap, charts, ranked_lists, tables
-
-LEVEL, SEED = 0.95, 0
+from lohrec.evaluation import alignment, charts, tables
 
 
 def main(
-    students: dict[str, str],
+    students: list[str],
     teacher: str,
     sequences: str,
     examples: str,
@@ -19,39 +17,29 @@ def main(
     markdown: str,
     figure: str,
     dataset: str,
-    top: int,
-    resamples: int,
+    variants: list[str],
+    settings: dict,
 ) -> None:
     """Write alignment.json, alignment.md and alignment.svg for the test users.
 
     Args:
-        students: {variant: recommendations.parquet}.
+        students: recommendations.parquet of each variant.
         teacher: recommendations.parquet of the teacher.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         json, markdown, figure: the three files to write.
         dataset: its name.
-        top: length of the lists, K.
-        resamples: of the bootstrap over users.
+        variants: their names.
+        settings: `top`, length of the lists, and `resamples` of the bootstrap over users.
     """
+    top = settings["top"]
     users = windows.load(sequences, examples, "test").user
     items = len(np.load(ids, mmap_mode="r"))
-    wanted = first_items(teacher, users, items, top)
-    measures = {"coverage": alignment.coverage, "coordination": alignment.coordination}
-    values = np.stack(
-        [
-            [measure(first_items(path, users, items, top), wanted) for measure in measures.values()]
-            for path in students.values()
-        ]
-    )
-    samples = bootstrap.resampled_means(values.reshape(-1, len(users)).T, resamples, SEED)
-    low, high = bootstrap.interval(samples.reshape(-1, *values.shape[:2]), LEVEL)
-    result = {
-        name: {
-            measure: {"mean": values[s, m].mean(), "low": low[s, m], "high": high[s, m]}
-            for m, measure in enumerate(measures)
-        }
-        for s, name in enumerate(students)
+    lists = {
+        name: alignment.first_items(path, users, items, top)
+        for name, path in zip(variants, students, strict=True)
     }
+    wanted = alignment.first_items(teacher, users, items, top)
+    result = alignment.against_teacher(lists, wanted, settings["resamples"])
     artefacts.write_json(
         json, {"dataset": dataset, "users": len(users), "top": top, "variants": result}
     )
@@ -65,7 +53,7 @@ def main(
             tables.markdown(["variant", "Coverage", "Coordination"], rows),
             f"Coverage: share of the teacher's {top} items that the variant lists too. "
             f"Coordination: longest\ncommon subsequence of the two lists over {top}. "
-            f"In brackets: {LEVEL:.0%} bootstrap intervals over users.",
+            f"In brackets: {alignment.LEVEL:.0%} bootstrap intervals over users.",
         ]
     )
     print(page)
@@ -74,24 +62,5 @@ def main(
         charts.bars(temporary, f"{dataset}, against the teacher's top {top}", result)
 
 
-def first_items(path: str, users: np.ndarray, items: int, top: int) -> np.ndarray:
-    """The first `top` items of every user's list, (users, top); -1 where a list is shorter."""
-    lists = ranked_lists.read(path, "test", users, items)
-    found = lists.padded(np.ones(len(lists.item), dtype=bool))[:, :top]
-    return np.pad(found, ((0, 0), (0, top - found.shape[1])), constant_values=-1)
-
-
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(zip(snakemake.params.variants, snakemake.input.students, strict=True)),  # noqa: F821
-            snakemake.input.teacher,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.json,  # noqa: F821
-            snakemake.output.markdown,  # noqa: F821
-            snakemake.output.figure,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            **snakemake.params.measured,  # noqa: F821
-        )
+    job.run(main, snakemake)

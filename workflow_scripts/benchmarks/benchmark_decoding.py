@@ -1,149 +1,16 @@
 """Measure the beam search against transformers' `generate` and against the arithmetic."""
 
-import tempfile
-import time
-from functools import partial
-
-import numpy as np
-import torch
-
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
-from lohrec.common import devices
-from lohrec.data import examples
-from lohrec.common import job_log
-from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.objective import objective
-from lohrec.benchmarks.transformers_t5 import Generate
-from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.networks.t5 import LEVELS, T5
-from lohrec.recommender.training_data import TrainingData, history_tokens
-from lohrec.identifiers.codewords import token_table
+from lohrec.benchmarks import decoding
+from lohrec.common import devices, job
 
 
-def main(sequences, examples_path, ids, output, generator, settings) -> None:
-    """Decode the same users in turns; weights come from a short training.
-
-    Untrained weights would rank by chance, and every rounding would change their lists.
-    """
-    ids = np.load(ids).astype(np.int64)
-    tree, cpu = PrefixTree.from_ids(ids), torch.device("cpu")
-    data = TrainingData(examples.load(sequences, examples_path, "train"), ids)
-    model = fitted(data, generator, settings["steps"], cpu)
-    test = examples.load(sequences, examples_path, "test")
-    histories = at_quantiles(test, token_table(ids), settings["batch_size"], settings["batches"])
-    users = sum(map(len, histories))
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(folder)
-        generate = Generate(folder, ids)
-    rows = []
-    for beams in settings["beams"]:
-        search = partial(decode, model, histories, tree, beams)
-        rivals = {"generate": lambda beams=beams: [generate(h, beams) for h in histories]}
-        for dtype, precision in benchmarking.types().items():
-            rivals[dtype] = partial(search, bf16=precision == torch.bfloat16)
-            rivals[f"product {dtype}"], operations = benchmarking.multiply(precision)
-        seconds = benchmarking.in_turns(rivals, settings["rounds"])
-        lists = search()
-        theirs = torch.cat([generate(h, beams) for h in histories])
-        mine = torch.where(lists[..., None] < 0, -1, tree.identifiers(lists))
-        mine = mine + torch.arange(LEVELS) * 256
-        same = (mine == theirs).all((1, 2)).float().mean().item()
-        queries = [1, *(beams,) * (LEVELS - 1)]
-        work = sum(
-            len(h)
-            * (
-                arithmetic.encoding(generator, h.shape[1])
-                + arithmetic.decoding(generator, queries, h.shape[1])
-            )
-            for h in histories
-        )
-        for dtype in benchmarking.types():
-            floor = work * seconds[f"product {dtype}"] / operations
-            line = benchmarking.row(
-                f"beam {beams}",
-                dtype,
-                1000 * seconds[dtype] / users,
-                1000 * seconds["generate"] / users,
-                1000 * floor / users,
-                "ms a user",
-            )
-            line["products"] = benchmarking.share_of_products(rivals[dtype])
-            if dtype == "fp32":
-                line["same_lists"] = same
-            else:
-                half = rivals[dtype]()[:, :10]
-                equal = (half == lists[:, :10]).all(1).float().mean().item()
-                line["same_top_10"] = shared(half, lists[:, :10])
-                line["same_ordered_top_10"] = equal
-            rows.append(line)
-        wall = benchmarking.in_turns(
-            {n: partial(with_threads, n, search) for n in (1, 2)},
-            settings["rounds"],
-            time.perf_counter,
-        )
-        cost = [1000 * wall[n] / users for n in (2, 1)]
-        name = f"beam {beams}, two threads against one (wall clock)"
-        rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
-        rows[-1]["device"] = "CPU, 2 threads"
-    benchmarking.write(output, rows, users=users, items=len(ids))
-
-
-def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:
-    """The recommender after a few steps."""
-    torch.manual_seed(0)
-    model = T5(generator)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    settings = generator | {"target": "one_hot", "generation": 1.0, "rank": 0.0}
-    epoch = data.epoch(128, np.random.default_rng(0))[:steps]
-    for rows in job_log.progress(epoch, "short training", unit="step"):
-        with devices.autocast(device, "auto"):
-            found = objective(model, data.batch(rows), settings)
-        optimizer.zero_grad(set_to_none=True)
-        found["loss"].backward()
-        optimizer.step()
-    return model.eval()
-
-
-def at_quantiles(test: examples.Examples, table: np.ndarray, size: int, count: int) -> list:
-    """`count` batches of histories as tokens, at the quantiles of all users' lengths.
-
-    The histories of a batch are of equal length, so that the peer needs no padding either.
-    """
-    batches = examples.length_batches(test.length, size, np.random.default_rng(0))
-    even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
-    even = sorted(even, key=lambda rows: test.length[rows[0]])
-    picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)
-    return [history_tokens(test, even[pick], table) for pick in picks]
-
-
-def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
-    """Lists of all histories, leaves (users, beams)."""
-    with devices.autocast(torch.device("cpu"), bf16):
-        found = [beam_search(model, h, tree, beams, beams, padded=False)[0] for h in histories]
-    return torch.cat(found)
-
-
-def with_threads(count: int, run) -> None:
-    """Run with so many threads."""
-    torch.set_num_threads(count)
-    run()
-    torch.set_num_threads(1)
-
-
-def shared(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Share of the leaves of b that are among those of a."""
-    return (a[:, :, None] == b[:, None, :]).any(1).float().mean().item()
+def main(
+    sequences: str, examples: str, ids: str, benchmark: str, network: dict, settings: dict
+) -> None:
+    """Write the benchmark as JSON."""
+    devices.acquire({"count": 0}, 1)
+    decoding.measure(sequences, examples, ids, benchmark, network, settings)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, 1)
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.generator,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

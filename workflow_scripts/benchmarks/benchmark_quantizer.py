@@ -1,80 +1,22 @@
 """Measure the way from vectors to identifiers without collisions, and an epoch of a deep RQ-VAE."""
 
-import tempfile
-import time
-from pathlib import Path
-
-import numpy as np
-import torch
-
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
-from lohrec.identifiers import collisions
-from lohrec.common import devices
-from lohrec.common import job_log
-from lohrec.identifiers import rqvae, rqvae_training
+from lohrec.benchmarks import quantizer
+from lohrec.common import devices, job
 
 
-def main(embeddings, output, laptop, paper, resolving, settings) -> None:
-    """Train the laptop preset in full and the paper's network for some epochs.
-
-    The paper's inputs have 4096 dimensions; the vectors at hand are rotated into so many, which
-    leaves all their distances as they are.
-    """
-    vectors = np.load(embeddings).astype(np.float32)
-    began = time.perf_counter()
-    model, history = train(vectors, laptop)
-    found = collisions.resolve(
-        model, rqvae.encode_all(model, torch.from_numpy(vectors)), **resolving
-    )
-    seconds = time.perf_counter() - began
-    left = len(found.final) - len(np.unique(found.final, axis=0))
-    rows = [
-        benchmarking.row(f"laptop preset, {len(vectors):,} items, no collisions", "fp32", seconds)
-    ]
-    rows[0] |= {"collisions": left, "epochs": len(history)} | use(history)
-
-    rng = np.random.default_rng(0)
-    rotation = np.linalg.qr(rng.normal(size=(settings["inputs"], vectors.shape[1])))[0]
-    wide = vectors @ rotation.T.astype(np.float32)
-    marks = {}
-    for epochs in (1, 1 + settings["epochs"]):
-        began = time.perf_counter()
-        _, history = train(wide, paper | {"epochs": epochs, "warmup_epochs": 0})
-        marks[epochs] = time.perf_counter() - began
-    each = (marks[1 + settings["epochs"]] - marks[1]) / settings["epochs"]
-    product, operations = benchmarking.multiply(torch.float32)
-    # By the clock that times the epochs, because both use all threads.
-    rate = (
-        operations / benchmarking.in_turns({"product": product}, 20, time.perf_counter)["product"]
-    )
-    widths = [settings["inputs"], *paper["hidden"], paper["latent"]]
-    floor = len(wide) * arithmetic.autoencoder_step(widths) / rate
-    rows.append(benchmarking.row("paper's network, one epoch", "fp32", each, floor=floor))
-    rows[-1] |= {"epochs": len(history)} | use(history)
-    benchmarking.write(output, rows)
-
-
-def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]:
-    """Train from the start."""
-    with tempfile.TemporaryDirectory() as folder:
-        return rqvae_training.train(vectors, settings, torch.device("cpu"), Path(folder) / "checkpoint")
-
-
-def use(history: list[dict]) -> dict[str, float]:
-    """Codewords in use at every level in the kept epoch."""
-    kept = next(row for row in history if row["kept"])
-    return {name: value for name, value in kept.items() if name.startswith("use_")}
+def main(
+    embeddings: str,
+    benchmark: str,
+    laptop: dict,
+    paper: dict,
+    resolving: dict,
+    settings: dict,
+    threads: int,
+) -> None:
+    """Write the benchmark as JSON."""
+    devices.acquire({"count": 0}, threads)
+    quantizer.measure(embeddings, benchmark, laptop, paper, resolving, settings)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
-        main(
-            snakemake.input.embeddings,  # noqa: F821
-            snakemake.output.benchmark,  # noqa: F821
-            snakemake.params.laptop,  # noqa: F821
-            snakemake.params.paper,  # noqa: F821
-            snakemake.params.collisions,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-        )
+    job.run(main, snakemake)

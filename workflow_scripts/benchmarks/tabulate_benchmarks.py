@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.common.artefacts import read_json, whole
 
 COLUMNS = ("name", "dtype", "device", "ours", "peer", "ratio", "floor_share", "unit")
 
 
-def main(benchmarks: list[str], output: str) -> None:
+def main(benchmarks: list[str], table: str) -> None:
     """Write one Markdown table a benchmark; what else a row tells follows its unit."""
-    with whole(output) as temporary:
-        temporary.write_text("\n".join(table(path) for path in benchmarks), encoding="utf-8")
+    with whole(table) as temporary:
+        temporary.write_text("\n".join(one_table(path) for path in benchmarks), encoding="utf-8")
 
 
-def table(path: str) -> str:
+def one_table(path: str) -> str:
     """One benchmark's table under its name and machine."""
     found = read_json(path)
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
@@ -37,5 +37,4 @@ def cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(list(snakemake.input), snakemake.output.table)  # noqa: F821
+    job.run(main, snakemake)

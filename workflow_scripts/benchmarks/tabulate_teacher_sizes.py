@@ -1,97 +1,32 @@
 """GPU memory and time of pretrained teachers by size, computed from their shapes."""
 
-from transformers import LlamaConfig
-
-from lohrec.common import artefacts
-from lohrec.common import job_log
-from lohrec.teacher import memory_plan
-
-# Shapes of public models: hidden, layers, heads, key-value heads, intermediate, vocabulary, tied.
-SHAPES = {
-    "100 M, from scratch": (768, 12, 12, 12, 2560, 8000, True),
-    "0.5 B (as Qwen2.5-0.5B)": (896, 24, 14, 2, 4864, 151936, True),
-    "1.1 B (as TinyLlama)": (2048, 22, 32, 4, 5632, 32000, False),
-    "3.2 B (as Llama-3.2-3B)": (3072, 28, 24, 8, 8192, 128256, True),
-    "6.7 B (LLaMA-7B)": (4096, 32, 32, 32, 11008, 32000, False),
-}
-# The Games set: train examples and items; tokens of a prompt are a template's 20 and the codewords
-# of 5.6 items on average.
-EXAMPLES, ITEMS, PROMPT, SAMPLE = 301_351, 16_859, 42, 48
-TEXTS, TEXT_TOKENS = 21_000, 512
-BEAM_PLACES = 3 * 25  # positions that the beam search computes after a prompt
+from lohrec.benchmarks import teacher_sizes
+from lohrec.common import artefacts, job
 
 
-def main(output: str, teacher: dict, adaptation: dict, tasks: dict, tflops: float) -> None:
+def main(table: str, settings: dict[str, dict]) -> None:
     """Write a Markdown table.
 
     Args:
-        output: the table.
-        teacher, adaptation, tasks: sections of the paper's preset.
-        tflops: operations a GPU is taken to sustain, 1e12 a second.
+        table: the table.
+        settings: sections `teacher`, `adaptation` and `tasks` of the paper's preset.
     """
     head = ["teacher", "memory, LoRA (GB)", "memory, all weights (GB)", "training, LoRA (h)"]
     head += ["training, all weights (h)", "candidates (h)", "probabilities (h)", "text vectors (h)"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for name, shape in SHAPES.items():
-        cells = [f"{value:.2g}" if value < 10 else f"{value:.0f}" for value in row(
-            configuration(*shape), teacher, adaptation, tasks["mixture"], tflops * 1e12
+    for name, shape in teacher_sizes.SHAPES.items():
+        cells = [f"{value:.2g}" if value < 10 else f"{value:.0f}" for value in teacher_sizes.row(
+            teacher_sizes.configuration(*shape),
+            settings["teacher"],
+            settings["adaptation"],
+            settings["tasks"]["mixture"],
+            teacher_sizes.TFLOPS * 1e12,
         )]  # fmt: skip
         lines.append("| " + " | ".join([name, *cells]) + " |")
-    note = f"Games set, {teacher['epochs']} epochs, {tflops:g} TFLOP/s sustained; computed."
-    artefacts.write_text(output, "\n".join([note, "", *lines]) + "\n")
-
-
-def configuration(hidden, layers, heads, key_value, intermediate, vocabulary, tied) -> LlamaConfig:
-    """The shape as transformers has it."""
-    return LlamaConfig(
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=key_value,
-        intermediate_size=intermediate,
-        vocab_size=vocabulary,
-        tie_word_embeddings=tied,
-    )
-
-
-def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> list[float]:
-    """Memory in GB (LoRA, all weights) and hours (training twice, candidates, probabilities, text).
-
-    A token costs two operations a weight to be read, as many to be computed again for its
-    gradients, as many for the gradients of its states, and, where all weights learn, of those.
-    """
-    matrices, top = weights(config)
-    total = matrices + top * (1 if config.tie_word_embeddings else 2)
-    memory = []
-    for method in ("lora", "full"):
-        settings = {"teacher": teacher, "adaptation": adaptation | {"method": method}}
-        planned = memory_plan.of_checkpoint(config, total, settings)
-        memory.append(sum(planned.values()) / memory_plan.GB)
-    histories = mixture["sequential"] + mixture["history_to_title"] + mixture["titles_to_index"]
-    samples = EXAMPLES * histories + ITEMS * (mixture["item_to_index"] + mixture["index_to_item"])
-    tokens = teacher["epochs"] * samples * SAMPLE
-    work = [
-        tokens * 2 * 3 * (matrices + top / 3),  # about a third of the tokens are answers
-        tokens * 2 * 4 * (matrices + top / 3),
-        EXAMPLES * 2 * ((PROMPT + BEAM_PLACES) * matrices + (1 + BEAM_PLACES) * top),
-        EXAMPLES * 2 * ((PROMPT + 3) * matrices + 4 * top),
-        TEXTS * TEXT_TOKENS * 2 * matrices,
-    ]
-    return memory + [operations / rate / 3600 for operations in work]
-
-
-def weights(config) -> tuple[int, int]:
-    """Weights of the layers' matrices and of the head; an embedding not tied to it is another."""
-    hidden = config.hidden_size
-    narrow = hidden // config.num_attention_heads * config.num_key_value_heads
-    each = 2 * hidden * (hidden + narrow) + 3 * hidden * config.intermediate_size
-    return config.num_hidden_layers * each, hidden * config.vocab_size
+    epochs = settings["teacher"]["training"]["epochs"]
+    note = f"Games set, {epochs} epochs, {teacher_sizes.TFLOPS:g} TFLOP/s sustained; computed."
+    artefacts.write_text(table, "\n".join([note, "", *lines]) + "\n")
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.output.table,  # noqa: F821
-            **snakemake.params.sections,  # noqa: F821
-            tflops=300,  # a third of an H100's peak in bfloat16
-        )
+    job.run(main, snakemake)

@@ -1,6 +1,6 @@
 """Write simulated raw files in the layout of the Amazon 2018 edition."""
 
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.data.sources import simulated
 
 
@@ -11,9 +11,4 @@ def main(reviews: str, metadata: str, settings: dict) -> None:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.output.reviews,  # noqa: F821
-            snakemake.output.metadata,  # noqa: F821
-            snakemake.params.simulation,  # noqa: F821
-        )
+    job.run(main, snakemake)

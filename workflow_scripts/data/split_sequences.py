@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, job
 from lohrec.data.sequences import leave_one_out
 
 
@@ -19,9 +19,4 @@ def main(interactions: str, sequences: str, examples: str, settings: dict[str, A
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            **snakemake.input,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-            settings=snakemake.params.ingest,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -1,29 +1,27 @@
 """All variants of a dataset against a reference, with a paired bootstrap over users."""
 
-import numpy as np
-
-from lohrec.common import artefacts, job_log
-from lohrec.evaluation import bootstrap, gain_figure, per_user, tables
-
-LEVEL, SEED = 0.95, 0
+from lohrec.common import artefacts, job
+from lohrec.evaluation import comparison, gain_figure, tables
 
 
 def main(
-    variants: dict[str, list[str]],
+    inputs: dict[str, list[str]],
     json: str,
     markdown: str,
     figure: str,
     dataset: str,
-    evaluation: dict,
+    variants: list[str],
+    settings: dict,
     reference: str,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
 
     Args:
-        variants: {variant: per_user.parquet of each of its seeds}, in the order of the table.
+        inputs: {variant: per_user.parquet of each of its seeds}.
         json, markdown, figure: the three files to write.
         dataset: its name.
-        evaluation: settings `cutoffs`, `diversity`, `resamples`.
+        variants: their names, in the order of the table.
+        settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
 
     Raises:
@@ -31,15 +29,16 @@ def main(
     """
     if reference not in variants:
         raise ValueError(f"{dataset}: no variant {reference!r} to compare with; add it.")
+    per_user_paths = {name: inputs[name] for name in variants}
     result = {
         "dataset": dataset,
         "reference": reference,
-        "level": LEVEL,
-        "resamples": evaluation["resamples"],
-        "seed": SEED,
-        "diversity": evaluation["diversity"],
+        "level": comparison.LEVEL,
+        "resamples": settings["resamples"],
+        "seed": comparison.SEED,
+        "diversity": settings["diversity"],
         "splits": {
-            split: compare(variants, split, reference, evaluation["resamples"])
+            split: comparison.compare(per_user_paths, split, reference, settings["resamples"])
             for split in ("test", "dev")
         },
     }
@@ -47,88 +46,11 @@ def main(
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    largest = max(evaluation["cutoffs"])
+    largest = max(settings["cutoffs"])
     with artefacts.whole(figure) as temporary:
         panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
         gain_figure.draw(temporary, result, "test", panels)
 
 
-def compare(variants: dict[str, list[str]], split: str, reference: str, resamples: int) -> dict:
-    """One split's figures: {"users": n, "variants": {variant: {"seeds": n, "metrics": ...}}}.
-
-    A metric has `mean` and `std` over seeds and, but for the reference, `difference` (mean, low,
-    high, p), `relative` (the same as a share of the reference's mean; None where that is 0) and
-    `excludes_zero`.
-    """
-    users, figures = {}, {}
-    for name, paths in variants.items():
-        users[name], figures[name] = per_user.read(paths, split)
-    for name in variants:
-        if (
-            not np.array_equal(users[name], users[reference])
-            or figures[name].keys() != figures[reference].keys()
-        ):
-            raise ValueError(
-                f"{variants[name][0]} and {variants[reference][0]} differ in {split} users or "
-                "metrics; evaluate both again."
-            )
-    metrics = list(figures[reference])
-    # (users, variants, metrics), averaged over seeds
-    values = np.stack(
-        [np.stack([own[m].mean(axis=0) for m in metrics], axis=1) for own in figures.values()],
-        axis=1,
-    )
-    samples = bootstrap.resampled_means(values.reshape(len(values), -1), resamples, SEED)
-    samples = samples.reshape(resamples, *values.shape[1:])
-    base = list(variants).index(reference)
-    differences = samples - samples[:, [base]]
-    low, high = bootstrap.interval(differences, LEVEL)
-    p = bootstrap.p_value(differences)
-    means = values.mean(axis=0)
-
-    result = {}
-    for v, (name, own) in enumerate(figures.items()):
-        result[name] = {"seeds": len(variants[name]), "metrics": {}}
-        for m, metric in enumerate(metrics):
-            entry = tables.mean_and_std(own[metric])
-            if v != base:
-                entry["difference"] = {
-                    "mean": float(means[v, m] - means[base, m]),
-                    "low": float(low[v, m]),
-                    "high": float(high[v, m]),
-                    "p": float(p[v, m]),
-                }
-                entry["excludes_zero"] = bool(low[v, m] > 0 or high[v, m] < 0)
-                entry["relative"] = relative(means[[v, base], m], samples[:, [v, base], m])
-            result[name]["metrics"][metric] = entry
-        tables.check(
-            {metric: entry["mean"] for metric, entry in result[name]["metrics"].items()},
-            f"{name}, {split}",
-        )
-    return {"users": len(values), "variants": result}
-
-
-def relative(means: np.ndarray, samples: np.ndarray) -> dict[str, float] | None:
-    """The gain of a figure over the reference as a share of the reference, with its interval.
-
-    Args:
-        means: (2,), the figure and the reference.
-        samples: (resamples, 2), the same, resampled.
-    """
-    if means[1] == 0 or (samples[:, 1] == 0).any():
-        return None
-    low, high = bootstrap.interval(samples[:, 0] / samples[:, 1] - 1, LEVEL)
-    return {"mean": float(means[0] / means[1] - 1), "low": float(low), "high": float(high)}
-
-
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            {name: snakemake.input[name] for name in snakemake.params.variants},  # noqa: F821
-            snakemake.output.json,  # noqa: F821
-            snakemake.output.markdown,  # noqa: F821
-            snakemake.output.figure,  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            snakemake.params.evaluation,  # noqa: F821
-            snakemake.params.reference,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -1,78 +1,41 @@
 """Hold the beam search against transformers' `generate`: the same lists, and the ratio of times."""
 
-import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from lohrec.benchmarks.transformers_t5 import Generate
-from lohrec.common import devices, job_log
-from lohrec.common.artefacts import write_json
-from lohrec.data import examples
-from lohrec.identifiers.codewords import token_table
-from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.networks.t5 import T5, tokens
-from lohrec.recommender.training_data import history_tokens
+from lohrec.benchmarks import same_lists
+from lohrec.common import artefacts, devices, job
+from lohrec.data import examples as windows
+
+USERS = 1000
 
 
-def main(model, sequences, examples_path, ids, output, decoding, users=1000) -> None:
-    """Decode `users` test users both ways, in turns, on one device.
+def main(
+    model: str,
+    sequences: str,
+    examples: str,
+    ids: str,
+    comparison: str,
+    decoding: dict,
+    threads: int,
+) -> None:
+    """Write the comparison over some test users as JSON.
 
-    Where beams are equal up to rounding, either search may keep the other one; our search in
-    float64 then tells which list is exact.
+    Args:
+        model: model.safetensors.
+        sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        comparison: JSON to write, see `same_lists.compare`.
+        decoding: `beams`.
+        threads: of the CPU.
     """
-    ids = np.load(ids).astype(np.int64)
-    tree, table = PrefixTree.from_ids(ids), token_table(ids)
-    ours, generate = T5.load(Path(model).parent), Generate(Path(model).parent, ids)
-    exact = T5.load(Path(model).parent).double()
-    test = examples.load(sequences, examples_path, "test")
-    sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
-    lengths = test.length[sample]
-    beams = decoding["beams"]
-    seconds, same, same_top = {"ours": 0.0, "generate": 0.0}, 0, 0
-    rounded = {"ours": 0, "generate": 0}
-    for length in job_log.progress(np.unique(lengths), "histories of equal length"):
-        history = history_tokens(test, sample[lengths == length], table)
-        began = time.perf_counter()
-        leaf, _ = beam_search(ours, history, tree, beams, beams, padded=False)
-        between = time.perf_counter()
-        theirs = generate(history, beams)
-        seconds["ours"] += between - began
-        seconds["generate"] += time.perf_counter() - between
-        found = tokens(tree.identifiers(leaf))
-        equal = (found == theirs).all(-1)
-        same += int(equal.all(1).sum())
-        same_top += int(equal[:, :10].all(1).sum())
-        differ = ~equal.all(1)
-        if differ.any():
-            leaf, _ = beam_search(exact, history[differ], tree, beams, beams, padded=False)
-            true = tokens(tree.identifiers(leaf))
-            for name, lists in (("ours", found), ("generate", theirs)):
-                rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
-    result = {
-        "users": len(sample),
-        "beams": beams,
-        "identical_lists": same,
-        "identical_top_10": same_top,
-        "of_others_unlike_float64": rounded,
-        "seconds": seconds,
-        "ratio": seconds["generate"] / seconds["ours"],
-        "threads": torch.get_num_threads(),
-    }
+    devices.acquire({"count": 0}, threads)
+    semantic = np.load(ids).astype(np.int64)
+    test = windows.load(sequences, examples, "test")
+    result = same_lists.compare(Path(model).parent, semantic, test, USERS, decoding["beams"])
     print(result)
-    write_json(output, result)
+    artefacts.write_json(comparison, result)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        devices.acquire({"count": 0}, snakemake.threads)  # noqa: F821
-        main(
-            snakemake.input.model,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.comparison,  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
-        )
+    job.run(main, snakemake)

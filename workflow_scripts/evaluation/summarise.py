@@ -1,52 +1,47 @@
 """A variant's metrics over its seeds, with what is needed to make them again."""
 
-from lohrec.common import artefacts, job_log, provenance
-from lohrec.evaluation import per_user, tables
+from lohrec.common import artefacts, job, provenance
+from lohrec.evaluation import per_user as user_metrics
+from lohrec.evaluation import tables
 
 
 def main(
-    seeds: dict[int, str],
+    per_user: list[str],
     statistics: str,
-    output: str,
+    metrics: str,
     dataset: str,
     variant: str,
+    seeds: list[int],
     config: dict,
 ) -> None:
     """Write metrics.json.
 
     Args:
-        seeds: {seed: its per_user.parquet}.
+        per_user: per_user.parquet of each seed.
         statistics: statistics.json of the dataset.
-        output: metrics.json.
+        metrics: metrics.json.
         dataset: its name.
         variant: its name.
+        seeds: in the order of `per_user`.
         config: the settings that made the result.
     """
     summary: dict = {"dataset": dataset, "variant": variant}
     for split in ("test", "dev"):
-        users, figures = per_user.read(list(seeds.values()), split)
+        users, figures = user_metrics.read(per_user, split)
         summary[split] = {name: tables.mean_and_std(values) for name, values in figures.items()}
         tables.check(
             {name: own["mean"] for name, own in summary[split].items()},
             f"{dataset}, {variant}, {split}",
         )
     summary |= {
-        "seeds": list(seeds),
+        "seeds": seeds,
         "users": len(users),
         "statistics": artefacts.read_json(statistics),
         "versions": provenance.versions(),
         "config": config,
     }
-    artefacts.write_json(output, summary)
+    artefacts.write_json(metrics, summary)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            dict(zip(snakemake.params.seeds, snakemake.input.per_user, strict=True)),  # noqa: F821
-            snakemake.input.statistics,  # noqa: F821
-            snakemake.output[0],  # noqa: F821
-            snakemake.wildcards.dataset,  # noqa: F821
-            snakemake.wildcards.variant,  # noqa: F821
-            snakemake.params.config,  # noqa: F821
-        )
+    job.run(main, snakemake)

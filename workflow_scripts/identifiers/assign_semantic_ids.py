@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from lohrec.common import artefacts, job_log
-from lohrec.data.sources import lcrec
+from lohrec.common import artefacts, job
 from lohrec.identifiers import collisions, rqvae
+from lohrec.identifiers import index as index_file
 from lohrec.identifiers import quality as id_quality
 
 
@@ -56,15 +56,9 @@ def main(
     print(report)
     artefacts.write_npy(latents, z.numpy())
     artefacts.write_npy(ids, found.final)
-    lcrec.write_index(index, found.final, [str(item) for item in range(len(vectors))])
+    index_file.write(index, found.final, [str(item) for item in range(len(vectors))])
     artefacts.write_json(quality, report)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            **snakemake.input,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-            settings=snakemake.params.collisions,  # noqa: F821
-            threads=snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

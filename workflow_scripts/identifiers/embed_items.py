@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, devices, job_log
+from lohrec.common import artefacts, devices, job
 from lohrec.identifiers import text_vectors
 
 
@@ -33,12 +33,4 @@ def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, th
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.catalogue,  # noqa: F821
-            snakemake.output.embeddings,  # noqa: F821
-            text=snakemake.params.text,  # noqa: F821
-            code=snakemake.params.code,  # noqa: F821
-            cuda=snakemake.params.cuda,  # noqa: F821
-            threads=snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

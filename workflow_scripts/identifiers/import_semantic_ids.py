@@ -2,37 +2,35 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job_log
-from lohrec.data.sources import lcrec
+from lohrec.common import artefacts, job
+from lohrec.configuration import registry
+from lohrec.identifiers import index as index_file
 from lohrec.identifiers import quality as id_quality
+from lohrec.identifiers.codewords import CODES
 
 
-def main(published: str, catalogue: str, ids: str, index: str, quality: str) -> None:
+def main(published: str, catalogue: str, source: str, ids: str, index: str, quality: str) -> None:
     """Write the identifiers and how good they are.
 
     Args:
-        published: LC-Rec's index.json.
+        published: the source's file of the kind `index`.
         catalogue: items.parquet, whose column `asin` holds the names of the index.
+        source: a module of data/sources that brings identifiers.
         ids: semantic_ids.npy to write, int16 (items, 4).
         index: index.json to write, of the items at hand only.
         quality: quality.json to write.
     """
     names = pq.read_table(catalogue, columns=["asin"])["asin"].to_pylist()
-    assigned = lcrec.read_index(published, names)
+    assigned = registry.load("source", source).read_identifiers(published, names)
     report = {
         "source": "imported",
-        "steps": {"final": id_quality.identifier_quality(assigned, lcrec.CODES)},
+        "steps": {"final": id_quality.identifier_quality(assigned, CODES)},
     }
     print(report)
     artefacts.write_npy(ids, assigned)
-    lcrec.write_index(index, assigned, names)
+    index_file.write(index, assigned, names)
     artefacts.write_json(quality, report)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.index,  # noqa: F821
-            snakemake.input.catalogue,  # noqa: F821
-            **snakemake.output,  # noqa: F821
-        )
+    job.run(main, snakemake)

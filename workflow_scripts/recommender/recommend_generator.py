@@ -4,38 +4,38 @@ from pathlib import Path
 
 import numpy as np
 
-from lohrec.common import devices, job_log
-from lohrec.data import examples
-from lohrec.evaluation import recommendations
+from lohrec.common import devices, job
+from lohrec.data import examples as windows
+from lohrec.evaluation import recommendations as lists
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.networks.t5 import T5
 
 
-def main(model, sequences, examples_path, ids, output, decoding, device) -> None:
+def main(
+    model: str,
+    sequences: str,
+    examples: str,
+    ids: str,
+    recommendations: str,
+    decoding: dict,
+    cuda: dict,
+    threads: int,
+) -> None:
     """Write the lists of all dev and test users."""
-    ids = np.load(ids).astype(np.int64)
-    tree = PrefixTree.from_ids(ids).to(device)
-    model = T5.load(Path(model).parent).to(device)
+    device, semantic = devices.acquire(cuda, threads), np.load(ids).astype(np.int64)
+    tree = PrefixTree.from_ids(semantic).to(device)
+    network = T5.load(Path(model).parent).to(device)
     tables = []
     for split in ("dev", "test"):
-        users = examples.load(sequences, examples_path, split)
-        leaf, score = recommend(model, users, ids, tree, decoding, split)
+        users = windows.load(sequences, examples, split)
+        leaf, score = recommend(network, users, semantic, tree, decoding, split)
         excluded = None
         if decoding["exclude_history"]:
             excluded = users.histories(np.arange(len(users)))
-        tables.append(recommendations.from_leaves(split, users.user, leaf, score, tree, excluded))
-    recommendations.write(output, tables)
+        tables.append(lists.from_leaves(split, users.user, leaf, score, tree, excluded))
+    lists.write(recommendations, tables)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.model,  # noqa: F821
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.output.recommendations,  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
-            devices.acquire(snakemake.params.cuda, snakemake.threads),  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from lohrec.common import job_log
+from lohrec.common import job
 from lohrec.data import examples as windows
-from lohrec.evaluation import recommendations
+from lohrec.evaluation import recommendations as lists
 from lohrec.recommender.baselines import popularity
 
 
-def main(sequences: str, examples: str, output: str, decoding: dict) -> None:
+def main(sequences: str, examples: str, recommendations: str, decoding: dict) -> None:
     """Write recommendations.parquet; the score of an item is its count.
 
     Args:
         sequences: sequences.npy.
         examples: examples.parquet.
-        output: recommendations.parquet.
+        recommendations: recommendations.parquet.
         decoding: settings `top`, `exclude_history`.
     """
     train = windows.load(sequences, examples, "train")
@@ -27,15 +27,9 @@ def main(sequences: str, examples: str, output: str, decoding: dict) -> None:
         items = popularity.recommend(
             counts, histories, decoding["top"], decoding["exclude_history"]
         )
-        tables.append(recommendations.from_items(split, loaded.user, items, counts[items]))
-    recommendations.write(output, tables)
+        tables.append(lists.from_items(split, loaded.user, items, counts[items]))
+    lists.write(recommendations, tables)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.output[0],  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
-        )
+    job.run(main, snakemake)

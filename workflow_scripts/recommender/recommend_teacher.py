@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from lohrec.common import devices, job_log
+from lohrec.common import devices, job
 from lohrec.data import examples as windows
-from lohrec.evaluation import recommendations
+from lohrec.evaluation import recommendations as lists
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import model as teacher
-from lohrec.teacher import prompts as questions
+from lohrec.teacher import prompts
+from lohrec.teacher.decoding import best_leaves
 
 
 def main(
@@ -19,9 +18,9 @@ def main(
     examples: str,
     ids: str,
     model: str,
-    output: str,
+    recommendations: str,
     decoding: dict,
-    constrained: bool,
+    settings: dict,
     cuda: dict,
     threads: int,
 ) -> None:
@@ -32,67 +31,32 @@ def main(
         examples: examples.parquet.
         ids: semantic_ids.npy.
         model: model.safetensors of the teacher.
-        output: recommendations.parquet.
+        recommendations: recommendations.parquet.
         decoding: settings `beams`, `top`, `batch_size`, `exclude_history`, `renormalise`.
-        constrained: whether the prefix tree forbids identifiers of no item. Without it they take
-            beams and are left out of the lists, which so end early.
+        settings: `constrained`, whether the prefix tree forbids identifiers of no item. Without it
+            they take beams and are left out of the lists, which so end early.
         cuda: GPUs of this step.
         threads: CPU threads.
     """
-    device = devices.acquire(cuda, threads)
+    device, constrained = devices.acquire(cuda, threads), settings["constrained"]
     semantic = np.load(ids)
     network = teacher.load(Path(model).parent, device)
+    words = prompts.words(Path(model).parent)
     tree = PrefixTree.from_ids(semantic).to(device)
-    top, tables = decoding["top"], []
+    tables = []
     for split in ("dev", "test"):
-        loaded = windows.load(sequences, examples, split)
-        asking = questions.of(Path(model).parent, loaded, semantic)
-        leaf = torch.full((len(loaded), top), -1)
-        score = torch.full((len(loaded), top), -torch.inf)
-        batches = asking.batches(decoding["batch_size"])
-        histories = loaded.histories(np.arange(len(loaded)))
-        without = histories.copy() if decoding["exclude_history"] else None
-        invalid = 0
-        for part in job_log.progress(batches, f"recommending ({split})", unit="batch"):
-            asked = asking.ask(part, answered=False).to(device)
-            history = torch.from_numpy(histories[asked.example]).long().to(device)
-            excluded = tree.used_up(history) if decoding["exclude_history"] else None
-            width = decoding["beams"], asking.first
-            if constrained:
-                found = teacher_beams.answers(
-                    network, asked, *width, tree, excluded, decoding["renormalise"]
-                )
-                leaves, scores = found.leaf, found.score
-            else:
-                found = teacher_beams.answers(network, asked, *width)
-                leaves, scores = teacher_beams.items_only(found, tree, excluded)
-                invalid += int((leaves < 0).sum())
-                # Every user needs a list; an item of the history is never a target.
-                none = leaves[:, 0] < 0
-                last = torch.from_numpy(loaded.length[asked.example] - 1).to(device)
-                leaves[none, 0] = tree.leaf_of_item[history.gather(1, last[:, None])[none, 0]]
-                if without is not None:
-                    without[asked.example[none.cpu().numpy()]] = -1
-            width = min(top, leaves.shape[1])
-            leaf[asked.example, :width] = leaves[:, :width].cpu()
-            score[asked.example, :width] = scores[:, :width].cpu()
-        if not constrained:
-            share = invalid / (len(loaded) * decoding["beams"])
-            print(f"{split}: {share:.2%} of the beams are no items, or in the history")
-        tables.append(recommendations.from_leaves(split, loaded.user, leaf, score, tree, without))
-    recommendations.write(output, tables)
+        users = windows.load(sequences, examples, split)
+        items = users.histories(np.arange(len(users)))
+        leaf, score = best_leaves(
+            network, words, items, users.length, semantic, tree, decoding, constrained, split
+        )
+        without = None
+        if decoding["exclude_history"]:
+            # Where nothing else is left, a list holds an item of the history all the same.
+            without = np.where(np.isneginf(score[:, :1].numpy()), -1, items)
+        tables.append(lists.from_leaves(split, users.user, leaf, score, tree, without))
+    lists.write(recommendations, tables)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.input.model,  # noqa: F821
-            snakemake.output.recommendations,  # noqa: F821
-            snakemake.params.decoding,  # noqa: F821
-            snakemake.params.teacher["constrained"],  # noqa: F821
-            snakemake.params.cuda,  # noqa: F821
-            snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

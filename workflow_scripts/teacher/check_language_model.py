@@ -1,15 +1,15 @@
 """Make sure that the pretrained teacher is at hand and fits, before anything is computed for it."""
 
-from lohrec.common import artefacts, job_log, language_models
+from lohrec.common import artefacts, job, language_models
 from lohrec.teacher import memory_plan
 
 
-def main(settings: dict[str, dict], cuda: dict, report: str) -> None:
+def main(settings: dict[str, dict], gpus: dict, report: str) -> None:
     """Fetch the model's files, read their headers, and compare the memory plan with the GPU.
 
     Args:
         settings: sections `teacher` and `adaptation`.
-        cuda: GPUs of the teacher's training.
+        gpus: those of the teacher's training.
         report: JSON to write.
 
     Raises:
@@ -22,8 +22,8 @@ def main(settings: dict[str, dict], cuda: dict, report: str) -> None:
     planned = memory_plan.of_checkpoint(found["config"], found["parameters"], settings)
     print(f"{adaptation['model']}: {found['parameters'] / 1e9:.2f} G parameters")
     print(memory_plan.text(planned))
-    if cuda["count"]:
-        memory_plan.enough(planned, cuda["memory_gb"], memory_plan.SMALLER["pretrained"])
+    if gpus["count"]:
+        memory_plan.enough(planned, gpus["memory_gb"], memory_plan.SMALLER["pretrained"])
     artefacts.write_json(
         report,
         {
@@ -37,9 +37,4 @@ def main(settings: dict[str, dict], cuda: dict, report: str) -> None:
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.params.settings,  # noqa: F821
-            snakemake.params.memory_gb,  # noqa: F821
-            snakemake.output.report,  # noqa: F821
-        )
+    job.run(main, snakemake)

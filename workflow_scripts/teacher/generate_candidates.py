@@ -1,13 +1,14 @@
 """Let the teacher write raw candidates for one shard of the train examples (C1 of Eq. 15)."""
 
 import numpy as np
+import torch
 
-from lohrec.common import devices, job_log
-from lohrec.common.partial_array import PartialArray
+from lohrec.common import devices, job
 from lohrec.identifiers.codewords import LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher import beams as teacher_beams
-from lohrec.teacher import shards as teacher_shard
+from lohrec.teacher import shards
+from lohrec.teacher.prompts import Asked
 
 
 def main(
@@ -25,9 +26,7 @@ def main(
     """Write beams.npy, int16 (the shard's examples, beams, 4).
 
     Args:
-        sequences: sequences.npy.
-        examples: examples.parquet.
-        ids: semantic_ids.npy.
+        sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         model: model.safetensors of the shard's teacher.
         beams: beams.npy; -1 stands for a codeword of another level, -2 for a word.
         shard: number of the shard.
@@ -37,30 +36,17 @@ def main(
         threads: CPU threads.
     """
     device, chosen = devices.acquire(cuda, threads), settings["candidates"]
-    own = teacher_shard.load(sequences, examples, ids, model, shard, settings, code, device)
-    tree = PrefixTree.from_ids(own.ids).to(device) if chosen["constrained"] else None
-    shape, width = (len(own.examples), chosen["beams"], LEVELS), chosen["beams"]
-    raw, asking = PartialArray(beams, shape, np.int16, own.made_of), own.questions
-    for part in raw.remaining(asking.batches(chosen["batch_size"]), "generating candidates"):
-        asked = asking.ask(part, answered=False).to(device)
+    part = shards.load(sequences, examples, ids, model, shard, settings, code, device)
+    tree = PrefixTree.from_ids(part.ids).to(device) if chosen["constrained"] else None
+
+    def most_probable(asked: Asked) -> torch.Tensor:
+        given = chosen["beams"], part.questions.first, tree
         with devices.autocast(device, chosen["bf16"]):
-            found = teacher_beams.answers(own.network, asked, width, asking.first, tree)
-        raw.values[asked.example] = found.codewords.cpu().numpy()
-    print(f"{len(own.examples):,} examples in {raw.seconds:.0f} s")
-    raw.finish()
+            return teacher_beams.answers(part.network, asked, *given).codewords
+
+    shape = chosen["beams"], LEVELS
+    part.compute(most_probable, beams, shape, np.int16, chosen["batch_size"], answered=False)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.input.model,  # noqa: F821
-            snakemake.output.beams,  # noqa: F821
-            int(snakemake.wildcards.shard),  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-            snakemake.params.code,  # noqa: F821
-            snakemake.params.cuda,  # noqa: F821
-            snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from lohrec.common import devices, job_log
-from lohrec.common.partial_array import PartialArray
+from lohrec.common import devices, job
 from lohrec.identifiers.codewords import LEVELS, normalised
 from lohrec.teacher import model as teacher
-from lohrec.teacher import shards as teacher_shard
+from lohrec.teacher import shards
+from lohrec.teacher.prompts import Asked
 
 
 def main(
@@ -25,9 +25,7 @@ def main(
     """Write probabilities.npy, float16 (the shard's examples, 4, codewords), teacher-forced.
 
     Args:
-        sequences: sequences.npy.
-        examples: examples.parquet.
-        ids: semantic_ids.npy.
+        sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         model: model.safetensors of the shard's teacher.
         probabilities: probabilities.npy.
         shard: number of the shard.
@@ -38,30 +36,15 @@ def main(
         threads: CPU threads.
     """
     device, chosen = devices.acquire(cuda, threads), settings["probabilities"]
-    own = teacher_shard.load(sequences, examples, ids, model, shard, settings, code, device)
-    shape, asking = (len(own.examples), LEVELS, normalised(chosen["codewords"])), own.questions
-    scored = PartialArray(probabilities, shape, np.float16, own.made_of)
-    over = chosen["codewords"], chosen["temperature"], asking.first
-    for part in scored.remaining(asking.batches(chosen["batch_size"]), "scoring codewords"):
-        asked = asking.ask(part, answered=True).to(device)
-        with torch.inference_mode():
-            found = teacher.probabilities(teacher.answer_logits(own.network, asked), *over)
-        scored.values[asked.example] = found.half().cpu().numpy()
-    print(f"{len(own.examples):,} examples in {scored.seconds:.0f} s")
-    scored.finish()
+    part = shards.load(sequences, examples, ids, model, shard, settings, code, device)
+
+    def forced(asked: Asked) -> torch.Tensor:
+        given = chosen["codewords"], chosen["temperature"], part.questions.first
+        return teacher.probabilities(teacher.answer_logits(part.network, asked), *given).half()
+
+    shape = LEVELS, normalised(chosen["codewords"])
+    part.compute(forced, probabilities, shape, np.float16, chosen["batch_size"], answered=True)
 
 
 if __name__ == "__main__":
-    with job_log.redirect(snakemake.log[0]):  # noqa: F821
-        main(
-            snakemake.input.sequences,  # noqa: F821
-            snakemake.input.examples,  # noqa: F821
-            snakemake.input.ids,  # noqa: F821
-            snakemake.input.model,  # noqa: F821
-            snakemake.output.probabilities,  # noqa: F821
-            int(snakemake.wildcards.shard),  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-            snakemake.params.code,  # noqa: F821
-            snakemake.params.cuda,  # noqa: F821
-            snakemake.threads,  # noqa: F821
-        )
+    job.run(main, snakemake)

@@ -4,6 +4,8 @@ Autograd keeps what each elementary operation read and wrote. On a CPU, where su
 as much as their memory traffic, these parts are one operation each. On a GPU they are torch's.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -23,31 +25,36 @@ def drop(x: Tensor, share: float, training: bool) -> Tensor:
     """
     if not training or not share:
         return x
-    return _Drop.apply(x, share) if x.device.type == "cpu" else F.dropout(x, share)
+    return _applied(_Drop, x, share) if x.device.type == "cpu" else F.dropout(x, share)
 
 
 def relu_drop(x: Tensor, share: float, training: bool) -> Tensor:
     """Dropout after ReLU. Zeros of either kind pass no gradient, so the result is all it keeps."""
     if not training or not share:
         return F.relu(x)
-    return _ReluDrop.apply(x, share) if x.device.type == "cpu" else F.dropout(F.relu(x), share)
+    return _applied(_ReluDrop, x, share) if x.device.type == "cpu" else F.dropout(F.relu(x), share)
 
 
 def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """Root-mean-square normalisation over the last dimension; `weight` is (width,)."""
     if x.device.type == "cpu":
-        return _RmsNorm.apply(x, weight, epsilon)
+        return _applied(_RmsNorm, x, weight, epsilon)
     return F.rms_norm(x, weight.shape, weight, epsilon)
 
 
 def pack(x: Tensor, place: Tensor) -> Tensor:
     """The rows `place` of x, each once at most; (n, d) -> (places, d)."""
-    return _Pack.apply(x, place)
+    return _applied(_Pack, x, place)
 
 
 def unpack(x: Tensor, place: Tensor, rows: int) -> Tensor:
     """Rows of zeros but for the rows `place`, which are those of x; (places, d) -> (rows, d)."""
-    return _Unpack.apply(x, place, rows)
+    return _applied(_Unpack, x, place, rows)
+
+
+def _applied(function: type[Function], *arguments: Any) -> Tensor:
+    result: Tensor = function.apply(*arguments)
+    return result
 
 
 def _mask(x: Tensor, share: float) -> tuple[Tensor, float]:
@@ -60,42 +67,42 @@ def _mask(x: Tensor, share: float) -> tuple[Tensor, float]:
 
 class _Drop(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, share: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
         kept, ctx.scale = _mask(x, share)
         ctx.save_for_backward(kept)
         return (x * kept).mul_(ctx.scale)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (kept,) = ctx.saved_tensors
         return (grad * kept).mul_(ctx.scale), None
 
 
 class _ReluDrop(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, share: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
         kept, ctx.scale = _mask(x, share)
         y = F.relu(x).mul_(kept).mul_(ctx.scale)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
         return (grad * (y > 0)).mul_(ctx.scale), None
 
 
 class _RmsNorm(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         width = x.shape[-1]
-        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scale: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         scale = scale.square_().div_(width).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, weight, scale)
         return (x * scale).mul_(weight)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, scale = ctx.saved_tensors
         normed = x * scale
         product = grad * normed
@@ -109,24 +116,24 @@ class _RmsNorm(Function):
 # Autograd's own backward passes of these two add up rows, as if one could come twice.
 class _Pack(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, place: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, place: Tensor) -> Tensor:
         ctx.save_for_backward(place)
         ctx.rows = len(x)
         return x.index_select(0, place)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (place,) = ctx.saved_tensors
         return grad.new_zeros(ctx.rows, grad.shape[1]).index_copy_(0, place, grad), None
 
 
 class _Unpack(Function):
     @staticmethod
-    def forward(ctx, x: Tensor, place: Tensor, rows: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, place: Tensor, rows: int) -> Tensor:
         ctx.save_for_backward(place)
         return x.new_zeros(rows, x.shape[1]).index_copy_(0, place, x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (place,) = ctx.saved_tensors
         return grad.index_select(0, place), None, None

@@ -7,15 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 # Locks of the GPUs that this process has taken; they end with it.
-_taken: list = []
+_taken: list[IO[str]] = []
 
 
-def acquire(cuda: dict, threads: int) -> torch.device:
+def acquire(cuda: dict[str, Any], threads: int) -> torch.device:
     """Return the device that the settings ask for and say what it is.
 
     Of several GPUs it is one that no other job of this user has taken, so that jobs side by side,
@@ -117,14 +118,13 @@ def autocast(device: torch.device, bf16: bool | str, cache: bool = True) -> torc
             and are slower with it than without.
         cache: whether a weight that is used twice is cast once.
     """
-    if bf16 == "auto":
-        bf16 = multiplies_bf16(device)
-    return torch.autocast(device.type, torch.bfloat16, enabled=bf16, cache_enabled=cache)
+    enabled = multiplies_bf16(device) if bf16 == "auto" else bool(bf16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=cache)
 
 
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     can = torch.cpu.get_capabilities()
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))

@@ -1,8 +1,14 @@
-"""What a job says: everything into its log file, progress also onto the terminal."""
+"""What a job says: everything into its log file, progress onto the terminal.
 
+Where the environment variable LOHREC_PROGRESS is `log`, progress goes into the log file too: the
+terminal is then another program's, which shows the last lines of the logs.
+"""
+
+import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +24,8 @@ _terminal = sys.stderr
 def redirect(path: str | Path) -> Iterator[None]:
     """Send file descriptors 1 and 2 to the log `path`, so that native libraries are caught too.
 
-    An exception is written to the log, with its traceback, before it goes on.
+    An exception is written to the log, with its traceback, before it goes on. If nobody catches
+    it, the interpreter does not print it again: Snakemake shows the log of a failed job.
     """
     global _terminal
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -29,11 +36,13 @@ def redirect(path: str | Path) -> Iterator[None]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     _terminal = os.fdopen(os.dup(saved[1]), "w", buffering=1)
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         yield
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        traceback.print_exc()
+        sys.excepthook = _silent
         raise
     finally:
         sys.stdout.flush()
@@ -46,17 +55,23 @@ def redirect(path: str | Path) -> Iterator[None]:
         _terminal = sys.stderr
 
 
-class _LogBar(tqdm):
-    """A progress bar for a file: plain lines at growing distances instead of one line redrawn."""
+def _silent(*_: object) -> None:
+    """Take the place of the interpreter's own report."""
+
+
+class _LogBar(tqdm):  # type: ignore[type-arg] # generic for type checkers alone
+    """A progress bar for a file: plain lines, 2 to 30 s apart, instead of one line redrawn."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._next_line = time.monotonic() + 10
+        self._distance = 2.0
+        self._next_line = time.monotonic() + self._distance
         super().__init__(*args, **kwargs)
 
     def display(self, *_: Any, **__: Any) -> None:
         now = time.monotonic()
         if now >= self._next_line:
-            self._next_line = now + 30
+            self._distance = min(2 * self._distance, 30)
+            self._next_line = now + self._distance
             print(str(self), flush=True)
 
     def close(self) -> None:
@@ -64,22 +79,24 @@ class _LogBar(tqdm):
 
 
 def progress(
-    iterable: Iterable | None,
+    iterable: Iterable[Any] | None,
     description: str,
     total: int | None = None,
     unit: str = "it",
     initial: int = 0,
-) -> tqdm:
-    """A bar with rate and remaining time: on the terminal, or as a line every 30 s in the log."""
-    bar = tqdm if _terminal.isatty() else _LogBar
-    return bar(
+) -> "tqdm[Any]":
+    """A bar with rate and remaining time: on the terminal, or as lines in the log."""
+    on_terminal = _terminal.isatty() and os.environ.get("LOHREC_PROGRESS") != "log"
+    kind = tqdm if on_terminal else _LogBar
+    bar: tqdm[Any] = kind(
         iterable,
         desc=description,
         total=total,
         unit=unit,
         initial=initial,
         file=_terminal,
-        ascii=bar is _LogBar,
+        ncols=None if on_terminal else 0,  # 0: figures without a bar
         leave=False,
-        dynamic_ncols=bar is tqdm,
+        dynamic_ncols=on_terminal,
     )
+    return bar

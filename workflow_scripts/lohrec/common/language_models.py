@@ -3,10 +3,13 @@
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:  # to import it takes seconds
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _HEXADECIMAL = set("0123456789abcdef")
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
@@ -44,7 +47,9 @@ def pinned(name: str, revision: str | None, section: str) -> dict[str, Any]:
     return {"revision": None if folder else revision, "trust_remote_code": False}
 
 
-def load(name: str, revision: str | None, dtype: str, section: str, head: bool) -> tuple:
+def load(
+    name: str, revision: str | None, dtype: str, section: str, head: bool
+) -> tuple["PreTrainedTokenizerBase", "PreTrainedModel"]:
     """Tokenizer and model, in evaluation mode.
 
     Args:
@@ -61,7 +66,7 @@ def load(name: str, revision: str | None, dtype: str, section: str, head: bool) 
     where = pinned(name, revision, section)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        model, found = (AutoModelForCausalLM if head else AutoModel).from_pretrained(
+        loaded: Any = (AutoModelForCausalLM if head else AutoModel).from_pretrained(
             name,
             use_safetensors=True,
             dtype=getattr(torch, dtype),
@@ -70,6 +75,7 @@ def load(name: str, revision: str | None, dtype: str, section: str, head: bool) 
         )
     except (OSError, ValueError) as error:
         raise _unusable(name, section, error) from error
+    model, found = loaded
     if missing := sorted(found["missing_keys"]):
         raise ValueError(
             f"{section}.model {name!r} lacks {len(missing)} weights of its configuration, "

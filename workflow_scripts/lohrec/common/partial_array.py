@@ -24,7 +24,9 @@ class PartialArray:
         seconds: time that took.
     """
 
-    def __init__(self, path: str | Path, shape: tuple, dtype: type, fingerprint: str) -> None:
+    def __init__(
+        self, path: str | Path, shape: tuple[int, ...], dtype: type, fingerprint: str
+    ) -> None:
         """Open what an earlier run of the same `fingerprint` left, or begin."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,26 +2,32 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
-def closure(script: str | Path, root: str | Path) -> dict[str, str]:
-    """Hash the code of `script` and of all modules below `root` that it imports, at any depth.
+def closure(starts: Iterable[str | Path], root: str | Path) -> dict[str, str]:
+    """Hash the code of `starts` and of all modules below `root` that they import, at any depth.
 
-    Comments, docstrings, layout and file times do not count. Only import statements are followed,
-    wherever they stand; a module named in a string is not seen.
+    Comments, docstrings, layout and file times do not count, nor do declarations of settings, whose
+    values reach a job as parameters, and what only a type checker reads. Only import statements are
+    followed, wherever they stand; a module that is found by name is one of `starts`.
+
+    Args:
+        starts: a script, and the modules that the configuration names for it.
+        root: the folder that modules are imported from.
 
     Returns:
         {path relative to root: hexadecimal hash}, sorted by path.
 
     Raises:
-        FileNotFoundError: there is no such script.
+        FileNotFoundError: there is no such file.
         SyntaxError: a file is no Python; the error names it.
     """
     root = Path(root)
-    todo, hashes = [Path(script)], {}
+    todo, hashes = [Path(start) for start in starts], {}
     while todo:
         path = todo.pop()
         name = path.relative_to(root).as_posix()
@@ -34,15 +40,37 @@ def closure(script: str | Path, root: str | Path) -> dict[str, str]:
 @cache
 def _read(path: Path) -> tuple[str, tuple[str, ...]]:
     """The hash of a file's code, and the modules that its import statements name."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    modules = tuple(_imported(tree))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-                node.body = body[1:] or [ast.Pass()]
+    tree = _Behaviour().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
     # Unparsed code, unlike a dump of the tree, is hardly a matter of the Python version.
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16], modules
+    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    return digest, tuple(_imported(tree))
+
+
+class _Behaviour(ast.NodeTransformer):
+    """Takes out of a module what its behaviour does not depend on."""
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        node.body = [one for one in node.body if not _declares_settings(one)]
+        return self._without_docstring(node)
+
+    def _without_docstring(self, node: Any) -> ast.AST:
+        body = node.body
+        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            node.body = body[1:] or [ast.Pass()]
+        return self.generic_visit(node)
+
+    visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _without_docstring
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            self.generic_visit(node)
+            return node.orelse
+        return self.generic_visit(node)
+
+
+def _declares_settings(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(target, ast.Name) and target.id == "SETTINGS" for target in targets)
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:

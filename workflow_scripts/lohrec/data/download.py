@@ -16,6 +16,7 @@ import zlib
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 from lohrec.common import artefacts, job_log
 
@@ -30,7 +31,7 @@ class _Interrupted(Exception):
     """The transfer stopped for a reason that may pass."""
 
 
-def fetch(url: str, path: str | Path, sha256: str | None = None) -> dict:
+def fetch(url: str, path: str | Path, sha256: str | None = None) -> dict[str, Any]:
     """Download `url` to `path`, resuming what an earlier call left in `<path>.part`.
 
     Args:

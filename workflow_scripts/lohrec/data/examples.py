@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -22,14 +23,14 @@ class Examples:
 
     sequences: np.ndarray
     user: np.ndarray
-    start: np.ndarray
-    stop: np.ndarray
+    start: npt.NDArray[np.int64]
+    stop: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.user)
 
     @cached_property
-    def length(self) -> np.ndarray:
+    def length(self) -> npt.NDArray[np.int64]:
         """Items in each history, int64 (examples,)."""
         return self.stop - self.start
 

@@ -11,14 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lohrec.common import artefacts
+from lohrec.data.item_texts import ItemText
 
-
-class ItemText(NamedTuple):
-    """What is known of an item in words; nothing by default."""
-
-    title: str = ""
-    description: str = ""
-    categories: Sequence[str] = ()
+SETTINGS = {
+    "core": {
+        "type": "integer", "minimum": 3, "default": 5,
+        "description": (
+            "Fewest interactions of a user and of an item; both are filtered in turns until both "
+            "hold."
+        ),
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,20 @@ class Interactions:
     def item_names(self) -> pa.Array:
         """Names of the items that occur."""
         return self.items.take(np.unique(self.item))
+
+
+class Ingested(NamedTuple):
+    """What a source's `read` returns.
+
+    Attributes:
+        interactions: dense codes, rows sorted by user and time.
+        texts: text by item name; an item that is not there has none.
+        counted: what reading and selecting counted, for the report.
+    """
+
+    interactions: Interactions
+    texts: Mapping[str, ItemText]
+    counted: Mapping[str, Any]
 
 
 def drop_repeats(reviews: Interactions) -> Interactions:
@@ -131,10 +148,8 @@ def table_3(interactions: Interactions) -> dict[str, float]:
 
 
 def write(
-    kept: Interactions,
-    texts: Mapping[str, ItemText],
-    found: Mapping[str, Any],
-    sources: Sequence[str],
+    read: Ingested,
+    files: Sequence[str | Path],
     *,
     interactions: str,
     catalogue: str,
@@ -145,15 +160,14 @@ def write(
     """Write what an ingest makes: three tables, a report and Table 3.
 
     Args:
-        kept: dense codes, rows sorted by user and time.
-        texts: text by item name; an item that is not there has none.
-        found: what reading and selecting counted, for the report.
-        sources: files that were read; the report names their sizes and SHA-256 sums.
+        read: what a source's `read` returned.
+        files: what was read; the report names their sizes and SHA-256 sums.
         interactions, catalogue, users, report, statistics: paths to write; the catalogue is the
             table of items.
     """
+    kept = read.interactions
     names = kept.items.to_pylist()
-    rows = [texts.get(name, ItemText()) for name in names]
+    rows = [read.texts.get(name, ItemText()) for name in names]
     artefacts.write_parquet(
         catalogue,
         pa.table(
@@ -182,8 +196,8 @@ def write(
     artefacts.write_json(
         report,
         {
-            "files": {Path(source).name: _fingerprint(source) for source in sources},
-            **found,
+            "files": {Path(file).name: _fingerprint(file) for file in files},
+            **read.counted,
             "without_text": sum(not (row.title or row.description) for row in rows),
             "kept": kept.counts(),
         },
@@ -199,7 +213,7 @@ def _dense(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
     return dense[code], names.take(used[order])
 
 
-def _fingerprint(path: str) -> dict[str, Any]:
+def _fingerprint(path: str | Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": Path(path).stat().st_size, "sha256": digest}

@@ -3,6 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
+SETTINGS = {
+    "history": {
+        "type": "integer", "minimum": 1, "default": 20,
+        "description": "Most items of a history.",
+    },
+}  # fmt: skip
+
 SPLITS = ("train", "dev", "test")
 SHORTEST = 3
 

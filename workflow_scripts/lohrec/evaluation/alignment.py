@@ -1,6 +1,12 @@
 """How close a student's lists are to its teacher's: Coverage and Coordination (4.6)."""
 
+from pathlib import Path
+
 import numpy as np
+
+from lohrec.evaluation import bootstrap, ranked_lists
+
+LEVEL, SEED = 0.95, 0
 
 
 def coverage(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
@@ -12,7 +18,8 @@ def coverage(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
     Returns:
         float64 (users,), |S and T| / K.
     """
-    return _same(student, teacher).any(2).mean(1)
+    shared: np.ndarray = _same(student, teacher).any(2).mean(1)
+    return shared
 
 
 def coordination(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
@@ -29,11 +36,44 @@ def coordination(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
         for j in range(length):
             longer = before[:, j] + same[:, i, j]
             longest[:, j + 1] = np.maximum.reduce([longer, before[:, j + 1], longest[:, j]])
-    return longest[:, -1] / length
+    share: np.ndarray = longest[:, -1] / length
+    return share
+
+
+def against_teacher(
+    students: dict[str, np.ndarray], teacher: np.ndarray, resamples: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """{student: {measure: {"mean", "low", "high"}}}, intervals by a bootstrap over users.
+
+    Args:
+        students: {name: lists}, lists as for `coverage`.
+        teacher: lists of the same users.
+    """
+    measures = {"coverage": coverage, "coordination": coordination}
+    values = np.stack(
+        [[measure(own, teacher) for measure in measures.values()] for own in students.values()]
+    )
+    samples = bootstrap.resampled_means(values.reshape(-1, len(teacher)).T, resamples, SEED)
+    low, high = bootstrap.interval(samples.reshape(-1, *values.shape[:2]), LEVEL)
+    return {
+        name: {
+            measure: {"mean": values[s, m].mean(), "low": low[s, m], "high": high[s, m]}
+            for m, measure in enumerate(measures)
+        }
+        for s, name in enumerate(students)
+    }
+
+
+def first_items(path: str | Path, users: np.ndarray, items: int, top: int) -> np.ndarray:
+    """The first `top` items of every user's list, (users, top); -1 where a list is shorter."""
+    lists = ranked_lists.read(path, "test", users, items)
+    found = lists.padded(np.ones(len(lists.item), dtype=bool))[:, :top]
+    return np.pad(found, ((0, 0), (0, top - found.shape[1])), constant_values=-1)
 
 
 def _same(student: np.ndarray, teacher: np.ndarray) -> np.ndarray:
     """Which places of the two hold one item, bool (users, K, K)."""
     if student.shape != teacher.shape:
         raise ValueError(f"Lists of one length are compared, not {student.shape}, {teacher.shape}.")
-    return (student[:, :, None] == teacher[:, None, :]) & (student >= 0)[:, :, None]
+    same: np.ndarray = student[:, :, None] == teacher[:, None, :]
+    return same & (student >= 0)[:, :, None]

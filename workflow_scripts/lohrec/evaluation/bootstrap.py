@@ -2,6 +2,13 @@
 
 import numpy as np
 
+SETTINGS = {
+    "resamples": {
+        "type": "integer", "minimum": 1, "default": 1000,
+        "description": "Resamples of the paired bootstrap.",
+    },
+}  # fmt: skip
+
 BLOCK_BYTES = 64 * 2**20
 
 
@@ -47,4 +54,5 @@ def p_value(differences: np.ndarray) -> np.ndarray:
     count = len(differences) + 1
     below = (1 + (differences <= 0).sum(axis=0)) / count
     above = (1 + (differences >= 0).sum(axis=0)) / count
-    return np.minimum(1.0, 2 * np.minimum(below, above))
+    p: np.ndarray = np.minimum(1.0, 2 * np.minimum(below, above))
+    return p

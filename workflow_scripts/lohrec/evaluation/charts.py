@@ -1,15 +1,18 @@
 """Figures of the analyses: lines, curves, bars and maps, a panel for each measure or model."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 # Okabe and Ito's colours, told apart by colour-blind readers; markers say the same in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666"]
 MARKERS = "osD^vP*"
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "lohrec",
     "font.size": 11,
     "axes.spines.right": False,
@@ -35,8 +38,8 @@ def lines(
             for number, (name, values) in enumerate(series.items()):
                 # Another marker where the colours begin again.
                 marker = MARKERS[(number + number // 7) % 7]
-                look = {"color": COLOURS[number % 7], "marker": marker}
-                panel.plot(x, values, label=name, **look)
+                colour = COLOURS[number % 7]
+                panel.plot(x, values, label=name, color=colour, marker=marker)
             panel.set_xscale("log")
             panel.set_xticks(x, map(str, x))
             panel.minorticks_off()
@@ -73,7 +76,7 @@ def curves(
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 
-def bars(path: str | Path, title: str, figures: dict[str, dict[str, dict]]) -> None:
+def bars(path: str | Path, title: str, figures: dict[str, dict[str, dict[str, float]]]) -> None:
     """Write an SVG with a panel of bars for each measure, with intervals.
 
     Args:
@@ -107,7 +110,8 @@ def scatter(path: str | Path, title: str, panels: dict[str, np.ndarray], group: 
         figure, axes = _panels(title, len(panels), -(-len(panels) // 3))
         for panel, (name, points) in zip(axes, panels.items(), strict=False):
             size = np.clip(5000 / len(points), 1, 12)
-            panel.scatter(*points.T, c=group, cmap="hsv", s=size, linewidths=0)
+            x, y = points.T
+            panel.scatter(x, y, c=group, cmap="hsv", s=size, linewidths=0)
             panel.set_title(name, fontsize=11)
             panel.set_xticks([])
             panel.set_yticks([])
@@ -118,7 +122,7 @@ def scatter(path: str | Path, title: str, panels: dict[str, np.ndarray], group: 
         figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
 
 
-def _panels(title: str, count: int, rows: int) -> tuple[Figure, list]:
+def _panels(title: str, count: int, rows: int) -> tuple[Figure, list[Axes]]:
     columns = -(-count // rows)
     figure = Figure(figsize=(1 + 3.6 * columns, 1 + 3 * rows), layout="constrained")
     figure.suptitle(title, fontsize=12)

@@ -5,6 +5,16 @@ from scipy.sparse import csr_array
 
 from lohrec.evaluation.ranked_lists import RankedLists
 
+SETTINGS = {
+    "diversity": {
+        "enum": ["text", "latent", "interactions", "model"], "default": "text",
+        "description": (
+            "Vectors of Eq. 17: of the text, of the RQ-VAE's latents, an SVD of the interactions, "
+            "or each model's own embeddings of codewords, which no two recommenders share."
+        ),
+    },
+}  # fmt: skip
+
 CHUNK_BYTES = 2**22  # sums of vectors at a time; they stay in the cache
 
 
@@ -86,4 +96,5 @@ def _members(lists: RankedLists, keep: np.ndarray, items: int) -> csr_array:
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.einsum("ud,ud->u", a, b)
+    product: np.ndarray = np.einsum("ud,ud->u", a, b)
+    return product

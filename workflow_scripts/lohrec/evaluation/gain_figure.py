@@ -1,9 +1,11 @@
 """Forest plot: differences to the reference with their intervals, one panel a metric."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 
 from lohrec.evaluation.tables import label
 
@@ -12,7 +14,7 @@ from lohrec.evaluation.tables import label
 GAIN, LOSS, UNSURE = "#0072B2", "#D55E00", "#666666"
 
 
-def draw(path: str | Path, result: dict, split: str, metrics: list[str]) -> None:
+def draw(path: str | Path, result: dict[str, Any], split: str, metrics: list[str]) -> None:
     """Write one split's differences in % as SVG; equal input gives an equal file.
 
     Args:
@@ -23,7 +25,11 @@ def draw(path: str | Path, result: dict, split: str, metrics: list[str]) -> None
     """
     reference, part = result["reference"], result["splits"][split]
     names = [name for name in part["variants"] if name != reference]
-    style = {"svg.hashsalt": "lohrec", "font.size": 11, "axes.spines.right": False}
+    style: dict[RcKeyType, Any] = {
+        "svg.hashsalt": "lohrec",
+        "font.size": 11,
+        "axes.spines.right": False,
+    }
     with rc_context(style):
         size = 2 + 3.2 * len(metrics), 1.8 + 0.42 * max(len(names), 2)  # inches
         figure = Figure(figsize=size, layout="constrained")

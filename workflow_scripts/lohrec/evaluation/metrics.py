@@ -4,6 +4,14 @@ import numpy as np
 
 from lohrec.evaluation.ranked_lists import RankedLists
 
+SETTINGS = {
+    "cutoffs": {
+        "type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1,
+        "uniqueItems": True, "default": [5, 10],
+        "description": "List lengths that are measured.",
+    },
+}  # fmt: skip
+
 
 def accuracy(lists: RankedLists, target: np.ndarray, cutoffs: list[int]) -> dict[str, np.ndarray]:
     """Recall@K and NDCG@K of every user, at the level of items and of semantic IDs.

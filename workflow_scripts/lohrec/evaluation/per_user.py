@@ -29,7 +29,8 @@ def read(paths: Sequence[str | Path], split: str) -> tuple[np.ndarray, dict[str,
     Raises:
         ValueError: the split is empty, or the seeds differ in users or metrics.
     """
-    users, seeds = None, []
+    users = np.empty(0, dtype=np.int32)
+    seeds: list[dict[str, np.ndarray]] = []
     for path in paths:
         rows = pq.read_table(path)
         rows = rows.filter(pc.equal(rows["split"].cast("string"), split)).sort_by("user")

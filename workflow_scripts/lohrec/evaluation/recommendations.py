@@ -64,7 +64,9 @@ def write(path: str | Path, tables: list[pa.Table]) -> None:
     write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
 
 
-def _table(split, user, rank, item, score) -> pa.Table:
+def _table(
+    split: str, user: np.ndarray, rank: np.ndarray, item: np.ndarray, score: np.ndarray
+) -> pa.Table:
     return pa.table(
         {
             "split": pa.array([split] * len(user), pa.string()).dictionary_encode(),

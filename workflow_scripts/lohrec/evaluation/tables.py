@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(rule), *map(line, rows)])
 
 
-def comparison(result: dict) -> str:
+def comparison(result: dict[str, Any]) -> str:
     """The page comparison.md: for each split the figures and the differences to the reference.
 
     Args:
@@ -119,7 +120,7 @@ def label(metric: str) -> str:
     return f"{' '.join(words)}@{cutoff}"
 
 
-def _shown(figures: dict[str, dict]) -> tuple[list[str], list[str]]:
+def _shown(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
     """Accuracy at all cutoffs, diversity at the largest; SID level too where ties change it."""
     metrics = list(next(iter(figures.values())))
     cutoffs = sorted(int(name.split("@")[1]) for name in metrics if name.startswith("recall@"))
@@ -133,11 +134,11 @@ def _shown(figures: dict[str, dict]) -> tuple[list[str], list[str]]:
     return [*accuracy, f"diversity@{cutoffs[-1]}"], sid
 
 
-def _figure(own: dict) -> str:
+def _figure(own: dict[str, Any]) -> str:
     return f"{own['mean']:.4f}" + ("" if own["std"] is None else f" ±{own['std']:.4f}")
 
 
-def _difference(own: dict) -> str:
+def _difference(own: dict[str, Any]) -> str:
     relative, mark = own["relative"], "*" if own["excludes_zero"] else " "
     if relative is None:
         return f"n/a {mark}"

@@ -1,10 +1,8 @@
-"""Codewords as words of a language model: new tokens `<a_0>` .. `<d_255>`, new rows of weights."""
+"""Codewords as a model reads them: the token of each, and its name `<a_0>` .. `<d_255>`."""
 
 import string
-from collections.abc import Iterable
 
 import numpy as np
-import torch
 
 LEVELS, CODES = 4, 256
 # Where codewords are all that a model reads, padding is the token after them.
@@ -33,72 +31,3 @@ def token_table(ids: np.ndarray) -> np.ndarray:
     table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
     table[:-1] = ids + np.arange(LEVELS) * CODES
     return table
-
-
-def add_codewords(tokenizer, model, seed: int) -> int:
-    """Add the codewords to a tokenizer and their rows to embedding and head; return the first.
-
-    Codewords that the tokenizer knows, because a teacher of this workflow is taught on, keep their
-    rows. A new row is drawn around the mean of the old ones, dimension by dimension with their
-    standard deviation: near enough to be read at once, and no two alike.
-
-    Raises:
-        ValueError: the tokenizer knows some of the codewords already, out of order.
-    """
-    from tokenizers import AddedToken
-
-    words = [AddedToken(word, normalized=False, special=False) for word in CODEWORDS]
-    added = tokenizer.add_tokens(words)
-    first = first_codeword(tokenizer)
-    if not added:
-        return first
-    before = model.get_input_embeddings().weight.shape[0]
-    rows = max(before, first + len(CODEWORDS))
-    model.resize_token_embeddings(rows, mean_resizing=False)
-    generator = torch.Generator().manual_seed(seed)
-    layers = [model.get_input_embeddings()]
-    if model.get_output_embeddings().weight is not layers[0].weight:
-        layers.append(model.get_output_embeddings())
-    for layer in layers:
-        weight = layer.weight.data
-        known = weight[: min(before, first)].float()
-        noise = torch.randn(len(CODEWORDS), weight.shape[1], generator=generator)
-        new = known.mean(0) + known.std(0) * noise.to(weight.device)
-        weight[first : first + len(CODEWORDS)] = new.to(weight.dtype)
-    return first
-
-
-def first_codeword(tokenizer) -> int:
-    """The token of `<a_0>`; the other codewords follow in order.
-
-    Raises:
-        ValueError: they do not, or are no single tokens.
-    """
-    found = tokenizer.convert_tokens_to_ids(CODEWORDS)
-    if found[0] is None or found != list(range(found[0], found[0] + len(CODEWORDS))):
-        raise ValueError(
-            "The tokenizer holds the codewords <a_0> .. <d_255> out of order, or not at all. Name "
-            "a checkpoint without them, or one that this workflow wrote."
-        )
-    return found[0]
-
-
-def train_tokenizer(texts: Iterable[str], size: int):
-    """A byte-level BPE tokenizer of at most `size` tokens, for a model with fresh weights."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=["<s>", "</s>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")

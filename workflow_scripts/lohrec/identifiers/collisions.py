@@ -10,6 +10,23 @@ from torch import Tensor
 from lohrec.common.job_log import progress
 from lohrec.identifiers.rqvae import RQVAE
 
+SETTINGS = {
+    "epsilon": {
+        "type": "number", "exclusiveMinimum": 0, "default": 0.003,
+        "description": "Weight of the entropy in Sinkhorn's algorithm.",
+    },
+    "iterations": {
+        "type": "integer", "minimum": 1, "default": 50,
+        "description": "Iterations of Sinkhorn's algorithm.",
+    },
+    "rounds": {
+        "type": "integer", "minimum": 0, "default": 20,
+        "description": (
+            "Rounds of reassignment before what still collides moves to the nearest free codeword."
+        ),
+    },
+}  # fmt: skip
+
 # Rows of (row, codeword) plans solved at a time.
 CHUNK = 16384
 

@@ -174,20 +174,3 @@ def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:
     parent = np.repeat(np.arange(len(first) - 1), np.diff(first))
     table[parent, code] = np.arange(len(code), dtype=np.int32)
     return table
-
-
-def normalised_over_children(total: Tensor, score: Tensor) -> Tensor:
-    """Log-probabilities of extended prefixes, each prefix's legal children adding up to it.
-
-    Algorithm 1 multiplies probabilities over all codewords, so a prefix loses what its illegal
-    children would get; this is the other reading.
-
-    Args:
-        total: (users, prefixes, codewords), log-probabilities of extended prefixes, -inf where
-            illegal.
-        score: (users, prefixes), log-probabilities of the prefixes.
-    """
-    mass = total.logsumexp(-1, keepdim=True)
-    # A prefix without children stays at -inf.
-    mass = mass.clamp(min=torch.finfo(mass.dtype).min)
-    return score.unsqueeze(-1) + (total - mass)

@@ -12,6 +12,64 @@ from torch import Tensor, nn
 
 from lohrec.common.artefacts import whole
 
+SETTINGS = {
+    "network": {
+        "hidden": {
+            "type": "array", "items": {"type": "integer", "minimum": 1},
+            "default": [2048, 1024, 512, 256, 128, 64],
+            "description": (
+                "Widths of the encoder's hidden layers; the decoder's are the same backwards."
+            ),
+        },
+        "latent": {
+            "type": "integer", "minimum": 1, "default": 32,
+            "description": "Length of a latent vector and of a codeword's.",
+        },
+        "levels": {"const": 4, "default": 4, "description": "Codewords of an identifier; fixed."},
+        "codes": {"const": 256, "default": 256, "description": "Codewords of a level; fixed."},
+    },
+    "training": {
+        "learning_rate": {
+            "type": "number", "exclusiveMinimum": 0, "default": 0.001,
+            "description": "Learning rate of AdamW after the warm-up.",
+        },
+        "weight_decay": {
+            "type": "number", "minimum": 0, "default": 0.0001,
+            "description": "Weight decay of AdamW.",
+        },
+        "batch_size": {
+            "type": "integer", "minimum": 1, "default": 1024,
+            "description": "Items of a step.",
+        },
+        "epochs": {
+            "type": "integer", "minimum": 1, "default": 500,
+            "description": "Passes over the items.",
+        },
+        "warmup_epochs": {
+            "type": "integer", "minimum": 0, "default": 50,
+            "description": "Epochs in which the learning rate rises.",
+        },
+        "restart_every": {
+            "type": "integer", "minimum": 1, "default": 5,
+            "description": "Epochs between restarts of unused codewords.",
+        },
+        "seed": {"type": "integer", "default": 0, "description": "Seed of weights and order."},
+    },
+    "objective": {
+        "beta": {
+            "type": "number", "minimum": 0, "default": 0.25,
+            "description": "Weight of the commitment loss (Eq. 5).",
+        },
+        "reduction": {
+            "enum": ["mean", "sum"], "default": "mean",
+            "description": (
+                "Of the losses over dimensions: mean as in LC-Rec's program, sum as in Eq. 4 and "
+                "5."
+            ),
+        },
+    },
+}  # fmt: skip
+
 # Items quantised at a time: bounds the (items, codes) distances at 64 MB for 256 codes.
 CHUNK = 65536
 

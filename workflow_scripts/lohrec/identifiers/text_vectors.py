@@ -15,6 +15,51 @@ from lohrec.common.checkpoints import fingerprint
 from lohrec.common.job_log import progress
 from lohrec.common.partial_array import PartialArray
 
+SETTINGS = {
+    "method": {
+        "enum": ["lsa", "llama"], "default": "llama",
+        "description": (
+            "TF-IDF with a truncated SVD (lsa), or the mean of a language model's last hidden "
+            "states (llama)."
+        ),
+    },
+    "dimensions": {
+        "type": "integer", "minimum": 1, "default": 4096,
+        "description": "Length of a vector with lsa; llama has its hidden size.",
+    },
+    "max_features": {
+        "type": "integer", "minimum": 1, "default": 50000,
+        "description": "Most terms of lsa.",
+    },
+    "model": {
+        "type": ["string", "null"], "default": "huggyllama/llama-7b",
+        "description": "The language model of llama: a name on the Hugging Face hub, or a folder.",
+    },
+    "revision": {
+        "type": ["string", "null"], "default": "4782ad278652c7c71b72204d462d6d01eaaf7549",
+        "description": "The commit of llama's model, for a name on the hub.",
+    },
+    "characters": {
+        "type": ["integer", "null"], "minimum": 1, "default": None,
+        "description": (
+            "A title or description of more characters is left out; 1999 in LC-Rec's program."
+        ),
+    },
+    "max_tokens": {
+        "type": "integer", "minimum": 1, "default": 2048,
+        "description": "Most tokens that llama reads of a text.",
+    },
+    "batch_tokens": {
+        "type": "integer", "minimum": 1, "default": 16384,
+        "description": "Tokens that llama reads at once.",
+    },
+    "dtype": {
+        "enum": ["float32", "bfloat16", "float16"], "default": "bfloat16",
+        "description": "Number format of llama's weights.",
+    },
+    "seed": {"type": "integer", "default": 0, "description": "Seed of the truncated SVD."},
+}  # fmt: skip
+
 # Texts tokenised, and items averaged, at a time.
 CHUNK = 4096
 

@@ -44,3 +44,48 @@ def labels(
         best = np.take_along_axis(found, best, 1)[:, 0]
         out[low : low + CHUNK] = np.where(best >= 0, best, out[low : low + CHUNK])
     return out
+
+
+def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict:
+    """How many raw beams are items, why others are not, and how often the target is among them.
+
+    Args:
+        beams, targets, ids: see `priors.correct`.
+
+    Returns:
+        invalid_share: of all beams, the share whose identifier is no item's; by_rank: the same for
+            each beam rank; invalid_by_level: by reason, the share of all beams whose first wrong
+            token is at each level, and wrong because it is a word, another level's codeword, or
+            because no item has this prefix; target_share: of the examples, the share with the
+            target's identifier among the beams; first_share: with it as the first.
+    """
+    same_identifier = identifier_items(ids, ids)
+    levels = beams.shape[2]
+    invalid = np.zeros(beams.shape[1], np.int64)
+    reasons = {name: np.zeros(levels, np.int64) for name in ("word", "other_level", "no_item")}
+    among = first = 0
+    for low in range(0, len(beams), CHUNK):
+        part = np.asarray(beams[low : low + CHUNK])
+        found = identifier_items(part, ids)
+        invalid += (found < 0).sum(0)
+        fine = np.ones(part.shape[:2], bool)
+        for level in range(levels):
+            known = identifier_items(part[..., : level + 1], ids[:, : level + 1]) >= 0
+            token = part[..., level]
+            reasons["word"][level] += (fine & (token == -2)).sum()
+            reasons["other_level"][level] += (fine & (token == -1)).sum()
+            reasons["no_item"][level] += (fine & (token >= 0) & ~known).sum()
+            fine &= known
+        hit = found == same_identifier[targets[low : low + CHUNK], None]
+        among += int(hit.any(1).sum())
+        first += int(hit[:, 0].sum())
+    every = len(beams) * beams.shape[1]
+    return {
+        "examples": len(beams),
+        "beams": beams.shape[1],
+        "invalid_share": float(invalid.mean() / len(beams)),
+        "invalid_share_by_rank": (invalid / len(beams)).tolist(),
+        "invalid_by_level": {name: (count / every).tolist() for name, count in reasons.items()},
+        "target_share": among / len(beams),
+        "first_share": first / len(beams),
+    }

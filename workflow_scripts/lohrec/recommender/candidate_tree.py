@@ -5,7 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lohrec.recommender.networks.t5 import CODES, START, T5, Memory, Real
+from lohrec.identifiers.codewords import CODES
+from lohrec.recommender.networks.t5 import START, T5, Memory
+from lohrec.recommender.networks.t5_layers import Real
 
 
 class CandidateTree(NamedTuple):

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-from lohrec.identifiers.codewords import CODES, LEVELS, first_codeword
+from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.recommender.networks.t5 import T5, tokens
 from lohrec.teacher import prompts as questions
+from lohrec.teacher.tokenizers import first_codeword
 
 
 @torch.no_grad()

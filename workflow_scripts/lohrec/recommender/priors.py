@@ -1,12 +1,22 @@
 """Ordered candidates for every train example: Eq. 15's correction and Appendix B's baselines."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
 from lohrec.data.examples import Examples
 from lohrec.recommender.beam_items import identifier_items
 
+SETTINGS = {
+    "keep": {
+        "type": "integer", "minimum": 2, "default": 16,
+        "description": "Candidates a train example that are ranked, the target among them.",
+    },
+}  # fmt: skip
+
 CHUNK = 4096  # examples at once, so that intermediate arrays stay small
+SEED = 0  # of the draw by distance
 
 
 def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.ndarray:
@@ -21,7 +31,15 @@ def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int =
 
     Returns:
         int32 (examples, keep), items; -1 where there are fewer.
+
+    Raises:
+        ValueError: the beams are those of other examples.
     """
+    if len(beams) != len(targets):
+        raise ValueError(
+            f"There are beams of {len(beams)} examples for {len(targets)} targets; they come "
+            "from other data: delete beams.npy and generate the candidates again."
+        )
     same_identifier = identifier_items(ids, ids)
     out = np.full((len(beams), keep), -1, dtype=np.int32)
     for low in range(0, len(beams), CHUNK):
@@ -136,51 +154,6 @@ def by_cooccurrence(targets: np.ndarray, pairs: sparse.csr_array, keep: int = 16
     return table[targets]
 
 
-def beam_quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict:
-    """How many raw beams are items, why others are not, and how often the target is among them.
-
-    Args:
-        beams, targets, ids: as for `correct`.
-
-    Returns:
-        invalid_share: of all beams, the share whose identifier is no item's; by_rank: the same for
-            each beam rank; invalid_by_level: by reason, the share of all beams whose first wrong
-            token is at each level, and wrong because it is a word, another level's codeword, or
-            because no item has this prefix; target_share: of the examples, the share with the
-            target's identifier among the beams; first_share: with it as the first.
-    """
-    same_identifier = identifier_items(ids, ids)
-    levels = beams.shape[2]
-    invalid = np.zeros(beams.shape[1], np.int64)
-    reasons = {name: np.zeros(levels, np.int64) for name in ("word", "other_level", "no_item")}
-    among = first = 0
-    for low in range(0, len(beams), CHUNK):
-        part = np.asarray(beams[low : low + CHUNK])
-        found = identifier_items(part, ids)
-        invalid += (found < 0).sum(0)
-        fine = np.ones(part.shape[:2], bool)
-        for level in range(levels):
-            known = identifier_items(part[..., : level + 1], ids[:, : level + 1]) >= 0
-            token = part[..., level]
-            reasons["word"][level] += (fine & (token == -2)).sum()
-            reasons["other_level"][level] += (fine & (token == -1)).sum()
-            reasons["no_item"][level] += (fine & (token >= 0) & ~known).sum()
-            fine &= known
-        hit = found == same_identifier[targets[low : low + CHUNK], None]
-        among += int(hit.any(1).sum())
-        first += int(hit[:, 0].sum())
-    every = len(beams) * beams.shape[1]
-    return {
-        "examples": len(beams),
-        "beams": beams.shape[1],
-        "invalid_share": float(invalid.mean() / len(beams)),
-        "invalid_share_by_rank": (invalid / len(beams)).tolist(),
-        "invalid_by_level": {name: (count / every).tolist() for name, count in reasons.items()},
-        "target_share": among / len(beams),
-        "first_share": first / len(beams),
-    }
-
-
 def summary(prior: np.ndarray) -> dict[str, float | int]:
     """What a prior holds: examples, mean candidates, share of full lists and of bare targets."""
     count = (prior >= 0).sum(1)
@@ -190,3 +163,14 @@ def summary(prior: np.ndarray) -> dict[str, float | int]:
         "full_share": float((count == prior.shape[1]).mean()),
         "target_only_share": float((count == 1).mean()),
     }
+
+
+# By the name that a variant's `prior` gives. Each takes the train split, the identifiers, how many
+# candidates to keep and, where it corrects them, the teacher's beams.
+PRIORS: dict[str, Callable[[Examples, np.ndarray, int, np.ndarray | None], np.ndarray]] = {
+    "teacher": lambda train, ids, keep, beams: correct(beams, train.target, ids, keep),
+    "distance": lambda train, ids, keep, _: by_distance(train.target, ids, SEED)[:, :keep],
+    "cooccurrence": lambda train, ids, keep, _: by_cooccurrence(
+        train.target, cooccurrences(train, len(ids)), keep
+    ),
+}

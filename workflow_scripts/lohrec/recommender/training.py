@@ -24,6 +24,25 @@ from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective as losses_of
 from lohrec.recommender.training_data import TrainingData
 
+SETTINGS = {
+    "warm_epochs": {
+        "type": "number", "exclusiveMinimum": 0, "default": 20,
+        "description": "The same as epochs, of a row that starts from another row's model.",
+    },
+    "warm_learning_rate": {
+        "type": "number", "exclusiveMinimum": 0, "default": 0.0001,
+        "description": "The same as learning_rate, of a row that starts from another row's model.",
+    },
+    "averaging": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.0,
+        "description": (
+            "Decay a step of an exponential moving average of the weights; 0 takes the last "
+            "weights."
+        ),
+    },
+}  # fmt: skip
+ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one_hot": {}}}
+
 
 def accuracy(
     model: T5,
@@ -56,12 +75,12 @@ def accuracy(
 @torch.inference_mode()
 def likelihood(model: T5, data: TrainingData, size: int, bf16: bool | str) -> float:
     """L_gen against the true next items (Eq. 8), the mean over examples, `size` of them at once."""
-    device, only = model.shared.weight.device, {"target": "one_hot", "generation": 1.0, "rank": 0.0}
+    device = model.shared.weight.device
     order = np.argsort(data.examples.length, kind="stable")
     total = torch.zeros((), device=device)
     for rows in np.split(order, range(size, len(order), size)):
         with autocast(device, bf16):
-            total += losses_of(model, data.batch(rows).to(device), only)["loss"] * len(rows)
+            total += losses_of(model, data.batch(rows).to(device), ONE_HOT)["loss"] * len(rows)
     return float(total) / len(order)
 
 
@@ -128,11 +147,11 @@ def train(
     def warn(history: list[dict[str, Any]]) -> dict[str, Any]:
         uniform = normalised(network["codewords"])
         collapsed = history[-1]["generation"] > 0.95 * math.log(uniform)
-        if len(history) > 1 and collapsed and objective["rank"] and objective["generation"]:
+        if len(history) > 1 and collapsed and objective["ranking"] and objective["generation"]:
             print(
                 f"WARNING: L_gen is {history[-1]['generation']:.2f}, near ln {uniform}: the "
-                "ranking loss is driving the model to uniform probabilities. Lower rank "
-                f"({objective['rank']}) or use reduction: mean."
+                "ranking loss is driving the model to uniform probabilities. Lower ranking "
+                f"({objective['ranking']}) or use reduction: mean."
             )
         return {}
 
@@ -158,8 +177,8 @@ def _check_alike(config: dict[str, Any], network: dict[str, Any]) -> None:
         differ = ", ".join(k for k in wanted if wanted[k] != config[k])
         raise ValueError(
             f"A row that starts from another row's model keeps its architecture, but {differ} "
-            f"differ: {wanted} here, {config} there. Give both rows the same keys in "
-            "`generator`."
+            f"differ: {wanted} here, {config} there. Give both rows the same "
+            "settings of `networks`."
         )
 
 

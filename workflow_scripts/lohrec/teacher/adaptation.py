@@ -7,10 +7,62 @@ import torch
 from transformers import PreTrainedModel
 
 from lohrec.common import language_models
-from lohrec.identifiers import codewords as vocabulary
+from lohrec.identifiers.codewords import CODEWORDS
 from lohrec.teacher import model as teacher
+from lohrec.teacher import tokenizers
 from lohrec.teacher.sequence_packing import Sample, fill_rows, mask, pack
 from lohrec.teacher.text_tasks import Phrasing, Texts
+
+SETTINGS = {
+    "model": {
+        "type": ["string", "null"], "default": "huggyllama/llama-7b",
+        "description": (
+            "The checkpoint of a pretrained teacher: a name on the Hugging Face hub, or a folder."
+        ),
+    },
+    "revision": {
+        "type": ["string", "null"], "default": "4782ad278652c7c71b72204d462d6d01eaaf7549",
+        "description": "The commit of a pretrained teacher's model, for a name on the hub.",
+    },
+    "vocabulary": {
+        "type": "integer", "minimum": 300, "default": 8000,
+        "description": "Most tokens of the tokenizer that scratch_text trains for itself.",
+    },
+    "method": {
+        "enum": ["lora", "full"], "default": "lora",
+        "description": "What is learned: low-rank additions, or all weights.",
+    },
+    "rank": {"type": "integer", "minimum": 1, "default": 8, "description": "Rank of LoRA."},
+    "alpha": {
+        "type": "number", "exclusiveMinimum": 0, "default": 32,
+        "description": "Scale of LoRA, divided by its rank.",
+    },
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.05,
+        "description": "Dropout of LoRA.",
+    },
+    "modules": {
+        "type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True,
+        "default": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        "description": "Layers of a block that LoRA adds to.",
+    },
+    "row_tokens": {
+        "type": "integer", "minimum": 32, "default": 2048,
+        "description": "Tokens of a row of packed samples.",
+    },
+    "batch_tokens": {
+        "type": "integer", "minimum": 32, "default": 8192,
+        "description": (
+            "Tokens computed at once; a step adds up as many parts as its batch_size needs."
+        ),
+    },
+    "checkpointing": {
+        "type": "boolean", "default": True,
+        "description": (
+            "Whether layers are computed again for the gradients: less memory, more time."
+        ),
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,7 +99,7 @@ def adapt(
             text for rows in templates.values() for row in rows for text in vars(row).values()
         ]
         corpus = [text for text in (*texts.titles, *texts.descriptions, *phrasings) if text]
-        tokenizer = vocabulary.train_tokenizer(corpus, adaptation["vocabulary"])
+        tokenizer = tokenizers.train_tokenizer(corpus, adaptation["vocabulary"])
         network = teacher.build(settings, tokenizer)
     else:
         # Frozen weights may be rounded; weights that learn need float32's small steps.
@@ -55,7 +107,7 @@ def adapt(
         dtype = "bfloat16" if rounded else "float32"
         where = adaptation["model"], adaptation["revision"]
         tokenizer, network = language_models.load(*where, dtype, "adaptation", head=True)
-    first = vocabulary.add_codewords(tokenizer, network, settings["seed"])
+    first = tokenizers.add_codewords(tokenizer, network, settings["seed"])
     if adaptation["checkpointing"]:
         network.activation_checkpointing_enable({"use_reentrant": False})
     if adaptation["method"] == "full":
@@ -66,7 +118,7 @@ def adapt(
 def _lora(network: PreTrainedModel, tokenizer, first: int, seed: int, adaptation: dict) -> Adapted:
     from peft import LoraConfig, get_peft_model
 
-    rows = list(range(first, first + len(vocabulary.CODEWORDS)))
+    rows = list(range(first, first + len(CODEWORDS)))
     trained = {_name(network, network.get_input_embeddings()): rows}
     if network.get_output_embeddings().weight is not network.get_input_embeddings().weight:
         trained[_name(network, network.get_output_embeddings())] = rows

@@ -1,4 +1,4 @@
-"""Beam search for the teacher, with beams as positions of one row (Eq. 15, Algorithm 1)."""
+"""The teacher's beams: how it continues prompts by an identifier (Eq. 15, Algorithm 1)."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,33 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from lohrec.identifiers.prefix_tree import PrefixTree, normalised_over_children
-from lohrec.teacher.model import CODES, LEVELS, logits_of
+from lohrec.identifiers.beam_search import beam_search as search
+from lohrec.identifiers.beam_search import lineage
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.teacher.model import logits_of
 from lohrec.teacher.prompts import Asked
+
+SETTINGS = {
+    "beams": {
+        "type": "integer", "minimum": 1, "default": 25,
+        "description": "Beams of the teacher for a train example.",
+    },
+    "batch_size": {
+        "type": "integer", "minimum": 1, "default": 64,
+        "description": "Examples at once, also where the teacher recommends.",
+    },
+    "constrained": {
+        "type": "boolean", "default": False,
+        "description": "Whether its beams for train examples are items only.",
+    },
+    "bf16": {
+        "enum": [True, False, "auto"], "default": True,
+        "description": (
+            "Whether to multiply in bfloat16; auto does where the device has it in hardware."
+        ),
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,69 @@ def read(model: PreTrainedModel, tokens: Tensor) -> Prompt:
     return Prompt(out.last_hidden_state, [(layer.keys, layer.values) for layer in layers])
 
 
-@torch.inference_mode()
+class PromptSteps:
+    """The steps of a beam search (`identifiers.beam_search.Steps`).
+
+    All beams of an example are places of one row. They attend to the prompt, which was read once,
+    and to their own ancestors among all earlier places, so the cache only grows. Probabilities are
+    softmaxes over the whole vocabulary.
+
+    Args:
+        model: the teacher, in evaluation mode.
+        prompt: what `read` returned.
+        row: int64 (examples,), the row of `prompt` each example continues.
+        length: int64 (examples,), after how many tokens of it.
+        first: the token of the first codeword.
+        codewords: whether beams are of the levels' codewords alone; otherwise of all tokens.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        prompt: Prompt,
+        row: Tensor,
+        length: Tensor,
+        first: int,
+        codewords: bool,
+    ) -> None:
+        self.model, self.prompt, self.row, self.length = model, prompt, row, length
+        self.first_token, self.codewords = first, codewords
+
+    def first(self) -> Tensor:
+        """From the last token of each prompt."""
+        row, device = self.row, self.row.device
+        longest = int(self.length.max())
+        self.cache = DynamicCache(
+            [(k[row, :, :longest], v[row, :, :longest]) for k, v in self.prompt.memory]
+        )
+        self.in_prompt = torch.arange(longest, device=device) < self.length[:, None]
+        self.lineage = torch.empty(len(row), 1, 0, dtype=torch.bool, device=device)
+        return self._log_p(self.prompt.state[row, self.length - 1].unsqueeze(1), 0)
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Read the tokens just chosen."""
+        beams = parent.shape[1]
+        self.lineage = lineage(self.lineage, parent)
+        in_prompt = self.in_prompt.unsqueeze(1).expand(-1, beams, -1)
+        state = self.model.base_model(
+            input_ids=code + self._low(level - 1),
+            position_ids=(self.length + level - 1)[:, None].expand(-1, beams),
+            attention_mask=torch.cat([in_prompt, self.lineage], -1).unsqueeze(1),
+            past_key_values=self.cache,
+            use_cache=True,
+        ).last_hidden_state
+        return self._log_p(state, level)
+
+    def _log_p(self, state: Tensor, level: int) -> Tensor:
+        log_p = logits_of(self.model, state).log_softmax(-1)  # (examples, beams, vocabulary)
+        low = self._low(level)
+        return log_p[..., low : low + CODES] if self.codewords else log_p
+
+    def _low(self, level: int) -> int:
+        """The token of code 0."""
+        return self.first_token + level * CODES if self.codewords else 0
+
+
 def beam_search(
     model: PreTrainedModel,
     prompt: Prompt,
@@ -72,77 +158,18 @@ def beam_search(
 ) -> Beams:
     """The most probable continuations of prompts by one identifier.
 
-    All beams of an example are positions of one row. They attend to the prompt, which was read
-    once, and to their own ancestors among all earlier positions, so the cache only grows: nothing
-    in it is copied or reordered when beams are chosen. Probabilities are softmaxes over the whole
-    vocabulary, and a prefix tree only forbids.
-
     Args:
-        model: the teacher, in evaluation mode.
-        prompt: what `read` returned.
-        row: int64 (examples,), the row of `prompt` each example continues.
-        length: int64 (examples,), after how many tokens of it.
-        beams: beam width; where fewer prefixes are legal, all of them are kept.
-        tree: all identifiers; None decodes over the whole vocabulary.
-        excluded: int64 (examples, n), leaves of the tree that are left out, -1 for none.
-        first: the token of the first codeword.
-        renormalise: whether, with a tree, probabilities are normalised over the legal children.
+        model, prompt, row, length, first: see `PromptSteps`.
+        beams, excluded, renormalise: see `identifiers.beam_search`.
+        tree: all identifiers; it forbids what is none. None decodes over the whole vocabulary.
     """
-    examples, device = len(row), row.device
-    longest = int(length.max())
-    cache = DynamicCache([(k[row, :, :longest], v[row, :, :longest]) for k, v in prompt.memory])
-    in_prompt = torch.arange(longest, device=device) < length[:, None]  # (examples, longest)
-    state = prompt.state[row, length - 1].unsqueeze(1)
-    token = torch.empty(examples, 1, 0, dtype=torch.long, device=device)
-    score = torch.zeros(examples, 1, device=device)
-    node = torch.zeros(examples, 1, dtype=torch.long, device=device)
-    lineage = torch.empty(examples, 1, 0, dtype=torch.bool, device=device)
-    for level in range(LEVELS):
-        log_p = logits_of(model, state).log_softmax(-1)  # (examples, beams, vocabulary)
-        width = beams
-        if tree is not None:
-            log_p = log_p[..., first + level * CODES :][..., :CODES]
-            child = tree.children(level, node)
-            log_p = log_p.masked_fill(child < 0, -torch.inf)
-            if excluded is not None and level == LEVELS - 1:
-                width += excluded.shape[1]
-        total = score.unsqueeze(-1) + log_p
-        if tree is not None and renormalise:
-            total = normalised_over_children(total, score)
-        total = total.flatten(1)
-        score, best = total.topk(min(width, total.shape[1]))
-        parent, chosen = best // log_p.shape[-1], best % log_p.shape[-1]
-        if tree is not None:
-            node = child.flatten(1).gather(1, best).masked_fill(score == -torch.inf, -1)
-            chosen = chosen + first + level * CODES
-        token = torch.cat([_along(token, parent), chosen.unsqueeze(-1)], -1)
-        if level == LEVELS - 1:
-            break
-        now = chosen.shape[1]
-        self_only = torch.eye(now, dtype=torch.bool, device=device).expand(examples, -1, -1)
-        lineage = torch.cat([_along(lineage, parent), self_only], -1)
-        mask = torch.cat([in_prompt.unsqueeze(1).expand(-1, now, -1), lineage], -1)
-        state = model.base_model(
-            input_ids=chosen,
-            position_ids=(length + level)[:, None].expand(-1, now),
-            attention_mask=mask.unsqueeze(1),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
+    steps = PromptSteps(model, prompt, row, length, first, codewords=tree is not None)
+    best = search(steps, tree, beams, excluded, renormalise)
     if tree is None:
-        return Beams(token, score, None, first)
-    if excluded is not None:
-        dropped = (node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1)
-        score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
-        node = node.gather(1, order).masked_fill(score == -torch.inf, -1)
-        token = _along(token, order)
-    token = token.masked_fill((node < 0).unsqueeze(-1), -1)
-    return Beams(token, score, node, first)
-
-
-def _along(value: Tensor, parent: Tensor) -> Tensor:
-    """value[example, parent[example]] for (examples, beams, n)."""
-    return value.gather(1, parent.unsqueeze(-1).expand(-1, -1, value.shape[-1]))
+        return Beams(best.code, best.score, None, first)
+    code = tree.identifiers(best.leaf)
+    token = code + first + torch.arange(LEVELS, device=row.device) * CODES
+    return Beams(token.where(code >= 0, -1), best.score, best.leaf, first)
 
 
 def answers(

@@ -40,6 +40,9 @@ def run(
         threads: CPU threads.
     """
     device = processes.join(devices.acquire(cuda, threads))
+    section = settings["teacher"]
+    flat = {"kind": section["kind"], **section.get("network", {}), **section["training"]}
+    settings = settings | {"teacher": flat}
     load = inputs["sequences"], inputs["examples"]
     train, dev, ids = (
         windows.load(*load, "train"),

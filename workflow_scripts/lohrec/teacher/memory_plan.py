@@ -192,5 +192,5 @@ def of_checkpoint(config, parameters: int, settings: dict) -> dict[str, float]:
             config.tie_word_embeddings,
             key_value * width,
         )
-    step = of_packed(settings["teacher"], adaptation)
+    step = of_packed(settings["teacher"]["training"], adaptation)
     return plan(config, parameters, learned, 2 if step.bf16 else 4, step)

@@ -16,6 +16,42 @@ from lohrec.common.devices import exact_products
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 
+SETTINGS = {
+    "kind": {
+        "enum": ["scratch", "scratch_text", "pretrained"], "default": "pretrained",
+        "description": (
+            "LLaMA's architecture over codewords alone with fresh weights (scratch), the same "
+            "with words and text tasks (scratch_text), or a checkpoint of its own size "
+            "(pretrained)."
+        ),
+    },
+    "network": {
+        "hidden": {
+            "type": "integer", "minimum": 1, "default": 1024,
+            "description": "Width of the model.",
+        },
+        "layers": {
+            "type": "integer", "minimum": 1, "default": 12,
+            "description": "Number of blocks.",
+        },
+        "heads": {
+            "type": "integer", "minimum": 1, "default": 16,
+            "description": "Attention heads.",
+        },
+        "intermediate": {
+            "type": "integer", "minimum": 1, "default": 2816,
+            "description": "Width of the feed-forward layers.",
+        },
+        "dropout": {
+            "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.1,
+            "description": (
+                "Dropout of embeddings and of what a block adds to them, of a teacher from "
+                "scratch."
+            ),
+        },
+    },
+}  # fmt: skip
+
 START = PAD + 1  # over codewords alone
 
 

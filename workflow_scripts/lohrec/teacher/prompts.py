@@ -9,9 +9,10 @@ from torch import Tensor
 
 from lohrec.common import artefacts
 from lohrec.data.examples import Examples
-from lohrec.identifiers.codewords import LEVELS, first_codeword, token_table
+from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.teacher.model import START, Windows, prompts
 from lohrec.teacher.text_tasks import Phrasing, history_text, index_texts
+from lohrec.teacher.tokenizers import first_codeword
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a job needs that reads one shard of the train examples with the shard's teacher."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,11 +9,26 @@ import torch
 from transformers import PreTrainedModel
 
 from lohrec.common.checkpoints import fingerprint
+from lohrec.common.partial_array import PartialArray
 from lohrec.data import examples as windows
 from lohrec.data.examples import Examples
 from lohrec.teacher import model as teacher
-from lohrec.teacher import prompts as questions
-from lohrec.teacher import user_folds
+from lohrec.teacher import prompts, user_folds
+
+SETTINGS = {
+    "codewords": {
+        "enum": ["level", "all"], "default": "all",
+        "description": "Whether the softmax runs over the level's codewords or over all.",
+    },
+    "temperature": {
+        "type": "number", "exclusiveMinimum": 0, "default": 1.0,
+        "description": "Temperature of the softmax.",
+    },
+    "batch_size": {
+        "type": "integer", "minimum": 1, "default": 256,
+        "description": "Examples at once.",
+    },
+}  # fmt: skip
 
 
 class TeacherShard(NamedTuple):
@@ -29,9 +45,36 @@ class TeacherShard(NamedTuple):
 
     network: PreTrainedModel
     examples: Examples
-    questions: questions.CodewordQuestions | questions.TextQuestions
+    questions: prompts.CodewordQuestions | prompts.TextQuestions
     ids: np.ndarray
     made_of: str
+
+    def compute(
+        self,
+        answer: Callable[[prompts.Asked], torch.Tensor],
+        path: str | Path,
+        shape: tuple[int, ...],
+        dtype: type,
+        batch_size: int,
+        answered: bool,
+    ) -> None:
+        """Write what the teacher answers for every example of the shard, a batch at a time.
+
+        A run that was cut off goes on where it ended.
+
+        Args:
+            answer: from prompts to (examples, *shape).
+            path: .npy to write, (the shard's examples, *shape) of `dtype`.
+            batch_size: about as many examples at once.
+            answered: whether the true targets stand after the prompts.
+        """
+        out = PartialArray(path, (len(self.examples), *shape), dtype, self.made_of)
+        for part in out.remaining(self.questions.batches(batch_size), "asking the teacher"):
+            asked = self.questions.ask(part, answered).to(self.network.device)
+            with torch.inference_mode():
+                out.values[asked.example] = answer(asked).cpu().numpy()
+        print(f"{len(self.examples):,} examples in {out.seconds:.0f} s")
+        out.finish()
 
 
 def load(
@@ -61,5 +104,5 @@ def load(
         *(semantic, own.start, own.stop, np.asarray(own.sequences)),
         np.memmap(model, np.uint8, "r"),
     )
-    asking = questions.of(folder, own, semantic)
-    return TeacherShard(teacher.load(folder, device), own, asking, semantic, made_of)
+    asked = prompts.of(folder, own, semantic)
+    return TeacherShard(teacher.load(folder, device), own, asked, semantic, made_of)

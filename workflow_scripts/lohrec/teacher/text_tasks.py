@@ -11,6 +11,75 @@ import yaml
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, CODEWORDS
 
+SETTINGS = {
+    "templates": {
+        "type": "string", "default": "config/tasks/english.yaml",
+        "description": "YAML with the phrasings of the tasks.",
+    },
+    "user_texts": {
+        "type": ["string", "null"], "default": None,
+        "description": "JSON with texts of users, for the tasks preference and intention.",
+    },
+    "mixture": {
+        "sequential": {
+            "type": "number", "minimum": 0, "default": 1.0,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: the next item."
+            ),
+        },
+        "item_to_index": {
+            "type": "number", "minimum": 0, "default": 1.0,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: an item's "
+                "semantic ID from its text."
+            ),
+        },
+        "index_to_item": {
+            "type": "number", "minimum": 0, "default": 1.0,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: its text from "
+                "its semantic ID."
+            ),
+        },
+        "history_to_title": {
+            "type": "number", "minimum": 0, "default": 0.2,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: the next "
+                "item's title."
+            ),
+        },
+        "titles_to_index": {
+            "type": "number", "minimum": 0, "default": 0.2,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: the next item "
+                "from titles."
+            ),
+        },
+        "preference": {
+            "type": "number", "minimum": 0, "default": 0.0,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: a user's taste "
+                "in words."
+            ),
+        },
+        "intention": {
+            "type": "number", "minimum": 0, "default": 0.0,
+            "description": (
+                "How often each sample of this task comes in an epoch, on average: an item from a "
+                "wish in words."
+            ),
+        },
+    },
+    "limit": {
+        "type": ["integer", "null"], "minimum": 1, "default": None,
+        "description": "Most samples of a task in an epoch.",
+    },
+    "characters": {
+        "type": "integer", "minimum": 1, "default": 600,
+        "description": "Most characters of a description.",
+    },
+}  # fmt: skip
+
 # The fields a task's phrasings may use.
 FIELDS = {
     "sequential": {"history", "target"},

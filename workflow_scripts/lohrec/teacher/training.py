@@ -19,6 +19,16 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.beams import answers
 from lohrec.teacher.training_steps import CodewordLessons, TextLessons, answer_loss
 
+SETTINGS = {
+    "epochs": {"default": 4},
+    "batch_size": {"default": 128},
+    "learning_rate": {"default": 5e-05},
+    "evaluations": {"default": 4},
+    "patience": {"default": 4},
+    "dev_users": {"default": 5000},
+    "seed": {"type": "integer", "default": 0, "description": "Seed of weights, order and dropout."},
+}  # fmt: skip
+
 Lessons = CodewordLessons | TextLessons
 
 

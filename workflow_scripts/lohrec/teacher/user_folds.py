@@ -8,6 +8,20 @@ import numpy as np
 from lohrec.common.artefacts import whole
 from lohrec.data.examples import Examples
 
+SETTINGS = {
+    "folds": {
+        "type": "integer", "minimum": 1, "default": 1,
+        "description": (
+            "Above 1: so many more teachers, each without its fold of the users, for whose "
+            "examples it writes candidates and probabilities."
+        ),
+    },
+    "shards": {
+        "type": "integer", "minimum": 1, "default": 1,
+        "description": "Jobs a fold that do so, side by side on CPU cores or a cluster.",
+    },
+}  # fmt: skip
+
 
 def others(examples: Examples, fold: int, folds: int) -> Examples:
     """The examples of all users but those of a fold.

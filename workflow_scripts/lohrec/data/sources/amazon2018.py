@@ -1,9 +1,7 @@
-"""Amazon reviews of the 2018 edition (Section 4.1), read line by line into columns."""
+"""Amazon reviews of the 2018 edition (Section 4.1): a k-core of reviews with product metadata."""
 
 import gzip
-import html
 import io
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,16 +12,65 @@ import orjson
 import pyarrow as pa
 
 from lohrec.common.job_log import progress
-from lohrec.data.interactions import Interactions, ItemText
+from lohrec.data import interactions
+from lohrec.data.interactions import Ingested, Interactions
+from lohrec.data.item_texts import ItemText, item_text
+
+SETTINGS: dict[str, Any] = {}
+READS = ("core",)
+FILES: dict[str, dict[str, Any]] = {
+    "reviews": {
+        "file": "{category}_5.json.gz",
+        # All reviews, or ratings.
+        "also": ["{category}.json.gz", "{category}.csv.gz", "{category}.csv"],
+        "url": "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/categoryFilesSmall/{file}",
+    },
+    "metadata": {
+        "file": "meta_{category}.json.gz",
+        "url": "https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/metaFiles2/{file}",
+    },
+}
 
 # Reviews held as Python's objects before they move into Arrow's buffers.
 BATCH = 2**18
 
 _KINDS = {"reviewerID": str, "asin": str, "unixReviewTime": int}
-_HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL
-)
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+
+
+def read(paths: Mapping[str, Path], core: int) -> Ingested:
+    """Read, drop repeats, take the k-core and drop items without metadata.
+
+    Args:
+        paths: of `reviews` and `metadata`.
+        core: fewest interactions of a user and of an item.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: a file is damaged or of another kind, or nothing is left.
+    """
+    everything, counted = read_reviews(paths["reviews"])
+    print(f"{paths['reviews']}: {counted['lines']} lines, rejected {counted['rejected']}")
+    distinct = interactions.drop_repeats(everything)
+    counted["repeats"] = len(everything) - len(distinct)
+    print(f"{counted['repeats']} repeats dropped; {distinct.counts()}")
+
+    # Before the metadata, so that text is held for items that can stay only.
+    candidates, rounds = interactions.core(distinct, core)
+    print(f"{core}-core after {rounds} rounds; {candidates.counts()}")
+    texts, counted["metadata"] = read_metadata(
+        paths["metadata"], candidates.item_names().to_pylist()
+    )
+    print(f"{paths['metadata']}: {counted['metadata']}")
+    described = interactions.keep_items(candidates, list(texts))
+    before, after = candidates.counts(), described.counts()
+    counted["without_metadata"] = {
+        what: before[what] - after[what] for what in ("items", "interactions")
+    }
+    print(f"Without metadata: {counted['without_metadata']}")
+    kept, more = interactions.core(described, core)
+    counted["core_rounds"] = rounds + more
+    print(f"Kept: {kept.counts()}")
+    return Ingested(interactions.renumber(kept), texts, counted)
 
 
 def read_reviews(path: str | Path) -> tuple[Interactions, dict[str, Any]]:
@@ -49,7 +96,7 @@ def read_reviews(path: str | Path) -> tuple[Interactions, dict[str, Any]]:
     for line in _lines(path, "reviews"):
         lines += 1
         review = parse(line)
-        if type(review) is str:
+        if isinstance(review, str):
             rejected[review] += 1
             continue
         user.append(review[0])
@@ -100,7 +147,7 @@ def read_metadata(
     for line in _lines(path, "metadata"):
         lines += 1
         record = _object(line)
-        if type(record) is str:
+        if isinstance(record, str):
             rejected[record] += 1
             continue
         fault = _fault(record, "asin", str)
@@ -123,33 +170,6 @@ def read_metadata(
     return texts, report
 
 
-def item_text(record: Mapping[str, Any]) -> ItemText:
-    """Title, description and categories of a metadata record, cleaned; what it lacks is empty.
-
-    Each may be a string or a list of strings; 'categories' may hold lists, one a path. The
-    categories of the 2018 edition go on with scraps of the page after the first closing span.
-
-    Raises:
-        TypeError: a value is of another type; the message is its key.
-    """
-    title = " ".join(filter(None, map(clean, _strings(record, "title"))))
-    description = " ".join(filter(None, map(clean, _strings(record, "description"))))
-    categories = []
-    for part in _strings(record, "category" if "category" in record else "categories"):
-        if "</span>" in part:
-            break
-        categories.append(clean(part))
-    return ItemText(title, description, [name for name in categories if name])
-
-
-def clean(text: str) -> str:
-    """Text without markup: entities unescaped, tags and scripts taken out, spaces collapsed."""
-    text = html.unescape(text)
-    if "<" in text:
-        text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
-    return " ".join(text.split())
-
-
 def _parser(path: Path) -> Callable[[bytes], tuple[str, str, int] | str]:
     name = path.name.removesuffix(".gz")
     if name.endswith(".json"):
@@ -162,12 +182,12 @@ def _parser(path: Path) -> Callable[[bytes], tuple[str, str, int] | str]:
 def _parse_review(line: bytes) -> tuple[str, str, int] | str:
     """(reviewer, asin, time) of a JSON line, or the reason why not."""
     record = _object(line)
-    if type(record) is str:
+    if isinstance(record, str):
         return record
-    review = tuple(map(record.get, _KINDS))
-    reviewer, asin, time = review
+    reviewer, asin, time = map(record.get, _KINDS)
     if type(reviewer) is str and type(asin) is str and type(time) is int and reviewer and asin:
-        return review if -(2**63) <= time < 2**63 else "wrong_type_unixReviewTime"
+        in_range = -(2**63) <= time < 2**63
+        return (reviewer, asin, time) if in_range else "wrong_type_unixReviewTime"
     faults = (_fault(record, key, kind) for key, kind in _KINDS.items())
     return next(filter(None, faults))
 
@@ -206,19 +226,6 @@ def _fault(record: Mapping[str, Any], key: str, kind: type) -> str | None:
     if value is None or value == "":
         return f"missing_{key}"
     return None if type(value) is kind else f"wrong_type_{key}"
-
-
-def _strings(record: Mapping[str, Any], key: str) -> Iterator[str]:
-    """The strings of a value that may be a string, null or (nested) lists of them."""
-    pending = [record.get(key)]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            pending.extend(reversed(value))
-        elif value is not None:
-            raise TypeError(key)
 
 
 def _columns(user: list[str], item: list[str], time: list[int]) -> pa.RecordBatch:

@@ -8,18 +8,53 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from lohrec.common import artefacts
-from lohrec.data.interactions import Interactions, ItemText
+from lohrec.data.interactions import Ingested, Interactions, drop_repeats
+from lohrec.data.item_texts import ItemText, item_text
 from lohrec.data.sequences import SHORTEST
-from lohrec.data.sources.amazon2018 import item_text
+
+SETTINGS: dict[str, Any] = {}
+READS: tuple[str, ...] = ()
+FILES: dict[str, dict[str, Any]] = {
+    "inter": {"file": "{category}.inter.json"},
+    "index": {"file": "{category}.index.json"},
+    "item": {"file": "{category}.item.json", "optional": True},
+}
 
 LEVELS = 4
 CODES = 256
 
 _TOKEN = re.compile(r"<([a-z])_([0-9]{1,9})>")
+
+
+def read(paths: Mapping[str, Path]) -> Ingested:
+    """Read the sequences as they were published: nothing is dropped, repeats are only counted.
+
+    Args:
+        paths: of `inter`, and of `item` if there are texts.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: a file has another layout, or the texts are of none of the items.
+    """
+    inter, item = paths["inter"], paths.get("item")
+    kept = read_inter(inter)
+    texts, rejected = read_items(item) if item else ({}, {})
+    counted = {
+        "lines": len(kept),
+        "rejected": rejected,
+        "repeats": len(kept) - len(drop_repeats(kept)),
+        "without_metadata": len(set(kept.items.to_pylist()) - set(texts)),
+        "core_rounds": 0,
+    }
+    print(f"{inter}: {kept.counts()}; {counted}")
+    if item and counted["without_metadata"] == len(kept.items):
+        raise ValueError(
+            f"{item} has no item of {inter}. Use the item.json of the same data set, or none."
+        )
+    return Ingested(kept, texts, counted)
 
 
 def read_inter(path: str | Path) -> Interactions:
@@ -62,7 +97,9 @@ def read_inter(path: str | Path) -> Interactions:
         )
     users = sorted(sequences, key=int)
     length = np.array([len(sequences[user]) for user in users])
-    item = np.fromiter(chain.from_iterable(map(sequences.get, users)), np.int64, length.sum())
+    item = np.fromiter(
+        chain.from_iterable(sequences[user] for user in users), np.int64, length.sum()
+    )
     names, item = np.unique(item, return_inverse=True)
     return Interactions(
         np.repeat(np.arange(len(users), dtype=np.int32), length),
@@ -96,7 +133,7 @@ def read_items(path: str | Path) -> tuple[dict[str, ItemText], dict[str, int]]:
     return texts, rejected
 
 
-def read_index(path: str | Path, items: Sequence[str]) -> np.ndarray:
+def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
     """Read `{item: ["<a_12>", "<b_3>", "<c_200>", "<d_7>"]}`.
 
     Args:
@@ -136,18 +173,6 @@ def read_index(path: str | Path, items: Sequence[str]) -> np.ndarray:
             f"{wrong[0]} has {index[wrong[0]]}. Write the index in this layout."
         )
     return ids
-
-
-def write_index(path: str | Path, ids: np.ndarray, items: Sequence[str]) -> None:
-    """Write identifiers, integers (items, levels), in the layout `read_index` reads."""
-    index = {
-        item: [
-            f"<{letter}_{code}>" for letter, code in zip(string.ascii_lowercase, row, strict=False)
-        ]
-        for item, row in zip(items, ids.tolist(), strict=True)
-    }
-    with artefacts.whole(path) as temporary:
-        temporary.write_bytes(orjson.dumps(index))
 
 
 def _has_levels(tokens: Any) -> bool:

@@ -1,39 +1,54 @@
-"""Simulated shop: raw review and metadata files in the layout of the Amazon 2018 edition.
-
-Order carries information at three distances. The last item points to the next instalment of its
-series, to an accessory and to its brand; an accessory is followed by the next instalment of the
-product *before* it; and a user drifts through neighbouring subcategories in one direction, which
-only two items or more reveal. Popularity is skewed (Zipf) and knows none of this.
-"""
+"""Simulated reviews: raw files of the shop in the layout of the Amazon 2018 edition."""
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lohrec.common import artefacts, job_log
+from lohrec.data import shop
+from lohrec.data.interactions import Ingested
+from lohrec.data.sources import amazon2018
 
-LEAF_ITEMS = 12  # items a subcategory, on average
-BRANCHES = 3  # subcategories a category, categories a department
-BRANDS = 6  # brands a department
+SETTINGS: dict[str, Any] = {
+    "users": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 1500,
+        "description": "Users who are drawn; the core keeps fewer.",
+    },
+    "items": {
+        "type": "integer",
+        "minimum": 50,
+        "default": 500,
+        "description": "Items that are drawn; the core keeps fewer.",
+    },
+    "mean_length": {
+        "type": "number",
+        "exclusiveMinimum": 5,
+        "default": 9.0,
+        "description": "Mean interactions of a user, before the core.",
+    },
+    "seed": {
+        "type": "integer",
+        "default": 0,
+        "description": "Another seed draws another shop.",
+    },
+}
+READS = ("core",)
+FILES = {
+    "reviews": {"made": "resources/simulated/{dataset}/reviews.json.gz"},
+    "metadata": {"made": "resources/simulated/{dataset}/metadata.json.gz"},
+}
+
 VOCABULARY = 6  # words that descriptions use for each node of the hierarchy
-
-FOLLOW_SERIES = 0.4
-BUY_ACCESSORY = 0.2
-DRIFT = 0.6  # to the neighbouring subcategory, when nothing is followed
-JUMP = 0.12  # to any subcategory
-
-SHORT_USERS = 0.05  # users of fewer than five reviews
 WITHOUT_METADATA = 0.01  # items that the metadata file lacks
 DIRTY = 0.002  # share of lines added of each kind: broken, without a key, repeated
-SAME_DAY = 0.12
-DAY = 86_400
-FIRST_DAY = 14_610  # 2010-01-01, in days since 1970
 CHUNK = 20_000  # users drawn and written at a time; part of what a seed means
 
 OPINIONS = [
@@ -47,135 +62,9 @@ SUMMARIES = ["One Star", "Two Stars", "Three Stars", "Four Stars", "Five Stars"]
 ACCESSORIES = ["Case", "Cable", "Stand", "Cover", "Battery", "Strap", "Guide", "Adapter"]
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """Items as arrays of shape (items,), sorted by subcategory ("leaf") and product line.
-
-    Attributes:
-        leaf: subcategory; its category is leaf // 3, its department leaf // 9.
-        line: product line (a series, a single product, and its accessory if it has one).
-        instalment: number in the series from 1; 0 for an accessory.
-        brand: brand; every product line belongs to one.
-        sequel: the next instalment's item, -1 if there is none.
-        accessory: the accessory of the item's line, -1 if none, or for an accessory itself.
-        weight: how often an item is chosen unprompted, summing to 1.
-    """
-
-    leaf: np.ndarray
-    line: np.ndarray
-    instalment: np.ndarray
-    brand: np.ndarray
-    sequel: np.ndarray
-    accessory: np.ndarray
-    weight: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.leaf)
-
-
-def make_catalogue(items: int, rng: np.random.Generator) -> Catalogue:
-    """Draw a catalogue.
-
-    Raises:
-        ValueError: `items` is not in 50 .. 1,000,000 (a hierarchy needs some, names run out).
-    """
-    if not 50 <= items <= 1_000_000:
-        raise ValueError(f"simulation.items is {items}; choose from 50 to 1,000,000.")
-    mains = rng.integers(1, 6, size=items)  # 1 to 5 instalments; more lines than can be needed
-    has_accessory = rng.random(items) < 0.5
-    line = np.repeat(np.arange(items), mains + has_accessory)[:items]
-    lines = line[-1] + 1
-    first = np.searchsorted(line, np.arange(lines))
-    instalment = np.arange(items) - first[line] + 1
-    instalment[instalment > mains[line]] = 0
-
-    leaves = items // LEAF_ITEMS
-    leaf_of_line = np.arange(lines) * leaves // lines
-    leaf = leaf_of_line[line]
-    brand_of_line = leaf_of_line // BRANCHES**2 * BRANDS + rng.integers(BRANDS, size=lines)
-
-    same_line = np.append(line[1:] == line[:-1], False)
-    sequel = np.where(same_line & (np.append(instalment[1:], 0) > 0), np.arange(items) + 1, -1)
-    line_accessory = np.full(lines, -1)
-    line_accessory[line[instalment == 0]] = np.flatnonzero(instalment == 0)
-    accessory = np.where(instalment > 0, line_accessory[line], -1)
-
-    popularity = _zipf(leaves, 0.6, rng)[leaf_of_line] * _zipf(lines, 0.6, rng)
-    weight = popularity[line] * np.where(instalment > 0, 0.6 ** (instalment - 1.0), 0.15)
-    return Catalogue(
-        leaf, line, instalment, brand_of_line[line], sequel, accessory, weight / weight.sum()
-    )
-
-
-def make_sequences(
-    catalogue: Catalogue, users: int, mean_length: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the interactions of `users` users; no user meets an item twice.
-
-    Returns:
-        user, item and day (since 1970), each int64 (interactions,), by user and in the order in
-        which things happened; days never fall within a user, and some are equal.
-
-    Raises:
-        ValueError: `mean_length`, the mean of users who are not cut short, is not above 5.
-    """
-    if mean_length <= 5:
-        raise ValueError(f"simulation.mean_length is {mean_length}; it must be above 5.")
-    length = 4 + rng.geometric(1 / (mean_length - 4), size=users)
-    short = rng.random(users) < SHORT_USERS
-    length[short] = rng.integers(1, 5, size=short.sum())
-
-    cumulative = np.cumsum(catalogue.weight)
-    leaves = catalogue.leaf[-1] + 1
-    begin = np.searchsorted(catalogue.leaf, np.arange(leaves))
-    end = np.append(begin[1:], len(catalogue))
-    low = np.append(0, cumulative)[begin]
-    mass = cumulative[end - 1] - low
-
-    def choose(leaf: np.ndarray) -> np.ndarray:
-        place = low[leaf] + rng.random(len(leaf)) * mass[leaf]
-        return np.clip(np.searchsorted(cumulative, place, side="right"), begin[leaf], end[leaf] - 1)
-
-    def any_leaf(size: int) -> np.ndarray:
-        chosen = np.searchsorted(cumulative, rng.random(size) * cumulative[-1], side="right")
-        return catalogue.leaf[np.minimum(chosen, len(catalogue) - 1)]
-
-    history = np.full((users, length.max(initial=0)), -1)
-    direction = rng.choice([-1, 1], size=users)
-    leaf = any_leaf(users)
-    main = choose(leaf)  # the last item that was no accessory
-    last = np.full(users, -1)
-    for step in range(history.shape[1]):
-        active = np.flatnonzero(length > step)
-        size = len(active)
-        chance = rng.random(size)
-        accessory = np.where(last[active] >= 0, catalogue.accessory[last[active]], -1)
-        sequel = np.where(last[active] >= 0, catalogue.sequel[main[active]], -1)
-
-        moved = leaf[active] + direction[active] * (rng.random(size) < DRIFT) * (step > 0)
-        jump = rng.random(size) < JUMP
-        moved = np.where(jump, any_leaf(size), moved % leaves)
-        # Loyalty to a brand: of two choices, the second counts if it is the brand at hand.
-        item, other = choose(moved), choose(moved)
-        item = np.where(catalogue.brand[other] == catalogue.brand[main[active]], other, item)
-
-        buys = (chance < BUY_ACCESSORY) & (accessory >= 0)
-        item = np.where(buys, accessory, item)
-        follows = (chance >= BUY_ACCESSORY) & (chance < BUY_ACCESSORY + FOLLOW_SERIES)
-        item = np.where(follows & (sequel >= 0), sequel, item)
-
-        known = (history[active, :step] == item[:, None]).any(axis=1)
-        item = np.where(known, choose(moved), item)
-        fresh = ~(history[active, :step] == item[:, None]).any(axis=1)
-        active, item = active[fresh], item[fresh]
-        history[active, step] = last[active] = item
-        leaf[active] = catalogue.leaf[item]
-        main[active] = np.where(catalogue.instalment[item] > 0, item, main[active])
-
-    gap = np.where(rng.random(history.shape) < SAME_DAY, 0, rng.geometric(0.04, history.shape))
-    day = FIRST_DAY + rng.integers(0, 2500, size=users)[:, None] + np.cumsum(gap, axis=1)
-    user, step = np.nonzero(history >= 0)
-    return user, history[user, step], day[user, step]
+def read(paths: Mapping[str, Path], core: int) -> Ingested:
+    """Read what `write_simulation` wrote; see `amazon2018.read`."""
+    return amazon2018.read(paths, core)
 
 
 def write_simulation(
@@ -195,7 +84,7 @@ def write_simulation(
         "without_key", "repeated") or left out of the metadata ("items_without_metadata").
     """
     rng = np.random.default_rng([seed, 0])
-    catalogue = make_catalogue(items, rng)
+    catalogue = shop.make_catalogue(items, rng)
     asin = [f"B{_base36(k, 9, seed)}" for k in range(items)]
     leaf_names, lines = _describe(catalogue, asin, rng)
     present = rng.random(items) >= WITHOUT_METADATA
@@ -214,14 +103,14 @@ def write_simulation(
             for chunk, begin in enumerate(range(0, users, CHUNK)):
                 size = min(CHUNK, users - begin)
                 rng = np.random.default_rng([seed, 1, chunk])
-                user, item, day = make_sequences(catalogue, size, mean_length, rng)
+                user, item, day = shop.make_sequences(catalogue, size, mean_length, rng)
                 names = [f"A{_base36(begin + k, 13, seed)}" for k in range(size)]
                 lines = _review_lines(
                     [names[u] for u in user.tolist()],
                     [asin[i] for i in item.tolist()],
                     [nouns[i] for i in item.tolist()],
                     rng.choice(5, size=len(user), p=[0.04, 0.04, 0.08, 0.2, 0.64]).tolist(),
-                    (day * DAY).tolist(),
+                    (day * shop.DAY).tolist(),
                 )
                 counts["interactions"] += len(lines)
                 for kind, more in _dirty(lines, "reviewerID", rng).items():
@@ -244,10 +133,6 @@ def _review_lines(
             reviewers, asins, nouns, stars, times, strict=True
         )
     ]
-
-
-def _zipf(size: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
-    return rng.permutation(np.arange(1, size + 1) ** -exponent)
 
 
 def _words(count: int, rng: np.random.Generator) -> list[str]:
@@ -273,16 +158,16 @@ def _base36(number: int, digits: int, seed: int) -> str:
 
 
 def _describe(
-    catalogue: Catalogue, asin: list[str], rng: np.random.Generator
+    catalogue: shop.Catalogue, asin: list[str], rng: np.random.Generator
 ) -> tuple[list[str], list[str]]:
     """Names of the leaves, and the metadata line of each item.
 
     Every node of the hierarchy has a name and a vocabulary, so that text tells near from far.
     """
     leaves = int(catalogue.leaf[-1]) + 1
-    categories, departments = -(-leaves // BRANCHES), -(-leaves // BRANCHES**2)
+    categories, departments = -(-leaves // shop.BRANCHES), -(-leaves // shop.BRANCHES**2)
     nodes = leaves + categories + departments
-    brands, series = departments * BRANDS, int(catalogue.line[-1]) + 1
+    brands, series = departments * shop.BRANDS, int(catalogue.line[-1]) + 1
     words = _words(nodes * (1 + VOCABULARY) + brands + series, rng)
     names = [words.pop().capitalize() for _ in range(nodes + brands + series)]
     vocabulary = np.array(words).reshape(nodes, VOCABULARY)
@@ -297,7 +182,11 @@ def _describe(
     # Three words of the subcategory, two of the category, one of the department.
     picks = rng.permuted(np.tile(np.arange(VOCABULARY), (len(catalogue), 3, 1)), axis=2)
     for i, leaf in enumerate(catalogue.leaf):
-        path = [leaves + categories + leaf // BRANCHES**2, leaves + leaf // BRANCHES, leaf]
+        path = [
+            leaves + categories + leaf // shop.BRANCHES**2,
+            leaves + leaf // shop.BRANCHES,
+            leaf,
+        ]
         top, middle, low = (vocabulary[n, p] for n, p in zip(path, picks[i], strict=True))
         brand, name = brand_names[catalogue.brand[i]], series_names[catalogue.line[i]]
         noun = node_names[leaf]

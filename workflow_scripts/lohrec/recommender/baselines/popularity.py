@@ -4,6 +4,8 @@ import numpy as np
 
 from lohrec.data.examples import Examples
 
+SETTINGS: dict[str, dict] = {}
+
 
 def train_counts(train: Examples, items: int) -> np.ndarray:
     """How many users interacted with each item up to their last train target, int64 (items,).

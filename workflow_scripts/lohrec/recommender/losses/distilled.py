@@ -9,13 +9,12 @@ from lohrec.recommender.training_data import Batch
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "mixture": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": 0.0,
-        "description": "share of Eq. 8 in the loss; 0 is Eq. 11",
-    }
-}
+        "type": "number", "minimum": 0, "maximum": 1, "default": 0.0,
+        "description": (
+            "Share of the one-hot loss (Eq. 8) beside the teacher's probabilities (Eq. 11)."
+        ),
+    },
+}  # fmt: skip
 READS: list[str] = ["probabilities"]
 
 

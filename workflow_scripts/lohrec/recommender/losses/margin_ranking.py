@@ -7,25 +7,21 @@ from torch import Tensor
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "margin": {
-        "type": "number",
-        "minimum": 0,
-        # The paper does not give it. With the 0.001 of BRIO, where the loss comes from, nearly
-        # equal scores cost nothing, and ranking flattens what distillation taught.
-        "default": 0.1,
-        "description": "lambda of Eq. 14, by which a better candidate is to score higher, a place",
+        "type": "number", "minimum": 0, "default": 0.1,
+        "description": (
+            "Margin a place (lambda of Eq. 14, which the paper does not give); with BRIO's 0.001 "
+            "nearly equal scores cost nothing and ranking flattens what distillation taught."
+        ),
     },
     "reduction": {
-        "enum": ["mean", "sum", "by_gap"],
-        "default": "mean",
-        "description": "over the pairs of an example: sum is Eq. 14, mean divides by their number, "
-        "by_gap adds up the means of each gap, as BRIO's program does",
+        "enum": ["mean", "sum", "by_gap"], "default": "mean",
+        "description": "Of the pairs of an example: sum is Eq. 14, by_gap BRIO's program.",
     },
     "ranked_target": {
-        "type": "boolean",
-        "default": True,
-        "description": "whether the true target is among the ranked candidates, as the best",
+        "type": "boolean", "default": True,
+        "description": "Whether the true target is among the ranked candidates.",
     },
-}
+}  # fmt: skip
 READS: list[str] = ["prior"]
 
 

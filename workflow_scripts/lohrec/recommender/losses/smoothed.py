@@ -9,13 +9,13 @@ from lohrec.recommender.training_data import Batch
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "smoothing": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "default": 0.1,
-        "description": "xi of Eq. 10, the probability that the other codewords share",
-    }
-}
+        "type": "number", "minimum": 0, "maximum": 1, "default": 0.1,
+        "description": (
+            "Share of the target distribution that is spread over the other codewords (xi of Eq. "
+            "10)."
+        ),
+    },
+}  # fmt: skip
 READS: list[str] = []
 
 

@@ -3,7 +3,6 @@
 import json
 import math
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,46 +10,70 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lohrec.common.artefacts import whole, write_json
-from lohrec.common.autograd_functions import drop, pack, relu_drop, rms_norm, unpack
+from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
+from lohrec.identifiers.beam_search import lineage
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.recommender.networks.t5_layers import (
+    BUCKETS,
+    MAX_DISTANCE,
+    KeysValues,
+    Real,
+    Stack,
+)
+
+SETTINGS = {
+    "d_model": {
+        "type": "integer", "minimum": 1, "default": 384,
+        "description": "Width of the model.",
+    },
+    "d_ff": {
+        "type": "integer", "minimum": 1, "default": 1024,
+        "description": "Width of the feed-forward layers.",
+    },
+    "heads": {"type": "integer", "minimum": 1, "default": 6, "description": "Attention heads."},
+    "d_kv": {"type": "integer", "minimum": 1, "default": 64, "description": "Width of a head."},
+    "layers": {
+        "type": "integer", "minimum": 1, "default": 4,
+        "description": "Layers of the encoder.",
+    },
+    "decoder_layers": {
+        "type": "integer", "minimum": 1, "default": 4,
+        "description": "Layers of the decoder.",
+    },
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.1,
+        "description": (
+            "Dropout of embeddings, attention and layers; it costs a CPU as much time as the rest "
+            "of the step."
+        ),
+    },
+    "codewords": {
+        "enum": ["level", "all"], "default": "all",
+        "description": (
+            "Whether the softmax runs over the level's codewords or over all, as in probabilities."
+        ),
+    },
+    "causal_encoder": {
+        "type": "boolean", "default": False,
+        "description": "Whether the prefixes of a sequence share one causal encoding; much faster.",
+    },
+}  # fmt: skip
 
 CODEWORDS = LEVELS * CODES
 START, END = PAD + 1, PAD + 2
 VOCABULARY = CODEWORDS + 3
 
-BUCKETS, MAX_DISTANCE = 32, 128
+# The settings as transformers calls them.
+IN_TRANSFORMERS = {
+    "heads": "num_heads",
+    "layers": "num_layers",
+    "decoder_layers": "num_decoder_layers",
+    "dropout": "dropout_rate",
+}
 
-CONFIG = (
-    "d_model", "d_ff", "heads", "d_kv", "layers", "decoder_layers", "dropout", "codewords",
-    "causal_encoder",
-)  # fmt: skip
-
-KeysValues = tuple[Tensor, Tensor]
+# Of each decoder layer the cross-attention's, and their mask.
 Memory = tuple[list[KeysValues], Tensor | None]
-
-
-class Real(NamedTuple):
-    """Which of the places (batch, places) are no padding.
-
-    Only they pass through the layers' matrices; attention alone sees them in rows.
-
-    Attributes:
-        place: int64 (real,), rising, into batch * places.
-        batch, places: the shape.
-    """
-
-    place: Tensor
-    batch: int
-    places: int
-
-    def packed(self, x: Tensor) -> Tensor:
-        """(batch, places, d) -> (real, d)."""
-        return pack(x.flatten(0, 1), self.place)
-
-    def in_rows(self, x: Tensor) -> Tensor:
-        """(real, d) -> (batch, places, d), zeros elsewhere."""
-        return unpack(x, self.place, self.batch * self.places).unflatten(0, (self.batch, -1))
 
 
 def tokens(ids: Tensor) -> Tensor:
@@ -58,182 +81,16 @@ def tokens(ids: Tensor) -> Tensor:
     return ids.long() + torch.arange(LEVELS, device=ids.device) * CODES
 
 
-class Attention(nn.Module):
-    """Multi-head attention without scaling, as T5 has it (the initialisation scales instead)."""
-
-    def __init__(self, d_model: int, heads: int, d_kv: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.q = nn.Linear(d_model, heads * d_kv, bias=False)
-        self.k = nn.Linear(d_model, heads * d_kv, bias=False)
-        self.v = nn.Linear(d_model, heads * d_kv, bias=False)
-        self.o = nn.Linear(heads * d_kv, d_model, bias=False)
-        nn.init.normal_(self.q.weight, std=(d_model * d_kv) ** -0.5)
-        nn.init.normal_(self.k.weight, std=d_model**-0.5)
-        nn.init.normal_(self.v.weight, std=d_model**-0.5)
-        nn.init.normal_(self.o.weight, std=(heads * d_kv) ** -0.5)
-
-    def project(self, x: Tensor, names: str, real: Real | None = None) -> list[Tensor]:
-        """Apply the named matrices to x (batch, n, d_model), each to (batch, heads, n, d_kv).
-
-        With `real`, x is (real, d_model), and the results are in rows all the same.
-        """
-        parts = [getattr(self, name)(x) for name in names]
-        if real is not None:
-            parts = [real.in_rows(part) for part in parts]
-        return [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts]
-
-    def forward(
-        self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        bias: Tensor | None,
-        dropout: float,
-        real: Real | None = None,
-    ) -> Tensor:
-        """Attend with an additive bias (batch or 1, heads or 1, queries, keys).
-
-        Returns:
-            (batch, queries, d_model), or with `real` (real, d_model).
-        """
-        score = q @ k.transpose(-1, -2)
-        if bias is not None:
-            score = score + bias
-        weight = drop(score.float().softmax(-1).to(v.dtype), dropout, self.training)
-        read = (weight @ v).transpose(1, 2).flatten(2)
-        return self.o(read if real is None else real.packed(read))
-
-
-class Norm(nn.Module):
-    """Root-mean-square normalisation."""
-
-    def __init__(self, d_model: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(d_model))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight, 1e-6)
-
-
-class Sublayer(nn.Module):
-    """A normalised residual branch around one module, which keeps transformers' name for it."""
-
-    def __init__(self, name: str, module: nn.Module, d_model: int) -> None:
-        super().__init__()
-        self.add_module(name, module)
-        self.layer_norm = Norm(d_model)
-
-
-class FeedForward(nn.Module):
-    """ReLU multi-layer perceptron."""
-
-    def __init__(self, d_model: int, d_ff: int) -> None:
-        super().__init__()
-        self.wi = nn.Linear(d_model, d_ff, bias=False)
-        self.wo = nn.Linear(d_ff, d_model, bias=False)
-        nn.init.normal_(self.wi.weight, std=d_model**-0.5)
-        nn.init.normal_(self.wo.weight, std=d_ff**-0.5)
-
-    def forward(self, x: Tensor, dropout: float) -> Tensor:
-        return self.wo(relu_drop(self.wi(x), dropout, self.training))
-
-
-class Block(nn.Module):
-    """Self-attention, in the decoder cross-attention, and the feed-forward network."""
-
-    def __init__(self, config: dict, decoder: bool, first: bool) -> None:
-        super().__init__()
-        d_model = config["d_model"]
-
-        def attention() -> Attention:
-            return Attention(d_model, config["heads"], config["d_kv"])
-
-        own = attention()
-        if first:
-            own.relative_attention_bias = nn.Embedding(BUCKETS, config["heads"])
-            nn.init.normal_(own.relative_attention_bias.weight, std=d_model**-0.5)
-        layers = [Sublayer("SelfAttention", own, d_model)]
-        if decoder:
-            layers.append(Sublayer("EncDecAttention", attention(), d_model))
-        feed_forward = FeedForward(d_model, config["d_ff"])
-        layers.append(Sublayer("DenseReluDense", feed_forward, d_model))
-        self.layer = nn.ModuleList(layers)
-        self.dropout = config["dropout"]
-
-    def forward(
-        self,
-        x: Tensor,
-        bias: Tensor,
-        memory: KeysValues | None = None,
-        memory_bias: Tensor | None = None,
-        past: KeysValues | None = None,
-        real: Real | None = None,
-    ) -> tuple[Tensor, KeysValues]:
-        """x and the first result are (batch, n, d_model), or with `real` (real, d_model)."""
-        own = self.layer[0]
-        q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv", real)
-        if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        x = self._add(x, own.SelfAttention(q, k, v, bias, self.dropout, real))
-        if memory is not None:
-            cross = self.layer[1]
-            (q,) = cross.EncDecAttention.project(cross.layer_norm(x), "q", real)
-            x = self._add(x, cross.EncDecAttention(q, *memory, memory_bias, self.dropout, real))
-        last = self.layer[-1]
-        x = self._add(x, last.DenseReluDense(last.layer_norm(x), self.dropout))
-        return x, (k, v)
-
-    def _add(self, x: Tensor, branch: Tensor) -> Tensor:
-        return x + drop(branch, self.dropout, self.training)
-
-
-class Stack(nn.Module):
-    """Encoder or decoder."""
-
-    def __init__(self, config: dict, decoder: bool) -> None:
-        super().__init__()
-        layers = config["decoder_layers" if decoder else "layers"]
-        self.block = nn.ModuleList(Block(config, decoder, i == 0) for i in range(layers))
-        self.final_layer_norm = Norm(config["d_model"])
-        self.decoder = decoder
-
-    def position_bias(self, query: Tensor, key: Tensor) -> Tensor:
-        """Learned bias of relative positions, (1, heads, queries, keys)."""
-        table = self.block[0].layer[0].SelfAttention.relative_attention_bias
-        bucket = relative_bucket(key[None, :] - query[:, None], bidirectional=not self.decoder)
-        return table(bucket).permute(2, 0, 1).unsqueeze(0)
-
-
-def relative_bucket(offset: Tensor, bidirectional: bool) -> Tensor:
-    """Bucket of key position minus query position: exact when near, logarithmic when far."""
-    buckets = BUCKETS
-    if bidirectional:
-        buckets //= 2
-        base = (offset > 0).long() * buckets
-        distance = offset.abs()
-    else:
-        base = torch.zeros_like(offset)
-        distance = (-offset).clamp(min=0)
-    exact = buckets // 2
-    scale = (buckets - exact) / math.log(MAX_DISTANCE / exact)
-    far = exact + ((distance.clamp(min=1).float() / exact).log() * scale).long()
-    return base + torch.where(distance < exact, distance, far.clamp(max=buckets - 1))
-
-
 class T5(nn.Module):
     """Encoder-decoder over codewords, with the tree of decoder positions as the general case.
 
     Args:
-        config: d_model, d_ff, heads, d_kv, layers (of the encoder), decoder_layers, dropout, and
-            codewords: "level" normalises probabilities over a level's codewords, "all" over those
-            of all levels (Eq. 9-12); causal_encoder: history tokens attend to earlier ones only, so
-            that all prefixes of a sequence are encoded at once.
+        config: the values of `SETTINGS` (codewords: Eq. 9-12).
     """
 
     def __init__(self, config: dict) -> None:
         super().__init__()
-        self.config = {key: config[key] for key in CONFIG}
+        self.config = {key: config[key] for key in SETTINGS}
         self.shared = nn.Embedding(VOCABULARY, config["d_model"])
         self.encoder = Stack(self.config, decoder=False)
         self.decoder = Stack(self.config, decoder=True)
@@ -367,26 +224,28 @@ class T5(nn.Module):
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
+    def steps(self, history: Tensor, padded: bool = True) -> "DecoderSteps":
+        """What a beam search asks of the network.
+
+        Args:
+            history: int64 tokens (users, tokens), PAD on the right.
+            padded: False promises that there is no PAD.
+        """
+        return DecoderSteps(self, history, padded)
+
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; transformers reads the folder as it is."""
         folder = Path(folder)
         weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
         with whole(folder / "model.safetensors") as temporary:
             save_file(weights, temporary, metadata={"format": "pt"})
-        c = self.config
+        sizes = {IN_TRANSFORMERS.get(key, key): value for key, value in self.config.items()}
         write_json(
             folder / "config.json",
             {
                 "architectures": ["T5ForConditionalGeneration"],
                 "model_type": "t5",
                 "vocab_size": VOCABULARY,
-                "d_model": c["d_model"],
-                "d_kv": c["d_kv"],
-                "d_ff": c["d_ff"],
-                "num_layers": c["layers"],
-                "num_decoder_layers": c["decoder_layers"],
-                "num_heads": c["heads"],
-                "dropout_rate": c["dropout"],
                 "feed_forward_proj": "relu",
                 "relative_attention_num_buckets": BUCKETS,
                 "relative_attention_max_distance": MAX_DISTANCE,
@@ -394,27 +253,47 @@ class T5(nn.Module):
                 "pad_token_id": PAD,
                 "decoder_start_token_id": START,
                 "eos_token_id": None,
-                "codewords": c["codewords"],
-                "causal_encoder": c["causal_encoder"],
-            },
+            }
+            | sizes,
         )
 
     @classmethod
     def load(cls, folder: str | Path) -> "T5":
         """Read a folder written by `save`."""
-        c = json.loads((Path(folder) / "config.json").read_text())
-        model = cls(
-            {
-                "d_model": c["d_model"],
-                "d_ff": c["d_ff"],
-                "heads": c["num_heads"],
-                "d_kv": c["d_kv"],
-                "layers": c["num_layers"],
-                "decoder_layers": c["num_decoder_layers"],
-                "dropout": c["dropout_rate"],
-                "codewords": c["codewords"],
-                "causal_encoder": c["causal_encoder"],
-            }
-        )
+        sizes = json.loads((Path(folder) / "config.json").read_text())
+        model = cls({key: sizes[IN_TRANSFORMERS.get(key, key)] for key in SETTINGS})
         model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
         return model.eval()
+
+
+class DecoderSteps:
+    """The steps of a beam search (`identifiers.beam_search.Steps`).
+
+    All beams of a user are places of one decoder row. They attend to the encoded history, which is
+    computed once, and to their own ancestors among all earlier places.
+    """
+
+    def __init__(self, model: T5, history: Tensor, padded: bool) -> None:
+        self.model, self.history, self.padded = model, history, padded
+
+    def first(self) -> Tensor:
+        """Encode the histories and decode START."""
+        users, device = len(self.history), self.history.device
+        self.memory = self.model.encode(self.history, self.padded)
+        self.depth = torch.zeros(1, dtype=torch.long, device=device)
+        self.allowed = torch.ones(users, 1, 1, dtype=torch.bool, device=device)
+        self.past: list[KeysValues] | None = None
+        return self._log_p(0, torch.full((users, 1), START, device=device))
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Decode the codewords just chosen."""
+        self.allowed = lineage(self.allowed, parent)
+        self.depth = torch.cat([self.depth, self.depth.new_full((parent.shape[1],), level)])
+        return self._log_p(level, code + (level - 1) * CODES)
+
+    def _log_p(self, level: int, token: Tensor) -> Tensor:
+        state, self.past = self.model.decode(
+            token, self.depth, self.allowed, self.memory, self.past
+        )
+        first = self.model.first_code(level)
+        return self.model.log_probabilities(state, level)[..., first : first + CODES]

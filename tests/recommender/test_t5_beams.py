@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import LEVELS, PAD
 from lohrec.identifiers.prefix_tree import EveryIdentifier, PrefixTree
-from lohrec.recommender.beam_search import beam_search
-from lohrec.recommender.networks.t5 import LEVELS, PAD, START, T5, tokens
+from lohrec.recommender.networks.t5 import START, T5, tokens
 
 CONFIG = {
     "d_model": 32,
@@ -31,6 +32,11 @@ def make(codewords="level", items=60, seed=0):
     return model, ids, history
 
 
+def search(model, history, tree, beams, top, excluded=None, renormalise=False):
+    found = beam_search(model.steps(history), tree, beams, excluded, renormalise)
+    return found.leaf[:, :top], found.score[:, :top]
+
+
 def all_scores(model, ids, history):
     """log P of every item for every user, one plain decoder pass each."""
     chain = torch.arange(LEVELS), torch.ones(1, LEVELS, LEVELS, dtype=torch.bool).tril()
@@ -52,7 +58,7 @@ def test_full_width_equals_brute_force(codewords):
     model, ids, history = make(codewords)
     score, order = all_scores(model, ids, history).sort(descending=True)
     # Leaves are numbered in sorted order, and so are the rows of `ids`.
-    leaf, found = beam_search(model, history, PrefixTree.from_ids(ids), len(ids), len(ids))
+    leaf, found = search(model, history, PrefixTree.from_ids(ids), len(ids), len(ids))
     torch.testing.assert_close(found, score, rtol=1e-4, atol=1e-4)
     assert torch.equal(leaf, order)
 
@@ -72,7 +78,7 @@ def test_renormalised_search_equals_brute_force_and_probabilities_add_up_to_one(
             log_p = model.log_probabilities(state[0, d], d)[legal].log_softmax(-1)
             wanted[user, number] += log_p[legal.index(item[d])].detach()
     score, order = wanted.sort(descending=True)
-    leaf, found = beam_search(model, history, tree, 99, len(ids), renormalise=True)
+    leaf, found = search(model, history, tree, 99, len(ids), renormalise=True)
     torch.testing.assert_close(found, score, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.logsumexp(1), torch.zeros(len(history)), rtol=0, atol=1e-4)
     assert torch.equal(leaf, order)
@@ -80,7 +86,7 @@ def test_renormalised_search_equals_brute_force_and_probabilities_add_up_to_one(
 
 def test_more_beams_than_items():
     model, ids, history = make(items=5)
-    leaf, score = beam_search(model, history, PrefixTree.from_ids(ids), 20, 20)
+    leaf, score = search(model, history, PrefixTree.from_ids(ids), 20, 20)
     for row, s in zip(leaf, score, strict=True):
         assert sorted(row[: len(ids)].tolist()) == list(range(len(ids)))
         assert (row[len(ids) :] == -1).all() and (s[len(ids) :] == -torch.inf).all()
@@ -89,7 +95,7 @@ def test_more_beams_than_items():
 @pytest.mark.parametrize("beams", [1, 4, 20])
 def test_lists_are_items_without_repeats_in_order(beams):
     model, ids, history = make(items=200)
-    leaf, score = beam_search(model, history, PrefixTree.from_ids(ids), beams, beams)
+    leaf, score = search(model, history, PrefixTree.from_ids(ids), beams, beams)
     for row, s in zip(leaf, score, strict=True):
         assert len(set(row.tolist())) == beams and row.min() >= 0 and row.max() < len(ids)
         assert (s.diff() <= 0).all()
@@ -98,9 +104,9 @@ def test_lists_are_items_without_repeats_in_order(beams):
 def test_excluded_leaves_are_left_out_and_nothing_else_changes():
     model, ids, history = make(items=80)
     tree = PrefixTree.from_ids(ids)
-    every, _ = beam_search(model, history, tree, len(ids), len(ids))
+    every, _ = search(model, history, tree, len(ids), len(ids))
     excluded = torch.cat([every[:, [0, 3]], torch.full((3, 1), -1)], 1)
-    leaf, _ = beam_search(model, history, tree, len(ids), 10, excluded)
+    leaf, _ = search(model, history, tree, len(ids), 10, excluded)
     for row, before, out in zip(leaf, every, excluded, strict=True):
         assert row.tolist() == [x for x in before.tolist() if x not in out.tolist()][:10]
 
@@ -117,14 +123,14 @@ def test_equals_transformers_generate(codewords, causal, tmp_path):
     _, ids, history = make(items=300)
     history = history[[0, 2]]  # of equal length
     tree = PrefixTree.from_ids(ids)
-    leaf, _ = beam_search(model, history, tree, 20, 20)
+    leaf, _ = search(model, history, tree, 20, 20)
     assert torch.equal(tokens(tree.identifiers(leaf)), Generate(tmp_path, ids)(history, 20))
 
 
 def test_without_constraint_beams_are_the_most_probable_codewords():
     model, ids, history = make()
     every = EveryIdentifier()
-    number, score = beam_search(model, history, every, 300, 300)
+    number, score = search(model, history, every, 300, 300)
     codes = every.codes ** torch.arange(LEVELS - 1, -1, -1)
     found = number.unsqueeze(-1) // codes % every.codes
     for user in range(len(history)):
@@ -132,5 +138,5 @@ def test_without_constraint_beams_are_the_most_probable_codewords():
         own = all_scores(model, found[user, :20].numpy(), history[user : user + 1])[0]
         torch.testing.assert_close(score[user, :20], own, rtol=1e-4, atol=1e-4)
     # What the constrained search finds is no better.
-    best = beam_search(model, history, PrefixTree.from_ids(ids), 300, 1)[1]
+    best = search(model, history, PrefixTree.from_ids(ids), 300, 1)[1]
     assert (best <= score[:, :1] + 1e-5).all()

@@ -1,0 +1,82 @@
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from lohrec.common import job
+
+
+class Files(list):
+    """Several files under one name, as Snakemake hands them over."""
+
+
+JOB = SimpleNamespace(
+    rule="train",
+    input={"ids": "ids.npy", "shards": Files(["a.npy", "b.npy"])},
+    output={"model": "model.safetensors"},
+    params={"settings": {"epochs": 2}, "cuda": {"count": 0}},
+    wildcards={"dataset": "007", "seed": "07", "fold": "1"},
+    threads=3,
+)
+
+
+def test_everything_is_found_by_its_name():
+    def main(
+        model: str,
+        ids: str,
+        shards: list[str],
+        settings: dict,
+        dataset: str,
+        seed: int,
+        threads: int,
+        fold: int | None = None,
+        users: int = 1000,
+    ) -> None: ...
+
+    given = job.arguments(main, JOB)
+    assert given == {
+        "model": "model.safetensors",
+        "ids": "ids.npy",
+        "shards": ["a.npy", "b.npy"],
+        "settings": {"epochs": 2},
+        "dataset": "007",
+        "seed": 7,
+        "threads": 3,
+        "fold": 1,
+    }
+    assert type(given["shards"]) is list
+
+
+def test_inputs_and_outputs_are_all_that_have_a_name():
+    def main(inputs: dict, outputs: dict) -> None: ...
+
+    assert job.arguments(main, JOB) == {
+        "inputs": {"ids": "ids.npy", "shards": ["a.npy", "b.npy"]},
+        "outputs": {"model": "model.safetensors"},
+    }
+
+
+def test_a_name_with_two_values_is_refused():
+    def main(model: str) -> None: ...
+
+    twice = SimpleNamespace(**vars(JOB) | {"params": {"model": "llama"}})
+    with pytest.raises(ValueError, match="Rule train declares 'model' twice"):
+        job.arguments(main, twice)
+    same = SimpleNamespace(**vars(JOB) | {"params": {"model": "model.safetensors"}})
+    assert job.arguments(main, same) == {"model": "model.safetensors"}
+
+
+def test_a_name_that_is_nowhere_is_refused():
+    def main(ids: str, prior: str) -> None: ...
+
+    with pytest.raises(ValueError, match="Rule train has no 'prior'"):
+        job.arguments(main, JOB)
+
+
+def test_the_log_has_what_main_prints(tmp_path):
+    def main(ids: str) -> None:
+        os.write(1, f"read {ids}\n".encode())  # as a native library does
+
+    log = tmp_path / "logs" / "train.log"
+    job.run(main, SimpleNamespace(**vars(JOB), log=[str(log)]))
+    assert log.read_text() == "read ids.npy\n"

@@ -1,0 +1,51 @@
+import time
+
+import pytest
+
+from lohrec.data.item_texts import clean, item_text
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("plain", "plain"),
+        ("Salt &amp; Vinegar &#39;90", "Salt & Vinegar '90"),
+        ("one<br />two\r\n\tthree\u00a0 four", "one two three four"),
+        ("&lt;b&gt;bold&lt;/b&gt;", "bold"),
+        ("<a href='x>y'>link</a>", "y'>link"),
+        ("5 < 6 and 7 > 3, I <3 it", "5 < 6 and 7 > 3, I <3 it"),
+        ('<span class="a" id="b">Mario\n</span>', "Mario"),
+        ("\n<script type='x'>if (a<b) { t(); }</script>\nKart<!-- 8 <b> -->", "Kart"),
+        ("Kart <STYLE>.a{} </STYLE >8<script>var aPageStart = 1;", "Kart 8"),
+        ("<!-- never closed <b>x</b>", ""),
+        ("", ""),
+    ],
+)
+def test_clean_takes_markup_out(raw, text):
+    assert clean(raw) == text
+    assert clean(text) == text
+
+
+def test_clean_is_linear_on_hostile_text():
+    began = time.process_time()
+    for raw in ("<a" * 200_000, "<!--" * 100_000, "<script>" * 100_000, "<" * 400_000):
+        clean(raw)
+    # A second where it is linear; half an hour where every tag looks for its end.
+    assert time.process_time() - began < 60
+
+
+def test_item_text_takes_strings_and_lists():
+    assert item_text({"description": ["<p>a</p>", None, "", "b"], "title": ["x", "y"]}) == (
+        "x y",
+        "a b",
+        [],
+    )
+    assert item_text({"categories": [["Games", "PC &amp; Mac"], ["Toys"]]}).categories == [
+        "Games",
+        "PC & Mac",
+        "Toys",
+    ]
+    scraps = {"category": ["Games", "</span></span>", "Made of plastic"]}
+    assert item_text(scraps).categories == ["Games"]
+    with pytest.raises(TypeError, match="category"):
+        item_text({"category": [1]})

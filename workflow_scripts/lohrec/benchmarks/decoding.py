@@ -1,0 +1,139 @@
+"""The beam search against transformers' `generate` and against the arithmetic (Algorithm 1)."""
+
+import tempfile
+import time
+from functools import partial
+
+import numpy as np
+import torch
+
+from lohrec.benchmarks import arithmetic
+from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks.transformers_t5 import Generate
+from lohrec.common import devices, job_log
+from lohrec.data import examples as windows
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import LEVELS, token_table
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.objective import objective
+from lohrec.recommender.training import ONE_HOT
+from lohrec.recommender.training_data import TrainingData, history_tokens
+
+
+def measure(
+    sequences: str, examples: str, ids: str, path: str, network: dict, settings: dict
+) -> None:
+    """Decode the same users in turns; weights come from a short training.
+
+    Untrained weights would rank by chance, and every rounding would change their lists.
+    """
+    semantic = np.load(ids).astype(np.int64)
+    tree, cpu = PrefixTree.from_ids(semantic), torch.device("cpu")
+    data = TrainingData(windows.load(sequences, examples, "train"), semantic)
+    model = fitted(data, network, settings["steps"], cpu)
+    test = windows.load(sequences, examples, "test")
+    histories = at_quantiles(
+        test, token_table(semantic), settings["batch_size"], settings["batches"]
+    )
+    users = sum(map(len, histories))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        generate = Generate(folder, semantic)
+    rows = []
+    for beams in settings["beams"]:
+        search = partial(decode, model, histories, tree, beams)
+        rivals = {"generate": lambda beams=beams: [generate(h, beams) for h in histories]}
+        for dtype, precision in benchmarking.types().items():
+            rivals[dtype] = partial(search, bf16=precision == torch.bfloat16)
+            rivals[f"product {dtype}"], operations = benchmarking.multiply(precision)
+        seconds = benchmarking.in_turns(rivals, settings["rounds"])
+        lists = search()
+        theirs = torch.cat([generate(h, beams) for h in histories])
+        mine = torch.where(lists[..., None] < 0, -1, tree.identifiers(lists))
+        mine = mine + torch.arange(LEVELS) * 256
+        same = (mine == theirs).all((1, 2)).float().mean().item()
+        queries = [1, *(beams,) * (LEVELS - 1)]
+        work = sum(
+            len(h)
+            * (
+                arithmetic.encoding(network, h.shape[1])
+                + arithmetic.decoding(network, queries, h.shape[1])
+            )
+            for h in histories
+        )
+        for dtype in benchmarking.types():
+            floor = work * seconds[f"product {dtype}"] / operations
+            line = benchmarking.row(
+                f"beam {beams}",
+                dtype,
+                1000 * seconds[dtype] / users,
+                1000 * seconds["generate"] / users,
+                1000 * floor / users,
+                "ms a user",
+            )
+            line["products"] = benchmarking.share_of_products(rivals[dtype])
+            if dtype == "fp32":
+                line["same_lists"] = same
+            else:
+                half = rivals[dtype]()[:, :10]
+                equal = (half == lists[:, :10]).all(1).float().mean().item()
+                line["same_top_10"] = shared(half, lists[:, :10])
+                line["same_ordered_top_10"] = equal
+            rows.append(line)
+        wall = benchmarking.in_turns(
+            {n: partial(with_threads, n, search) for n in (1, 2)},
+            settings["rounds"],
+            time.perf_counter,
+        )
+        cost = [1000 * wall[n] / users for n in (2, 1)]
+        name = f"beam {beams}, two threads against one (wall clock)"
+        rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
+        rows[-1]["device"] = "CPU, 2 threads"
+    benchmarking.write(path, rows, users=users, items=len(semantic))
+
+
+def fitted(data: TrainingData, network: dict, steps: int, device: torch.device) -> T5:
+    """The recommender after a few steps."""
+    torch.manual_seed(0)
+    model = T5(network)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    epoch = data.epoch(128, np.random.default_rng(0))[:steps]
+    for rows in job_log.progress(epoch, "short training", unit="step"):
+        with devices.autocast(device, "auto"):
+            found = objective(model, data.batch(rows), ONE_HOT)
+        optimizer.zero_grad(set_to_none=True)
+        found["loss"].backward()
+        optimizer.step()
+    return model.eval()
+
+
+def at_quantiles(test: windows.Examples, table: np.ndarray, size: int, count: int) -> list:
+    """`count` batches of histories as tokens, at the quantiles of all users' lengths.
+
+    The histories of a batch are of equal length, so that the peer needs no padding either.
+    """
+    batches = windows.length_batches(test.length, size, np.random.default_rng(0))
+    even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
+    even = sorted(even, key=lambda rows: test.length[rows[0]])
+    picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)
+    return [history_tokens(test, even[pick], table) for pick in picks]
+
+
+def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
+    """Lists of all histories, leaves (users, beams)."""
+    with devices.autocast(torch.device("cpu"), bf16):
+        found = [beam_search(model.steps(h, padded=False), tree, beams).leaf for h in histories]
+    return torch.cat(found)
+
+
+def with_threads(count: int, run) -> None:
+    """Run with so many threads."""
+    torch.set_num_threads(count)
+    run()
+    torch.set_num_threads(1)
+
+
+def shared(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Share of the leaves of b that are among those of a."""
+    return (a[:, :, None] == b[:, None, :]).any(1).float().mean().item()

@@ -1,0 +1,71 @@
+"""The beam search beside transformers' `generate`: the same lists, and the ratio of times."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lohrec.benchmarks.transformers_t5 import Generate
+from lohrec.common import job_log
+from lohrec.data.examples import Examples
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.training_data import history_tokens
+
+
+def compare(folder: Path, ids: np.ndarray, test: Examples, users: int, beams: int) -> dict:
+    """Decode some users both ways, in turns, on the CPU.
+
+    Where beams are equal up to rounding, either search may keep the other one; our search in
+    float64 then tells which list is exact.
+
+    Args:
+        folder: of the trained model.
+        ids: int64 (items, levels).
+        test: the test split, of which `users` are drawn.
+        users: at most as many.
+        beams: width of both searches.
+
+    Returns:
+        users, beams, identical_lists, identical_top_10, of_others_unlike_float64 (lists of each
+        search that differ from the exact ones), seconds of each, their ratio, threads.
+    """
+    tree, table = PrefixTree.from_ids(ids), token_table(ids)
+    ours, generate = T5.load(folder), Generate(folder, ids)
+    exact = T5.load(folder).double()
+    sample = np.random.default_rng(0).choice(len(test), min(users, len(test)), replace=False)
+    lengths = test.length[sample]
+    seconds, same, same_top = {"ours": 0.0, "generate": 0.0}, 0, 0
+    rounded = {"ours": 0, "generate": 0}
+    for length in job_log.progress(np.unique(lengths), "histories of equal length"):
+        history = history_tokens(test, sample[lengths == length], table)
+        began = time.perf_counter()
+        leaf = beam_search(ours.steps(history, padded=False), tree, beams).leaf
+        between = time.perf_counter()
+        theirs = generate(history, beams)
+        seconds["ours"] += between - began
+        seconds["generate"] += time.perf_counter() - between
+        found = tokens(tree.identifiers(leaf))
+        equal = (found == theirs).all(-1)
+        same += int(equal.all(1).sum())
+        same_top += int(equal[:, :10].all(1).sum())
+        differ = ~equal.all(1)
+        if differ.any():
+            steps = exact.steps(history[differ], padded=False)
+            leaf = beam_search(steps, tree, beams).leaf
+            true = tokens(tree.identifiers(leaf))
+            for name, lists in (("ours", found), ("generate", theirs)):
+                rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
+    return {
+        "users": len(sample),
+        "beams": beams,
+        "identical_lists": same,
+        "identical_top_10": same_top,
+        "of_others_unlike_float64": rounded,
+        "seconds": seconds,
+        "ratio": seconds["generate"] / seconds["ours"],
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,190 @@
+"""Rows of variants.yaml: which recommender each names, and which settings and rows it reads."""
+
+import re
+
+from lohrec.configuration import registry
+from lohrec.configuration.registry import known
+from lohrec.configuration.sections import Table, Values, flat, overlaid
+
+# What a row may say beside `recommender`, by that; any other recommender reads its settings alone.
+GENERATIVE = {
+    "network", "loss", "learns", "generation", "ranking", "prior", "start_from", "part", "settings",
+}  # fmt: skip
+READ_BY = {"generative": GENERATIVE, "cascade": {"retriever", "ranker"}}
+# Where a row names another.
+PARTS = ("start_from", "retriever", "ranker")
+# The loss that `ranking` weighs; all others are losses of generation.
+RANKING = "margin_ranking"
+
+
+def complete(row: Values, schema: Values) -> Values:
+    """A row with the default of each key that its recommender reads.
+
+    Args:
+        schema: of a row.
+    """
+    properties = schema["properties"]
+    recommender = row.get("recommender", properties["recommender"]["default"])
+    read = READ_BY.get(recommender, {"settings"})
+    given = {name: one["default"] for name, one in properties.items() if "default" in one}
+    return {"recommender": recommender} | {n: v for n, v in given.items() if n in read} | row
+
+
+def faults(name: str, row: Values, schema: Values) -> list[str]:
+    """What a row says that has no effect, or that excludes something else that it says.
+
+    Args:
+        schema: of a row.
+    """
+    full = complete(row, schema)
+    recommender = full["recommender"]
+    if idle := sorted(row.keys() - {"recommender"} - READ_BY.get(recommender, {"settings"})):
+        return [
+            f"variants.{name}: {', '.join(idle)} would have no effect with the recommender "
+            f"{recommender}"
+        ]
+    if is_trained(full) and full["learns"] != "next_item":
+        if full["ranking"]:
+            return [f"variants.{name}: a row that learns {full['learns']} has no ranking"]
+        if loss_reads(full["loss"]):
+            return [
+                f"variants.{name}: the loss {full['loss']} is of the next item, and the row learns "
+                f"{full['learns']}"
+            ]
+    return []
+
+
+def check(name: str, row: Values, variants: Table) -> None:
+    """Refuse a row that names no row, or overlays settings that it does not read.
+
+    Args:
+        row: a complete one.
+
+    Raises:
+        ValueError: it does.
+    """
+    for role in PARTS:
+        if row.get(role):
+            known(row[role], trained_rows(variants), f"variants.{name}.{role}")
+    overlay = flat(row.get("settings", {}))
+    if wrong := sorted(place for place in overlay if not _is_read(place, row)):
+        raise ValueError(
+            f"variants.{name}.settings: {', '.join(wrong)} would have no effect: a row reads the "
+            "settings of its own network, its own losses and its own recommender, and of "
+            "`training` the warm_ values if it starts from another row's model and the plain ones "
+            "if not."
+        )
+
+
+def losses(row: Values) -> list[str]:
+    """The losses of a row that is trained."""
+    return [row["loss"], *([RANKING] if row["ranking"] else [])]
+
+
+def loss_reads(loss: str) -> list[str]:
+    """What a loss reads beyond the sequences."""
+    return list(registry.declared("loss", loss, "READS") or ())
+
+
+def modules(row: Values, variants: Table) -> list[tuple[str, str]]:
+    """Kind and name of the registered modules that a row's fitting and its lists depend on."""
+    found = [("recommender", row["recommender"])]
+    if row["recommender"] == "generative":
+        found += [("network", row["network"]), *(("loss", loss) for loss in losses(row))]
+    if row["recommender"] == "cascade":
+        parts = {variants[row[role]]["network"] for role in ("retriever", "ranker")}
+        found += [("network", network) for network in sorted(parts)]
+    return found
+
+
+def of_row(sections: Values, row: Values) -> Values:
+    """A dataset's sections with the row's own settings over them."""
+    return overlaid(sections, row.get("settings", {}))
+
+
+def fitting(sections: Values, row: Values) -> Table:
+    """The settings that a row's training depends on, and none that it does not.
+
+    Returns:
+        network; training, which has `epochs` and `learning_rate` of its kind of start alone; and
+        objective: loss, learns, the weights generation and ranking, and `losses`, {loss: settings}.
+    """
+    own, idle = of_row(sections, row), _idle(row)
+    return {
+        "network": {"name": row["network"], **own["networks"][row["network"]]},
+        "training": {n: v for n, v in own["training"].items() if f"training.{n}" not in idle},
+        "objective": {
+            **{name: row[name] for name in ("loss", "learns", "generation", "ranking")},
+            "losses": {loss: own["losses"][loss] for loss in losses(row)},
+        },
+    }
+
+
+def is_trained(row: Values) -> bool:
+    """Whether a row trains a model: for itself, or as a part of a cascade."""
+    return bool(row["recommender"] == "generative")
+
+
+def trained_rows(variants: Table) -> Table:
+    """Rows whose model another row can start from or be made of."""
+    return {name: row for name, row in variants.items() if is_trained(row)}
+
+
+def reported_rows(variants: Table) -> Table:
+    """Rows that recommend: all but those that are only a part of a cascade."""
+    return {name: row for name, row in variants.items() if not row.get("part")}
+
+
+def rows_behind(name: str, variants: Table) -> Table:
+    """A row of variants, and all rows whose models it starts from or is made of."""
+    row = variants[name]
+    found = {name: row}
+    for role in PARTS:
+        if row.get(role):
+            found |= rows_behind(row[role], variants)
+    return found
+
+
+def owner(dataset: str, name: str) -> tuple[str, str]:
+    """The dataset and the variant that a comparison of `dataset` calls `name`.
+
+    "games_words/lcrec" is a variant of another row, which must have the same users.
+    """
+    other, _, variant = name.rpartition("/")
+    return other or dataset, variant
+
+
+def check_target(target: str, datasets: Table, variants: Table) -> None:
+    """Refuse a result that no row of datasets or no row of variants makes.
+
+    Args:
+        target: a path such as results/games/dwr/metrics.json; other texts are let through.
+
+    Raises:
+        ValueError: the dataset or the variant is unknown; the message lists those there are.
+    """
+    if not (match := re.fullmatch(r"results/([^/]+)/(.+)", target)):
+        return
+    dataset, rest = match.groups()
+    if dataset == "benchmarks":
+        return
+    known(dataset, datasets, f"{target}: dataset")
+    if match := re.fullmatch(r"generators/([^/]+)/.*", rest):
+        known(match[1], trained_rows(variants), f"{target}: trained variant")
+    elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
+        known(match[1], reported_rows(variants), f"{target}: variant")
+
+
+def _idle(row: Values) -> set[str]:
+    """Settings of `training` that have no effect on a row."""
+    plain = ("epochs", "learning_rate")
+    return {f"training.{'' if row['start_from'] else 'warm_'}{name}" for name in plain}
+
+
+def _is_read(place: str, row: Values) -> bool:
+    """Whether a row that overlays the setting at this place reads it."""
+    groups = [f"recommenders.{row['recommender']}."]
+    if is_trained(row):
+        groups += ["training.", f"networks.{row['network']}."]
+        groups += [f"losses.{loss}." for loss in losses(row)]
+    return place.startswith(tuple(groups)) and not (is_trained(row) and place in _idle(row))

@@ -1,0 +1,153 @@
+"""Beam search over identifiers, for every network and with or without a tree (Algorithm 1)."""
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lohrec.identifiers.codewords import LEVELS
+
+
+class Steps(Protocol):
+    """A network that reads histories once and then predicts codeword after codeword.
+
+    It keeps what it computed for all beams of all earlier steps: a beam is told by its parent's
+    number among those of the step before, so nothing has to be copied or reordered.
+    """
+
+    def first(self) -> Tensor:
+        """Log-probabilities of the first codeword, float (users, 1, codewords)."""
+        ...
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Log-probabilities of the codeword of `level`, float (users, beams, codewords).
+
+        Args:
+            level: 1 .. levels - 1, rising from call to call.
+            parent: int64 (users, beams), the beam of the step before that each beam goes on from.
+            code: int64 (users, beams), its codeword of `level` - 1: a place among those whose
+                probabilities that step returned.
+        """
+        ...
+
+
+class Tree(Protocol):
+    """Which identifiers are legal: `PrefixTree`, or `EveryIdentifier`."""
+
+    @property
+    def levels(self) -> int:
+        """Codewords an identifier."""
+        ...
+
+    def children(self, depth: int, node: Tensor) -> Tensor:
+        """The child of each node (...) by codeword, int64 (..., codewords); -1 for none."""
+        ...
+
+
+class Beams(NamedTuple):
+    """The beams of every user, from the most probable on.
+
+    Attributes:
+        score: float (users, beams), log-probabilities; -inf where there are fewer beams.
+        leaf: int64 (users, beams), leaves of the tree, -1 where there are fewer; None without one.
+        code: int64 (users, beams, levels), codewords, -1 where there are fewer; None with a tree,
+            whose leaves tell them.
+    """
+
+    score: Tensor
+    leaf: Tensor | None
+    code: Tensor | None
+
+
+@torch.inference_mode()
+def beam_search(
+    steps: Steps,
+    tree: Tree | None,
+    beams: int,
+    excluded: Tensor | None = None,
+    renormalise: bool = False,
+) -> Beams:
+    """The most probable identifiers of every user; none comes twice.
+
+    Args:
+        steps: the network and the users' histories.
+        tree: the legal identifiers; without it every codeword the network knows may follow.
+        beams: beam width; where fewer prefixes are legal, all of them are kept.
+        excluded: int64 (users, n), leaves of the tree that are left out; -1 for none.
+        renormalise: whether, with a tree, probabilities are normalised over the legal children of a
+            prefix. As Algorithm 1 has it, they are not.
+
+    Raises:
+        ValueError: leaves are excluded, but there is no tree.
+    """
+    if tree is None and excluded is not None:
+        raise ValueError("Only a search in a tree can leave out leaves.")
+    log_p = steps.first()
+    score = log_p.new_zeros(len(log_p), 1)
+    node = torch.zeros_like(score, dtype=torch.long)
+    code = node.new_empty(len(log_p), 1, 0)
+    levels = LEVELS if tree is None else tree.levels
+    for level in range(levels):
+        total = score.unsqueeze(-1) + log_p
+        if tree is not None:
+            child = tree.children(level, node)
+            total.masked_fill_(child < 0, -torch.inf)
+            if renormalise:
+                total = normalised_over_children(total, score)
+        last = level == levels - 1
+        width = beams + excluded.shape[1] if last and excluded is not None else beams
+        total = total.flatten(1)
+        score, index = total.topk(min(width, total.shape[1]))
+        parent, chosen = index // log_p.shape[-1], index % log_p.shape[-1]
+        if tree is None:
+            code = torch.cat([along(code, parent), chosen.unsqueeze(-1)], -1)
+        else:
+            node = child.flatten(1).gather(1, index).masked_fill(score == -torch.inf, -1)
+        if not last:
+            log_p = steps.next(level + 1, parent, chosen)
+    if excluded is not None:
+        dropped = (node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1)
+        score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
+        node = node.gather(1, order).masked_fill(score == -torch.inf, -1)
+    missing = beams - score.shape[1]
+    score = F.pad(score, (0, missing), value=-torch.inf)
+    if tree is None:
+        return Beams(score, None, F.pad(code, (0, 0, 0, missing), value=-1))
+    return Beams(score, F.pad(node, (0, missing), value=-1), None)
+
+
+def along(value: Tensor, beam: Tensor) -> Tensor:
+    """value[user, beam[user]] for (users, beams, n)."""
+    return value.gather(1, beam.unsqueeze(-1).expand(-1, -1, value.shape[-1]))
+
+
+def lineage(ancestors: Tensor, parent: Tensor) -> Tensor:
+    """Which places new beams attend to, where all beams of all steps are places of one row.
+
+    Args:
+        ancestors: bool (users, beams, places), the same of the step before.
+        parent: int64 (users, new), the beam of the step before that each new one goes on from.
+
+    Returns:
+        bool (users, new, places + new): the parent's ancestors, the parent and the new beam itself.
+    """
+    itself = torch.eye(parent.shape[1], dtype=torch.bool, device=parent.device)
+    return torch.cat([along(ancestors, parent), itself.expand(len(parent), -1, -1)], -1)
+
+
+def normalised_over_children(total: Tensor, score: Tensor) -> Tensor:
+    """Log-probabilities of extended prefixes, each prefix's legal children adding up to it.
+
+    Algorithm 1 multiplies probabilities over all codewords, so a prefix loses what its illegal
+    children would get; this is the other reading.
+
+    Args:
+        total: (users, prefixes, codewords), log-probabilities of extended prefixes, -inf where
+            illegal.
+        score: (users, prefixes), log-probabilities of the prefixes.
+    """
+    mass = total.logsumexp(-1, keepdim=True)
+    # A prefix without children stays at -inf.
+    mass = mass.clamp(min=torch.finfo(mass.dtype).min)
+    return score.unsqueeze(-1) + (total - mass)

@@ -1,0 +1,83 @@
+"""The teacher's own lists: in the prefix tree, or of what it writes unconstrained (4.2, 4.6)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from lohrec.data.examples import Examples
+from lohrec.identifiers import user_lists
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.teacher.beams import answers, items_only
+from lohrec.teacher.prompts import CodewordQuestions, TextQuestions
+from lohrec.teacher.text_tasks import Phrasing
+
+
+def best_leaves(
+    model: PreTrainedModel,
+    words: tuple[PreTrainedTokenizerBase, Phrasing] | None,
+    items: np.ndarray,
+    length: np.ndarray,
+    ids: np.ndarray,
+    tree: PrefixTree,
+    decoding: dict,
+    constrained: bool,
+    description: str,
+) -> tuple[Tensor, Tensor]:
+    """The teacher's best identifiers of every user.
+
+    Args:
+        model: the teacher, on the tree's device, in evaluation mode.
+        words: what `prompts.words` returns for the teacher's folder.
+        items: int (users, longest), histories, the oldest item first; -1 on the right is padding.
+        length: int (users,), items of each history.
+        ids: int (items, levels).
+        tree: of `ids`.
+        decoding: beams, top, batch_size, exclude_history and, where constrained, renormalise.
+        constrained: whether the prefix tree forbids identifiers of no item. Without it they take
+            beams and are left out of the lists, which so end early. Every user gets a list all the
+            same: where no beam is left it holds the history's last item alone, with score -inf.
+        description: of the progress.
+
+    Returns:
+        leaf (users, top) int64, -1 where a list ends, and score (users, top), -inf there; both on
+        the CPU.
+
+    Raises:
+        ValueError: a history is empty.
+    """
+    examples = _examples(items, length)
+    questions: CodewordQuestions | TextQuestions
+    if words is None:
+        questions = CodewordQuestions(examples, ids)
+    else:
+        questions = TextQuestions(examples, ids, *words)
+    device, beams, invalid = tree.item.device, decoding["beams"], 0
+
+    def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
+        nonlocal invalid
+        asked = questions.ask(users, answered=False).to(device)
+        if constrained:
+            renormalise = decoding["renormalise"]
+            best = answers(model, asked, beams, questions.first, tree, excluded, renormalise)
+            return best.leaf, best.score
+        best = answers(model, asked, beams, questions.first)
+        leaf, score = items_only(best, tree, excluded)
+        invalid += int((leaf < 0).sum())
+        last = torch.from_numpy(items[users, length[users] - 1]).long().to(device)
+        leaf[:, 0] = leaf[:, 0].where(leaf[:, 0] >= 0, tree.leaf_of_item[last])
+        return leaf, score
+
+    lists = user_lists.best_leaves(search, items, length, tree, decoding, description)
+    if not constrained:
+        share = invalid / (len(items) * beams)
+        print(f"{description}: {share:.2%} of the beams are no items, or in the history")
+    return lists
+
+
+def _examples(items: np.ndarray, length: np.ndarray) -> Examples:
+    """The histories as examples, each with the target -1: what comes next is not known."""
+    users, longest = items.shape
+    sequences = np.pad(items, ((0, 0), (0, 1)), constant_values=-1).ravel()
+    start = np.arange(users) * (longest + 1)
+    return Examples(sequences, np.arange(users, dtype=np.int32), start, start + length)
