@@ -213,7 +213,7 @@ def test_scripts_end_with_distinct_identifiers_and_no_checkpoint(vectors, tmp_pa
         tmp_path / "e.npy",
         tmp_path / "m.safetensors",
         tmp_path / "h.parquet",
-        SETTINGS,
+        dict.fromkeys(("network", "training", "objective"), SETTINGS),
         {},
         cuda,
         1,

@@ -234,7 +234,8 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     names = ("sequences", "examples", "ids")
     inputs = dict(zip(names, common, strict=True))
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
-    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, *run)
+    section = {"kind": "scratch", "network": SETTINGS, "training": SETTINGS}
+    train_teacher.main(inputs, outputs, {"teacher": section}, *run)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")
