@@ -15,7 +15,7 @@ from lohrec.data import examples as windows
 from lohrec.teacher import adaptation, memory_plan, text_tasks, training_steps, user_folds
 from lohrec.teacher import model as teacher
 from lohrec.teacher import training as teacher_training
-from lohrec.teacher.training import Lessons
+from lohrec.teacher.training import Task
 
 
 def run(
@@ -55,12 +55,12 @@ def run(
     arrays = [ids, np.asarray(train.sequences), train.start, train.stop, dev.start, dev.stop]
     said: object = None
     if kind == "scratch":
-        taught: Lessons = training_steps.CodewordLessons(train, ids, groups)
+        taught: Task = training_steps.CodewordTask(train, ids, groups)
     else:
         texts = read_texts(inputs)
         templates = text_tasks.read_templates(inputs["templates"])
         said = [str(vars(texts)), Path(inputs["templates"]).read_text(encoding="utf-8")]
-        taught = training_steps.TextLessons(train, ids, groups, texts, templates)
+        taught = training_steps.TextTask(train, ids, groups, texts, templates)
         if kind == "pretrained":
             arrays += language_models.weights(settings["adaptation"]["model"])
     made_of = fingerprint([settings, fold, code, said], *arrays)

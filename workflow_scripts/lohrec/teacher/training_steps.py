@@ -35,7 +35,7 @@ class Part:
     Attributes:
         share: of the step's loss; the shares of a step's parts add up to 1.
         tokens: that are read.
-        content: for the lessons' `loss`.
+        content: for the task's `loss`.
     """
 
     share: float
@@ -43,7 +43,7 @@ class Part:
     content: Any
 
 
-class CodewordLessons:
+class CodewordTask:
     """A user's training sequence is one row, and every position after the first item a target.
 
     Args:
@@ -104,7 +104,7 @@ class CodewordLessons:
         """Nothing belongs beside a model without words."""
 
 
-class TextLessons:
+class TextTask:
     """Samples of several tasks, packed into rows; the loss runs over the responses.
 
     Args:
