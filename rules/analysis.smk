@@ -1,6 +1,5 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a student is to its teacher
-# (Figure 4), and lists of single users (Tables 4 and 5). Generative variants of a dataset's row,
-# first seed.
+
 
 
 def analysed(wildcards):
@@ -236,3 +235,39 @@ rule show_cases:
         settings=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"
+
+
+def training_histories(wildcards):
+    """{name: history} of the compared variants that are trained, and of the teacher behind them."""
+    names = analysed(wildcards)
+    first = DATASETS[wildcards.dataset]["seeds"][0]
+    folder = f"results/{wildcards.dataset}"
+    found = {name: f"{folder}/generators/{name}/seed_{first}/history.parquet" for name in names}
+    behind = [row for name in names for row in rows.rows_behind(name, VARIANTS).values()]
+    if any(
+        rows.loss_reads(row["loss"]) or row["learns"] != "next_item" or row["prior"] == "teacher"
+        for row in behind
+    ):
+        found["teacher"] = f"{folder}/teacher/history.parquet"
+    return found
+
+
+rule draw_training_curves:
+    input:
+        histories=lambda wildcards: list(training_histories(wildcards).values()),
+    output:
+        figure=report(
+            "results/{dataset}/analysis/training.svg",
+            caption="../docs/captions/training.rst",
+            category="Training",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        "logs/{dataset}/draw_training_curves.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_training_curves"),
+        names=lambda wildcards: list(training_histories(wildcards)),
+    script:
+        "../workflow_scripts/analysis/draw_training_curves.py"

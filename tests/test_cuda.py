@@ -192,7 +192,7 @@ def taught():
     settings = test_teacher.SETTINGS | {"dropout": 0.0}
     found = []
     for device in (CPU, GPU):
-        own = training_steps.CodewordLessons(data["train"], ids, test_teacher.groups(settings))
+        own = training_steps.CodewordTask(data["train"], ids, test_teacher.groups(settings))
         found.append(teacher_training.train(own, data["dev"], settings, device))
     return data, ids, *found
 
@@ -230,7 +230,7 @@ def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, metho
     split, ids = tiny_llama.split(), tiny_llama.identifiers()
     texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
     templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = training_steps.TextLessons(
+    own = training_steps.TextTask(
         split["train"], ids, tiny_llama.groups(settings), texts, templates
     )
     torch.cuda.reset_peak_memory_stats()
@@ -248,7 +248,7 @@ def test_a_packed_step_waits_for_nothing(tmp_path):
     settings = tiny_llama.settings(folder, method="full", checkpointing=False)
     texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
     templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = training_steps.TextLessons(
+    own = training_steps.TextTask(
         tiny_llama.split()["train"],
         tiny_llama.identifiers(),
         tiny_llama.groups(settings),

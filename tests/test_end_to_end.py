@@ -105,7 +105,7 @@ def test_the_readme_recommends_for_a_history(workflow: Path) -> None:
 
 def test_analyses(workflow: Path) -> None:
     """Runs after the first test, on its results."""
-    names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md")
+    names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md", "training.svg")
     folder = workflow / "results/demo/analysis"
     against = "results/demo/generators/dwr/seed_0/generate.json"
     run(workflow, *(f"results/demo/analysis/{name}" for name in names), against)
@@ -135,6 +135,10 @@ def test_analyses(workflow: Path) -> None:
     cases = (folder / "cases.md").read_text()
     assert cases.count("## User") == cases.count("Next: **") == 2
     assert "| 10" in cases and "item 0" not in cases
+
+    figure = (folder / "training.svg").read_text()
+    for name in [*generators, "teacher", "NDCG@10, dev set"]:
+        assert f"<!-- {name} -->" in figure
 
     found = json.loads((workflow / against).read_text())
     assert found["identical_lists"] >= 0.99 * found["users"] > 0

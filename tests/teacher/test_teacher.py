@@ -43,7 +43,7 @@ def groups(settings):
 
 
 def train(examples, ids, settings, path=None):
-    taught = training_steps.CodewordLessons(examples["train"], ids, groups(settings))
+    taught = training_steps.CodewordTask(examples["train"], ids, groups(settings))
     return teacher_training.train(taught, examples["dev"], settings, CPU, path, "this")
 
 
@@ -277,7 +277,7 @@ def test_a_shard_without_users_has_no_batches(data):
 def test_a_step_shared_by_processes_has_the_loss_of_the_whole(monkeypatch):
     train = split([5, 9, 6, 12, 7, 30], 20)["train"]
     ids = np.random.default_rng(0).integers(0, teacher.CODES, (20, teacher.LEVELS))
-    own = training_steps.CodewordLessons(train, ids, groups(SETTINGS | {"dropout": 0.0}))
+    own = training_steps.CodewordTask(train, ids, groups(SETTINGS | {"dropout": 0.0}))
     step = own.epoch(0)[0]
     (whole,) = own.parts(step)
     monkeypatch.setattr(processes, "world", lambda: 3)

@@ -46,7 +46,7 @@ def taught(folder, **changes):
     settings = tiny_llama.settings(folder, **changes)
     train = tiny_llama.split()["train"]
     groups = tiny_llama.groups(settings)
-    return training_steps.TextLessons(train, tiny_llama.identifiers(), groups, TEXTS, TEMPLATES)
+    return training_steps.TextTask(train, tiny_llama.identifiers(), groups, TEXTS, TEMPLATES)
 
 
 def test_codewords_are_single_tokens_after_the_others(folder):

@@ -1,6 +1,5 @@
 """One training run, of any network: batches go in, the best state comes out (Section 4.2)."""
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -105,8 +104,7 @@ def train(
             evaluated = at.step % run.every == 0 or at.step == run.steps
             if evaluated:
                 row = run.measure(evaluate, better, after)
-                shown = itertools.islice(row.items(), 3, 8)  # what a line has room for
-                bar.set_postfix(dict(shown))
+                bar.set_postfix(dict(list(row.items())[3:8]))  # what a line has room for
             run.save(evaluated)
             if not run.goes_on():
                 break
@@ -189,7 +187,7 @@ class _Run:
             print(f"resuming at step {self.at.step:,}", flush=True)
 
     def goes_on(self) -> bool:
-        return self.at.step < self.steps and self.at.waited < self.patience
+        return bool(self.at.step < self.steps and self.at.waited < self.patience)
 
     def took(self, losses: dict[str, Tensor], units: int) -> None:
         """Let the optimiser follow the gradients."""
@@ -263,14 +261,14 @@ class _Run:
         """Put the model into its best state."""
         at = self.at
         if at.best_weights:
-            self._put(self.weights, at.best_weights)
+            self._put(at.best_weights)
         self.model.eval()
         return pa.Table.from_pylist(
             [row | {"kept": row["step"] == at.best_step} for row in at.history]
         )
 
-    def _restore(self, state: dict) -> None:
-        self._put(self.weights, state["weights"])
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._put(state["weights"])
         self.averages.restore(state["averages"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -295,8 +293,7 @@ class _Run:
                 f"{self._rate():.2g}. {self.remedy}"
             )
 
-    @staticmethod
     @torch.no_grad()
-    def _put(weights: dict[str, Tensor], values: dict[str, Tensor]) -> None:
-        for name, value in weights.items():
-            value.copy_(values[name])
+    def _put(self, weights: dict[str, Tensor]) -> None:
+        for name, value in self.weights.items():
+            value.copy_(weights[name])

@@ -1,4 +1,4 @@
-"""Figures of the analyses: lines, bars and maps, a panel for each measure or model."""
+"""Figures of the analyses: lines, curves, bars and maps, a panel for each measure or model."""
 
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,31 @@ def lines(
             panel.set_xscale("log")
             panel.set_xticks(x, map(str, x))
             panel.minorticks_off()
+            panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+            panel.set_title(measure, fontsize=12)
+            panel.set_xlabel(axis)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def curves(
+    path: str | Path,
+    title: str,
+    axis: str,
+    panels: dict[str, dict[str, tuple[list[float], list[float], int]]],
+) -> None:
+    """Write an SVG with a panel of curves for each measure, a mark on each curve.
+
+    Args:
+        panels: {measure: {name: (x, values at x, number of the marked one)}}.
+    """
+    with rc_context(STYLE):
+        figure, axes = _panels(title, len(panels), 1)
+        for panel, (measure, series) in zip(axes, panels.items(), strict=True):
+            for number, (name, (x, values, marked)) in enumerate(series.items()):
+                look = {"color": COLOURS[number % 7], "marker": MARKERS[(number + number // 7) % 7]}
+                panel.plot(x, values, label=name, markevery=[marked], **look)
             panel.grid(axis="y", color="#dddddd", linewidth=0.6)
             panel.set_title(measure, fontsize=12)
             panel.set_xlabel(axis)

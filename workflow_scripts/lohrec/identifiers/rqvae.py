@@ -45,6 +45,9 @@ class RQVAE(nn.Module):
         shape: the arguments of the constructor; saved beside the weights.
     """
 
+    centre: Tensor
+    scale: Tensor
+
     def __init__(self, inputs: int, hidden: list[int], latent: int, levels: int, codes: int):
         super().__init__()
         self.shape = {

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,15 +15,16 @@ from lohrec.data import examples as windows
 from lohrec.teacher import adaptation, memory_plan, text_tasks, training_steps, user_folds
 from lohrec.teacher import model as teacher
 from lohrec.teacher import training as teacher_training
+from lohrec.teacher.training import Task
 
 
 def run(
     inputs: dict[str, str],
     outputs: dict[str, str],
-    settings: dict,
+    settings: dict[str, Any],
     fold: int | None,
-    code: dict,
-    cuda: dict,
+    code: dict[str, Any],
+    cuda: dict[str, Any],
     threads: int,
 ) -> None:
     """Train a teacher and write it.
@@ -53,12 +55,12 @@ def run(
     arrays = [ids, np.asarray(train.sequences), train.start, train.stop, dev.start, dev.stop]
     said: object = None
     if kind == "scratch":
-        taught = training_steps.CodewordLessons(train, ids, groups)
+        taught: Task = training_steps.CodewordTask(train, ids, groups)
     else:
         texts = read_texts(inputs)
         templates = text_tasks.read_templates(inputs["templates"])
         said = [str(vars(texts)), Path(inputs["templates"]).read_text(encoding="utf-8")]
-        taught = training_steps.TextLessons(train, ids, groups, texts, templates)
+        taught = training_steps.TextTask(train, ids, groups, texts, templates)
         if kind == "pretrained":
             arrays += language_models.weights(settings["adaptation"]["model"])
     made_of = fingerprint([settings, fold, code, said], *arrays)
@@ -90,7 +92,7 @@ def read_texts(inputs: dict[str, str]) -> text_tasks.Texts:
         ValueError: the file is of another form, or knows none of the users.
     """
     items = pq.read_table(inputs["catalogue"], columns=["title", "description"]).to_pydict()
-    of_users: dict = {}
+    of_users: dict[str, dict[int, Any]] = {}
     if "user_texts" in inputs:
         path = inputs["user_texts"]
         said = artefacts.read_json(path)
@@ -120,16 +122,16 @@ def _check_user_texts(said: object, path: str) -> None:
 
 
 def start(
-    inputs: dict,
-    outputs: dict,
-    settings: dict,
+    inputs: dict[str, Any],
+    outputs: dict[str, Any],
+    settings: dict[str, Any],
     fold: int | None,
-    code: dict,
-    cuda: dict,
+    code: dict[str, Any],
+    cuda: dict[str, Any],
     threads: int,
 ) -> None:
     """Like `run`, in as many processes as there are GPUs."""
-    given = [inputs, outputs, settings, fold, code, cuda, threads]
+    given: list[Any] = [inputs, outputs, settings, fold, code, cuda, threads]
     if cuda["count"] <= 1:
         run(*given)
         return

@@ -17,7 +17,7 @@ from lohrec.common.devices import autocast
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.beams import answers
-from lohrec.teacher.training_steps import CodewordLessons, TextLessons, answer_loss
+from lohrec.teacher.training_steps import CodewordTask, TextTask, answer_loss
 
 SETTINGS = {
     "epochs": {"default": 4},
@@ -29,11 +29,11 @@ SETTINGS = {
     "seed": {"type": "integer", "default": 0, "description": "Seed of weights, order and dropout."},
 }  # fmt: skip
 
-Lessons = CodewordLessons | TextLessons
+Task = CodewordTask | TextTask
 
 
 def train(
-    lessons: Lessons,
+    task: Task,
     dev: Examples,
     training: dict[str, Any],
     device: torch.device,
@@ -45,7 +45,7 @@ def train(
     Where several processes train together, each computes its share of a step's parts.
 
     Args:
-        lessons: the network and what it learns.
+        task: the network and what it learns.
         dev: dev examples; `training["dev_users"]` of them choose the best state by NDCG@10.
         training: seed, clip, bf16, dev_users, and what `common.training.train` reads.
         checkpoint_path: where the run leaves its state.
@@ -54,19 +54,19 @@ def train(
     Raises:
         FloatingPointError: the loss is no longer finite.
     """
-    model, bf16 = lessons.network.to(device), training["bf16"]
-    tree = PrefixTree.from_ids(lessons.ids).to(device)
+    model, bf16 = task.network.to(device), training["bf16"]
+    tree = PrefixTree.from_ids(task.ids).to(device)
     dev = _sample(dev, training["dev_users"])
     if processes.rank():
         torch.manual_seed(training["seed"] + processes.rank())  # another dropout in each process
     learned = [p for p in model.parameters() if p.requires_grad]
 
     def step(drawn: Any) -> tuple[dict[str, Tensor], int]:
-        parts, total = lessons.parts(drawn), torch.zeros((), device=device)
+        parts, total = task.parts(drawn), torch.zeros((), device=device)
         model.zero_grad()
         for part in parts[processes.rank() :: processes.world()]:
             with autocast(device, bf16):
-                loss = lessons.loss(part.content) * part.share
+                loss = task.loss(part.content) * part.share
             loss.backward()
             total += loss.detach()
         _add_up_gradients(learned)
@@ -76,13 +76,13 @@ def train(
     checkpoint = None
     if checkpoint_path is not None:
         checkpoint = Checkpoint(checkpoint_path, f"{made_of} {processes.world()}")
-    print(lessons.what)
+    print(task.what)
     rate, decay = training["learning_rate"], training["weight_decay"]
     history = runs.train(
         model,
-        lessons.epoch,
+        task.epoch,
         step,
-        lambda: accuracy(model, lessons, dev, tree, bf16),
+        lambda: accuracy(model, task, dev, tree, bf16),
         itemgetter("dev_ndcg@10"),
         training,
         optimizer=runs.adamw(model, rate, decay, betas=(0.9, 0.98)),
@@ -91,18 +91,18 @@ def train(
         remedy="Lower learning_rate of the teacher, or set its bf16 to false.",
         description="training the teacher",
     )
-    return lessons.finish().eval(), history
+    return task.finish().eval(), history
 
 
 @torch.inference_mode()
 def accuracy(
-    model: PreTrainedModel, lessons: Lessons, dev: Examples, tree: PrefixTree, bf16: bool | str
+    model: PreTrainedModel, task: Task, dev: Examples, tree: PrefixTree, bf16: bool | str
 ) -> dict[str, float]:
     """Mean loss a codeword and, at the level of identifiers, Recall@10 and NDCG@10."""
-    questions = lessons.ask(dev)
+    questions = task.ask(dev)
     discount = 1 / torch.arange(2, 12, device=model.device).log2()
     sums = torch.zeros(3, dtype=torch.float64, device=model.device)
-    batches = questions.batches(lessons.batch)[processes.rank() :: processes.world()]
+    batches = questions.batches(task.batch)[processes.rank() :: processes.world()]
     for part in batches:
         asked = questions.ask(part, answered=True).to(model.device)
         target = torch.from_numpy(dev.target[asked.example].astype(np.int64)).to(model.device)

@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 from lohrec.common import processes
 from lohrec.common.autograd_functions import drop
 from lohrec.data.examples import Examples
+from lohrec.identifiers.codewords import LEVELS
 from lohrec.teacher import adaptation, memory_plan, sequence_packing, text_tasks
 from lohrec.teacher import model as teacher
 from lohrec.teacher import prompts as questions
 from lohrec.teacher.prompts import CodewordQuestions, TextQuestions
 from lohrec.teacher.sequence_packing import Packed, Sample
 from lohrec.teacher.text_tasks import Phrasing, Texts
+
+# Seeds of a step, and its samples by task and number.
+Drawn = tuple[list[int], list[tuple[str, int]]]
 
 
 @dataclass(frozen=True)
@@ -30,15 +35,15 @@ class Part:
     Attributes:
         share: of the step's loss; the shares of a step's parts add up to 1.
         tokens: that are read.
-        content: for the lessons' `loss`.
+        content: for the task's `loss`.
     """
 
     share: float
     tokens: int
-    content: object
+    content: Any
 
 
-class CodewordLessons:
+class CodewordTask:
     """A user's training sequence is one row, and every position after the first item a target.
 
     Args:
@@ -60,9 +65,9 @@ class CodewordLessons:
         self.ids = ids
         self.questions = CodewordQuestions(examples.aligned(), ids)
         windows = self.questions.windows
-        size, longest = self.training["batch_size"], 1 + teacher.LEVELS * int(windows.length.max())
+        size, longest = self.training["batch_size"], 1 + LEVELS * int(windows.length.max())
         bf16 = self.training["bf16"] is True
-        answers = size * teacher.LEVELS
+        answers = size * LEVELS
         self.planned = memory_plan.Step(2 * answers, longest, answers, False, bf16)
         self.what = f"{len(examples):,} targets in {len(windows):,} windows"
 
@@ -76,7 +81,7 @@ class CodewordLessons:
         windows, parts = self.questions.windows, []
         for rows in np.array_split(step, min(processes.world(), len(step))):
             targets = len(windows.examples_of(rows)[0])
-            tokens = len(rows) * (1 + teacher.LEVELS * int(windows.length[rows].max()))
+            tokens = len(rows) * (1 + LEVELS * int(windows.length[rows].max()))
             parts.append((targets, tokens, rows))
         total = sum(targets for targets, _, _ in parts)
         return [Part(targets / total, tokens, rows) for targets, tokens, rows in parts]
@@ -99,7 +104,7 @@ class CodewordLessons:
         """Nothing belongs beside a model without words."""
 
 
-class TextLessons:
+class TextTask:
     """Samples of several tasks, packed into rows; the loss runs over the responses.
 
     Args:
@@ -143,7 +148,7 @@ class TextLessons:
         rng = np.random.default_rng([self.training["seed"], number])
         return text_tasks.draw(self.tasks, self.mixture, self.limit, rng)
 
-    def epoch(self, number: int) -> Sequence[list]:
+    def epoch(self, number: int) -> Sequence[Drawn]:
         """The steps of an epoch: seeds and samples, in random order."""
         drawn, size = self._draw(number), self.training["batch_size"]
         return [
@@ -151,7 +156,7 @@ class TextLessons:
             for low in range(0, len(drawn), size)
         ]
 
-    def parts(self, step: tuple) -> list[Part]:
+    def parts(self, step: Drawn) -> list[Part]:
         """The step's samples in rows, as many rows at once as `batch_tokens` holds."""
         seed, drawn = step
         rng = np.random.default_rng(seed)
@@ -222,14 +227,14 @@ def answer_loss(model: PreTrainedModel, asked: questions.Asked) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), asked.answer.flatten())
 
 
-def add_dropout(model: PreTrainedModel, share: float) -> list:
+def add_dropout(model: PreTrainedModel, share: float) -> list[RemovableHandle]:
     """Drop embeddings and what each block adds to the residual stream, in training mode.
 
     transformers' LLaMA drops attention weights only; that held small teachers back where this
     helps. Returns the hooks, to be removed after training.
     """
 
-    def hook(module, _: tuple, output: Tensor) -> Tensor:
+    def hook(module: nn.Module, _: Any, output: Tensor) -> Tensor:
         return drop(output, share, module.training)
 
     modules = [model.get_input_embeddings()]

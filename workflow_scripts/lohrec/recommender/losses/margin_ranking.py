@@ -33,7 +33,8 @@ def score(log_p_total: Tensor, levels: int, eta: float = 1.0) -> Tensor:
         levels: D, codewords an identifier.
         eta: strength of the normalisation.
     """
-    return log_p_total / levels**eta
+    length: float = levels**eta
+    return log_p_total / length
 
 
 def loss(scores: Tensor, real: Tensor, settings: dict[str, Any]) -> Tensor:
