@@ -7,11 +7,6 @@ def section_of(preset, name):
     return settings.preset(preset, config["presets"], "benchmarks")[name]
 
 
-def network_and_losses(preset):
-    """The settings of a preset's T5 and of all losses."""
-    return section_of(preset, "networks")["t5"] | ungrouped(section_of(preset, "losses"))
-
-
 def ungrouped(section):
     """The settings of all groups of a section, whose names differ."""
     return {name: value for group in section.values() for name, value in group.items()}
@@ -43,7 +38,7 @@ rule benchmark_decoding:
         benchmark=1,
     params:
         code=code("benchmark_decoding"),
-        generator=network_and_losses("paper"),
+        network=section_of("paper", "networks")["t5"],
         settings=config["benchmarks"]["decoding"],
     script:
         "../workflow_scripts/benchmarks/benchmark_decoding.py"
@@ -65,7 +60,8 @@ rule benchmark_training:
         benchmark=1,
     params:
         code=code("benchmark_training"),
-        generator=network_and_losses("paper"),
+        network=section_of("paper", "networks")["t5"],
+        losses=section_of("paper", "losses"),
         settings=config["benchmarks"]["training"],
     script:
         "../workflow_scripts/benchmarks/benchmark_training.py"
@@ -122,7 +118,7 @@ rule benchmark_scale:
         benchmark=1,
     params:
         code=code("benchmark_scale"),
-        generator=network_and_losses("paper"),
+        network=section_of("paper", "networks")["t5"],
         settings=config["benchmarks"]["scale"],
     script:
         "../workflow_scripts/benchmarks/benchmark_scale.py"

@@ -9,15 +9,16 @@ import test_teacher
 import tiny_llama
 import torch
 from conftest import ROOT
-from test_generator_training import DECODING, SETTINGS, cycle  # noqa: F401
+from objectives import grouped
+from test_generator_training import DECODING, SETTINGS, cycle, train  # noqa: F401
 
 from lohrec.common import devices
-from lohrec.identifiers import rqvae, text_vectors
+from lohrec.common.gradients import Gradients
+from lohrec.identifiers import rqvae, rqvae_training, text_vectors
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import recommend
-from lohrec.recommender.gradients import Gradients
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.training import objective, train
+from lohrec.recommender.objective import objective
 from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import memory_plan, sequence_packing, text_tasks, training_steps
 from lohrec.teacher import model as teacher
@@ -26,7 +27,7 @@ from lohrec.teacher import training as teacher_training
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
-DWR = {"target": "teacher", "rank": 1.0, "dropout": 0.0}
+DWR = {"loss": "distilled", "ranking": 1.0, "dropout": 0.0}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +38,9 @@ def exact():
 
 
 def gradients(model, settings, graphs, bf16=False):
-    return Gradients(model, partial(objective, model, settings=settings), 1.0, bf16, graphs)
+    return Gradients(
+        model, partial(objective, model, settings=grouped(settings)), 1.0, bf16, graphs
+    )
 
 
 def batches(data, rounds: int = 2) -> list:
@@ -48,7 +51,7 @@ def batches(data, rounds: int = 2) -> list:
     return [data.batch(r) for r in [*rows, by_length[0][:7], by_length[2][:16]]]
 
 
-@pytest.mark.parametrize("change", [DWR, DWR | {"reduction": "by_gap"}, {"target": "smoothed"}])
+@pytest.mark.parametrize("change", [DWR, DWR | {"reduction": "by_gap"}, {"loss": "smoothed"}])
 def test_recorded_steps_have_the_gradients_of_the_cpu(cycle, change):  # noqa: F811
     _, data = cycle
     settings = SETTINGS | {"dropout": 0.0} | change
@@ -110,7 +113,7 @@ def test_a_step_waits_for_nothing(cycle, causal, bf16):  # noqa: F811
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("change", [DWR, {"target": "one_hot", "dropout": 0.0}])
+@pytest.mark.parametrize("change", [DWR, {"loss": "one_hot", "dropout": 0.0}])
 def test_training_goes_as_on_the_cpu(cycle, change, causal, capsys):  # noqa: F811
     splits, data = cycle
     settings = SETTINGS | change | {"causal_encoder": causal, "epochs": 2}
@@ -171,7 +174,7 @@ def test_quantiser_learns_as_on_the_cpu(tmp_path):
     }  # fmt: skip
     losses = []
     for device in (CPU, GPU):
-        model, history = rqvae.train(vectors, settings, device, tmp_path / "checkpoint.pt")
+        model, history = rqvae_training.train(vectors, settings, device, tmp_path / "checkpoint.pt")
         losses.append(history[-1]["reconstruction"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     rqvae.save(tmp_path / "model.safetensors", model)
@@ -186,7 +189,7 @@ def taught():
     settings = test_teacher.SETTINGS | {"dropout": 0.0}
     found = []
     for device in (CPU, GPU):
-        own = training_steps.CodewordLessons(data["train"], ids, settings)
+        own = training_steps.CodewordLessons(data["train"], ids, test_teacher.groups(settings))
         found.append(teacher_training.train(own, data["dev"], settings, device))
     return data, ids, *found
 
@@ -224,10 +227,12 @@ def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, metho
     split, ids = tiny_llama.split(), tiny_llama.identifiers()
     texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
     templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = training_steps.TextLessons(split["train"], ids, settings, texts, templates)
+    own = training_steps.TextLessons(
+        split["train"], ids, tiny_llama.groups(settings), texts, templates
+    )
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    _, table = teacher_training.train(own, split["dev"], settings["teacher"], GPU)
+    _, table = teacher_training.train(own, split["dev"], own.training, GPU)
     loss = table["loss"].to_pylist()
     assert loss[-1] < loss[0] - 0.5
     planned = sum(memory_plan.of_network(own.network, own.planned).values())
@@ -241,7 +246,11 @@ def test_a_packed_step_waits_for_nothing(tmp_path):
     texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
     templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
     own = training_steps.TextLessons(
-        tiny_llama.split()["train"], tiny_llama.identifiers(), settings, texts, templates
+        tiny_llama.split()["train"],
+        tiny_llama.identifiers(),
+        tiny_llama.groups(settings),
+        texts,
+        templates,
     )
     network = own.network.to(GPU).train()
     part = own.parts(own.epoch(0)[0])[0].content

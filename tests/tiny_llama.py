@@ -68,10 +68,14 @@ def settings(model: Path | None = None, **changes) -> dict[str, dict]:
     sections = {
         "teacher": {
             "kind": "pretrained" if model else "scratch_text",
-            "hidden": 32, "layers": 2, "heads": 2, "intermediate": 48, "dropout": 0.1,
-            "epochs": 1, "batch_size": 32, "learning_rate": 3e-3, "warmup": 0.1,
-            "weight_decay": 0.01, "clip": 1.0, "bf16": False, "evaluations": 3, "patience": 10,
-            "dev_users": 12, "seed": 0,
+            "network": {
+                "hidden": 32, "layers": 2, "heads": 2, "intermediate": 48, "dropout": 0.1,
+            },
+            "training": {
+                "epochs": 1, "batch_size": 32, "learning_rate": 3e-3, "warmup": 0.1,
+                "weight_decay": 0.01, "clip": 1.0, "bf16": False, "evaluations": 3, "patience": 10,
+                "dev_users": 12, "seed": 0,
+            },
         },
         "adaptation": {
             "model": model and str(model), "revision": None, "vocabulary": 400, "method": "lora",
@@ -89,8 +93,16 @@ def settings(model: Path | None = None, **changes) -> dict[str, dict]:
         },
         "sharding": {"folds": 1, "shards": 1},
     }  # fmt: skip
+    teacher = sections["teacher"]
     for name, value in changes.items():
-        for section in sections.values():
+        for section in (*sections.values(), teacher["network"], teacher["training"]):
             if name in section:
                 section[name] = value
     return sections
+
+
+def groups(sections: dict[str, dict]) -> dict[str, dict]:
+    """The same with the groups of the section `teacher` beside it."""
+    teacher = sections["teacher"]
+    network = {"kind": teacher["kind"]} | teacher["network"]
+    return sections | {"network": network, "training": teacher["training"]}

@@ -17,7 +17,7 @@ from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.recommender.networks.t5 import T5, tokens
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import Batch
 
 CONFIG = {
@@ -81,13 +81,12 @@ def test_steps_and_lists_are_measured(tmp_path):
         np.save(tmp_path / f"{name}.npy", array.astype(np.int32))
     artefacts.write_parquet(tmp_path / "examples", leave_one_out(np.repeat(np.arange(30), 8), 20))
     given = [str(tmp_path / name) for name in ("sequences.npy", "examples", "ids.npy", "out.json")]
-    generator = CONFIG | {"codewords": "all", "smoothing": 0.1, "mixture": 0.0}
-    generator |= {"margin": 0.1, "reduction": "mean", "ranked_target": True}
-    benchmark_training.main(*given, generator, {"batch_size": 8, "batches": 1, "rounds": 1})
+    network, losses = CONFIG | {"codewords": "all"}, cuda.OBJECTIVE["losses"]
+    benchmark_training.main(*given, network, losses, {"batch_size": 8, "batches": 1, "rounds": 1})
     rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
     assert rows["dwr step", "fp32"]["floor_share"] > 0
     sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
-    benchmark_decoding.main(*given, generator, sizes)
+    benchmark_decoding.main(*given, network, sizes)
     rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
     assert rows["beam 20", "fp32"]["same_lists"] == 1
 

@@ -7,7 +7,8 @@ import train_rqvae
 from sklearn.cluster import KMeans
 
 from lohrec.common import artefacts
-from lohrec.identifiers import rqvae
+from lohrec.common import training as runs
+from lohrec.identifiers import rqvae, rqvae_training
 from lohrec.identifiers.rqvae import RQVAE
 
 SETTINGS = {
@@ -33,6 +34,10 @@ def vectors() -> np.ndarray:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(10, 24))
     return (centres[rng.integers(10, size=500)] + 0.3 * rng.normal(size=(500, 24))).astype("f4")
+
+
+def without_times(rows: list[dict]) -> list[dict]:
+    return [{k: v for k, v in row.items() if "second" not in k} for row in rows]
 
 
 def small_model(levels: int = 3) -> RQVAE:
@@ -99,7 +104,7 @@ def test_gradients_pass_straight_through_and_stop_where_they_should():
 def test_first_codebook_starts_at_the_k_means_centres(vectors):
     torch.manual_seed(0)
     model = RQVAE(24, [16], 8, 4, 16)
-    rqvae._initialise(model, torch.from_numpy(vectors), seed=0)
+    rqvae_training._initialise(model, torch.from_numpy(vectors), seed=0)
     z = rqvae.encode_all(model, torch.from_numpy(vectors))
     best = KMeans(16, n_init=5, random_state=1).fit(z.numpy()).inertia_
     error = model.distances(z, 0).amin(1).sum().item()
@@ -112,13 +117,13 @@ def test_first_codebook_starts_at_the_k_means_centres(vectors):
 def test_unused_codewords_restart_at_residuals(vectors):
     model = RQVAE(24, [16], 8, 4, 16)
     x = torch.from_numpy(vectors)
-    rqvae._initialise(model, x, seed=0)
+    rqvae_training._initialise(model, x, seed=0)
     model.codebooks.data[1, 3:] = 1e3
     optimiser = torch.optim.AdamW(model.parameters())
     sum(model.losses(x, 0.25, "mean")).backward()
     optimiser.step()
     z = rqvae.encode_all(model, x)
-    moved = rqvae._restart(model, optimiser, z, np.random.default_rng(0))
+    moved = rqvae_training._restart(model, optimiser, z, np.random.default_rng(0))
     assert moved >= 13
     residual = z - model.embed(model.quantise(z)[:, :1])
     gap = (model.codebooks[1, 3:, None] - residual).norm(dim=2).amin(1)
@@ -127,7 +132,7 @@ def test_unused_codewords_restart_at_residuals(vectors):
 
 
 def test_training_lowers_the_error_and_keeps_the_fewest_collisions(vectors, tmp_path):
-    model, history = rqvae.train(vectors, SETTINGS, CPU, tmp_path / "c")
+    model, history = rqvae_training.train(vectors, SETTINGS, CPU, tmp_path / "c")
     assert [row["epoch"] for row in history] == list(range(1, 25))
     assert history[-1]["reconstruction"] < 0.7 * history[0]["reconstruction"]
     kept = [row for row in history if row["kept"]]
@@ -139,38 +144,32 @@ def test_training_lowers_the_error_and_keeps_the_fewest_collisions(vectors, tmp_
     assert kept[0]["use_1"] == len(np.unique(codes[:, 0]))
 
 
-def test_a_killed_run_continues_to_the_same_result(vectors, tmp_path, monkeypatch):
-    whole, history = rqvae.train(vectors, SETTINGS, CPU, tmp_path / "never")
-    real = rqvae.progress
-    monkeypatch.setattr(rqvae, "CHECKPOINT_SECONDS", -1)
+@pytest.mark.parametrize(("constant", "place"), [("PAUSE_SECONDS", 8), ("SAVE_SECONDS", 7)])
+def test_a_killed_run_continues_to_the_same_result(vectors, tmp_path, monkeypatch, constant, place):
+    """From the end of an epoch, or from the last step but one of the next."""
+    whole, history = rqvae_training.train(vectors, SETTINGS, CPU, tmp_path / "never")
+    monkeypatch.setattr(runs, constant, 0)
+    figures, epochs = rqvae_training._figures, []
 
-    def killed_in_epoch_15(iterable, *args, **kwargs):
-        bar = real(iterable, *args, **kwargs)
-
-        class Bar:
-            set_postfix = bar.set_postfix
-
-            def __iter__(self):
-                for epoch in iterable:
-                    if epoch == 15:
-                        raise KeyboardInterrupt
-                    yield epoch
-
-        return Bar()
+    def killed_in_epoch_16(*arguments):
+        epochs.append(0)
+        if len(epochs) == 16:
+            raise KeyboardInterrupt
+        return figures(*arguments)
 
     checkpoint = tmp_path / "model.checkpoint"
-    monkeypatch.setattr(rqvae, "progress", killed_in_epoch_15)
+    monkeypatch.setattr(rqvae_training, "_figures", killed_in_epoch_16)
     with pytest.raises(KeyboardInterrupt):
-        rqvae.train(vectors, SETTINGS, CPU, checkpoint)
-    monkeypatch.setattr(rqvae, "progress", real)
+        rqvae_training.train(vectors, SETTINGS, CPU, checkpoint)
+    monkeypatch.setattr(rqvae_training, "_figures", figures)
     state = torch.load(checkpoint, weights_only=True)["state"]
-    assert len(state["history"]) == 15
-    model, continued = rqvae.train(vectors, SETTINGS, CPU, checkpoint)
-    assert continued == history
+    assert len(state["place"]["history"]) == 15 and state["place"]["place"] == place
+    model, continued = rqvae_training.train(vectors, SETTINGS, CPU, checkpoint)
+    assert without_times(continued) == without_times(history)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
     # Other settings do not continue from it.
-    _, other = rqvae.train(vectors, {**SETTINGS, "epochs": 2, "seed": 1}, CPU, checkpoint)
+    _, other = rqvae_training.train(vectors, {**SETTINGS, "epochs": 2, "seed": 1}, CPU, checkpoint)
     assert len(other) == 2
 
 
@@ -178,20 +177,20 @@ def test_fewer_distinct_items_than_codewords(tmp_path):
     few = np.random.default_rng(0).normal(size=(20, 6)).astype("f4")
     few[10:] = few[:10]
     settings = {**SETTINGS, "codes": 64, "epochs": 4}
-    model, history = rqvae.train(few, settings, CPU, tmp_path / "c")
+    model, history = rqvae_training.train(few, settings, CPU, tmp_path / "c")
     assert min(row["collisions"] for row in history) == 10
     assert np.isfinite(history[-1]["reconstruction"])
     assert model.codebooks.isfinite().all()
-    rqvae.train(np.ones((5, 6), dtype="f4"), settings, CPU, tmp_path / "d")
+    rqvae_training.train(np.ones((5, 6), dtype="f4"), settings, CPU, tmp_path / "d")
 
 
 def test_bad_vectors_are_named(tmp_path):
     bad = np.zeros((4, 3), dtype="f4")
     bad[2, 1] = np.nan
     with pytest.raises(ValueError, match="1 vectors are not finite, that of item 2"):
-        rqvae.train(bad, SETTINGS, CPU, tmp_path / "c")
+        rqvae_training.train(bad, SETTINGS, CPU, tmp_path / "c")
     with pytest.raises(ValueError, match="shape"):
-        rqvae.train(np.zeros((0, 3)), SETTINGS, CPU, tmp_path / "c")
+        rqvae_training.train(np.zeros((0, 3)), SETTINGS, CPU, tmp_path / "c")
 
 
 def test_saved_models_are_equal_and_other_files_are_refused(tmp_path):
@@ -214,7 +213,7 @@ def test_scripts_end_with_distinct_identifiers_and_no_checkpoint(vectors, tmp_pa
         tmp_path / "e.npy",
         tmp_path / "m.safetensors",
         tmp_path / "h.parquet",
-        SETTINGS,
+        dict.fromkeys(("network", "training", "objective"), SETTINGS),
         {},
         cuda,
         1,

@@ -3,16 +3,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from objectives import grouped
 
+from lohrec.common import training as runs
 from lohrec.common.schedule import learning_rate
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender import losses
 from lohrec.recommender import training as generator_training
 from lohrec.recommender.decoding import recommend
+from lohrec.recommender.losses import margin_ranking, smoothed
 from lohrec.recommender.networks.t5 import START, T5, tokens
-from lohrec.recommender.training import objective, train
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 SETTINGS = {
@@ -40,9 +42,9 @@ SETTINGS = {
     "evaluations": 3,
     "patience": 5,
     "dev_users": 50,
-    "target": "one_hot",
+    "loss": "one_hot",
     "generation": 1.0,
-    "rank": 0.0,
+    "ranking": 0.0,
 }
 DECODING = {
     "beams": 10,
@@ -52,6 +54,13 @@ DECODING = {
     "renormalise": False,
 }
 ITEMS, USERS, LENGTH = 30, 60, 8
+
+
+def train(data, dev, settings, *rest, **named):
+    """The settings hold all three groups."""
+    return generator_training.train(
+        data, dev, settings, settings, grouped(settings), *rest, **named
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +93,18 @@ def test_learns_a_certain_next_item(cycle):
     assert history["dev_ndcg@10"].to_pylist()[-1] > 0.75
 
 
+def test_the_loss_of_the_dev_set_is_that_of_its_true_items(cycle):
+    splits, data = cycle
+    plain = TrainingData(data.examples, data.ids)
+    settings = SETTINGS | {"epochs": 1, "evaluations": 1}
+    model, history = train(plain, splits["dev"], settings, DECODING, 0, torch.device("cpu"))
+    # The dev sample is a choice of 50 of 60 users, drawn with seed 0.
+    sample = np.random.default_rng(0).choice(USERS, 50, replace=False)
+    batch = TrainingData(splits["dev"], data.ids).batch(sample)
+    expected = objective(model, batch, grouped(SETTINGS))["loss"].item()
+    assert history["dev_loss"].to_pylist() == [pytest.approx(expected, rel=1e-5)]
+
+
 def test_stops_after_as_many_evaluations_as_it_has_patience_for(cycle):
     splits, data = cycle
     idle = SETTINGS | {"learning_rate": 0.0, "epochs": 1, "evaluations": 8, "patience": 2}
@@ -99,7 +120,7 @@ def test_a_ranker_is_chosen_by_the_order_it_gives_to_its_retrievers_candidates(c
     splits, data = cycle
     torch.manual_seed(0)
     start = T5(SETTINGS).eval()
-    settings = SETTINGS | WARM | {"generation": 0.0, "rank": 1.0, "evaluations": 1}
+    settings = SETTINGS | WARM | {"generation": 0.0, "ranking": 1.0, "evaluations": 1}
     decoding = DECODING | {"rerank": 12}
     ranker, history = train(data, splits["dev"], settings, decoding, 0, torch.device("cpu"), start)
     tree = PrefixTree.from_ids(data.ids)
@@ -124,11 +145,11 @@ def test_a_mixture_is_the_weighted_mean_of_both_generation_losses(cycle):
     torch.manual_seed(0)
     model, batch = T5(SETTINGS | {"dropout": 0.0}), data.batch(np.arange(20))
     own = {
-        name: objective(model, batch, SETTINGS | change)["generation"].item()
+        name: objective(model, batch, grouped(SETTINGS | change))["generation"].item()
         for name, change in {
-            "true": {"target": "one_hot"},
-            "teacher": {"target": "teacher"},
-            "mixed": {"target": "teacher", "mixture": 0.3},
+            "true": {"loss": "one_hot"},
+            "teacher": {"loss": "distilled"},
+            "mixed": {"loss": "distilled", "mixture": 0.3},
         }.items()
     }
     assert own["mixed"] == pytest.approx(0.3 * own["true"] + 0.7 * own["teacher"], rel=1e-5)
@@ -139,14 +160,15 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
     _, data = cycle
     torch.manual_seed(0)
     model = T5(SETTINGS | {"dropout": 0.0, "codewords": codewords})
-    settings = SETTINGS | {"target": "smoothed", "rank": 0.7, "ranked_target": False}
+    settings = SETTINGS | {"loss": "smoothed", "ranking": 0.7, "ranked_target": False}
     rows = np.arange(0, 40, 3)
-    found = objective(model, data.batch(rows), settings)
+    found = objective(model, data.batch(rows), grouped(settings))
     found["loss"].backward()
     ours = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
 
     generation, rank = 0, 0
+    ranked = {"margin": 0.01, "reduction": "mean", "ranked_target": True}
     chain = torch.arange(LEVELS), torch.ones(1, LEVELS, LEVELS, dtype=torch.bool).tril()
     first = torch.tensor([model.first_code(d) for d in range(LEVELS)])
     for row in rows:
@@ -163,11 +185,11 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
             log_p = torch.stack([model.log_probabilities(state[0, d], d) for d in range(LEVELS)])
             score.append(log_p.gather(1, (target + first)[:, None]).sum() / LEVELS)
             if place == 0:
-                wanted = losses.smoothed(target + first, log_p.shape[1], 0.1)
-                generation = generation + losses.generation(log_p[None], wanted[None])
+                wanted = smoothed.target(target + first, log_p.shape[1], 0.1)
+                generation = generation - (wanted * log_p).sum(-1).mean()
         score = torch.stack(score)[1:]  # the target is left out
         real = torch.ones(1, len(score), dtype=torch.bool)
-        rank = rank + losses.margin_ranking(score[None], real, 0.01, "mean")
+        rank = rank + margin_ranking.loss(score[None], real, ranked)
     loss = (generation + 0.7 * rank) / len(rows)
     loss.backward()
     torch.testing.assert_close(found["loss"], loss, rtol=1e-4, atol=1e-5)
@@ -179,11 +201,11 @@ def test_shared_rows_change_nothing_but_the_time(cycle):
     _, data = cycle
     torch.manual_seed(0)
     model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True})
-    settings = SETTINGS | {"target": "teacher", "rank": 0.7}
+    settings = SETTINGS | {"loss": "distilled", "ranking": 0.7}
     shared = replace(data, shared=True)
     rows = np.concatenate(shared.epoch(40, np.random.default_rng(0))[:2])
-    apart = objective(model, data.batch(rows), settings)
-    together = objective(model, shared.batch(rows), settings)
+    apart = objective(model, data.batch(rows), grouped(settings))
+    together = objective(model, shared.batch(rows), grouped(settings))
     for name, value in apart.items():
         torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
 
@@ -191,10 +213,10 @@ def test_shared_rows_change_nothing_but_the_time(cycle):
 @pytest.mark.parametrize(
     "row",
     [
-        {"target": "smoothed"},
-        {"target": "teacher"},
-        {"target": "teacher", "rank": 1.0},
-        {"target": "one_hot", "generation": 0.0, "rank": 1.0, "reduction": "by_gap"},
+        {"loss": "smoothed"},
+        {"loss": "distilled"},
+        {"loss": "distilled", "ranking": 1.0},
+        {"loss": "one_hot", "generation": 0.0, "ranking": 1.0, "reduction": "by_gap"},
     ],
 )
 def test_every_kind_of_row_trains(cycle, row):
@@ -205,9 +227,12 @@ def test_every_kind_of_row_trains(cycle, row):
     assert losses[-1] < losses[0]
 
 
-def test_a_run_cut_off_goes_on_to_the_same_result(cycle, tmp_path, monkeypatch):
+# Checkpoints at evaluations, or at every step.
+@pytest.mark.parametrize("seconds", [300, 0])
+def test_a_run_cut_off_goes_on_to_the_same_result(cycle, tmp_path, monkeypatch, seconds):
     splits, data = cycle
-    settings = SETTINGS | {"target": "teacher", "rank": 0.5}
+    monkeypatch.setattr(runs, "SAVE_SECONDS", seconds)
+    settings = SETTINGS | {"loss": "distilled", "ranking": 0.5}
 
     def run(path):
         return train(data, splits["dev"], settings, DECODING, 3, torch.device("cpu"), None, path)
@@ -226,8 +251,12 @@ def test_a_run_cut_off_goes_on_to_the_same_result(cycle, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "checkpoint.pt")
     monkeypatch.setattr(generator_training, "accuracy", evaluate)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["state"]
+    assert state["place"]["step"] == (18 if seconds else 35)
     again, history_again = run(tmp_path / "checkpoint.pt")
     assert len(calls) == 2 and history_again.num_rows == history.num_rows
+    columns = [name for name in history.column_names if "second" not in name]
+    assert history_again.select(columns).equals(history.select(columns))
     for a, b in zip(whole.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
 

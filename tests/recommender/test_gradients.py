@@ -7,14 +7,15 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from objectives import grouped
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
-from lohrec.recommender.gradients import Gradients
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 CONFIG = {
@@ -22,7 +23,7 @@ CONFIG = {
     "dropout": 0.0, "codewords": "level", "causal_encoder": False,
 }  # fmt: skip
 OBJECTIVE = {
-    "target": "one_hot", "generation": 1.0, "rank": 1.0, "margin": 0.001, "reduction": "mean",
+    "loss": "one_hot", "generation": 1.0, "ranking": 1.0, "margin": 0.001, "reduction": "mean",
     "ranked_target": True,
 }  # fmt: skip
 
@@ -39,7 +40,7 @@ def data():
 
 
 def losses_of(model):
-    return partial(objective, model, settings=OBJECTIVE)
+    return partial(objective, model, settings=grouped(OBJECTIVE))
 
 
 def test_gradients_are_those_of_the_loss_and_clipped(data):
@@ -49,7 +50,7 @@ def test_gradients_are_those_of_the_loss_and_clipped(data):
     compute = Gradients(model, losses_of(model), clip=1e9, bf16=False, graphs=True)
     compute(data.batch(np.array([0, 1])))  # leaves nothing behind
     found = compute(batch)
-    loss = objective(model, batch, OBJECTIVE)["loss"]
+    loss = objective(model, batch, grouped(OBJECTIVE))["loss"]
     assert torch.equal(found["loss"], loss)
     wanted = torch.autograd.grad(loss, list(model.parameters()))
     torch.testing.assert_close([p.grad for p in model.parameters()], list(wanted))
@@ -82,8 +83,8 @@ class Watch(TorchDispatchMode):
 @pytest.mark.parametrize(
     "change",
     [
-        {"target": "teacher", "mixture": 0.2, "reduction": "by_gap"},
-        {"target": "smoothed", "smoothing": 0.1, "rank": 0.0},
+        {"loss": "distilled", "mixture": 0.2, "reduction": "by_gap"},
+        {"loss": "smoothed", "smoothing": 0.1, "ranking": 0.0},
         {"generation": 0.0, "ranked_target": False, "reduction": "sum"},
     ],
 )
@@ -92,14 +93,14 @@ def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, c
     """On torch's device without values, where the branches of a GPU are taken."""
     data = replace(data, shared=causal)
     batch = data.batch(np.arange(6))
-    if change.get("target") == "teacher":
+    if change.get("loss") == "distilled":
         batch = replace(batch, teacher=torch.zeros(6, LEVELS, CODES))
     batch = replace(batch, padded=True, **{k: v.to("meta") for k, v in batch.tensors().items()})
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device
     with torch.device("meta"):
         model = T5(CONFIG | {"dropout": 0.1, "causal_encoder": causal})
     with Watch() as watch:
-        objective(model, batch, OBJECTIVE | change)["loss"].backward()
+        objective(model, batch, grouped(OBJECTIVE | change))["loss"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     assert watch.devices == {"meta"} and not watch.asked
     with Watch() as watch, torch.no_grad():

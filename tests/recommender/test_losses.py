@@ -1,34 +1,62 @@
 import itertools
 
+import jsonschema
 import pytest
 import torch
 
-from lohrec.recommender import losses
+from lohrec.recommender.losses import distilled, margin_ranking, one_hot, smoothed
+from lohrec.recommender.training_data import Batch
+
+
+def of_teacher(teacher: torch.Tensor) -> Batch:
+    none = torch.empty(0)
+    return Batch(none, False, None, none, none, none, teacher)
 
 
 def test_smoothing_of_zero_is_one_hot():
     code = torch.randint(0, 256, (3, 4))
-    assert torch.equal(losses.smoothed(code, 256, 0.0), losses.one_hot(code, 256))
+    target = smoothed.target(code, 256, 0.0)
+    assert torch.equal(target, torch.nn.functional.one_hot(code, 256).float())
+    log_p = torch.randn(3, 4, 256).log_softmax(-1)
+    batch = of_teacher(target)
+    losses = [m.loss(log_p, code, batch, {"smoothing": 0.0}) for m in (smoothed, one_hot)]
+    torch.testing.assert_close(*losses)
 
 
 def test_smoothed_as_in_equation_10():
-    target = losses.smoothed(torch.tensor([2]), 5, 0.1)
+    target = smoothed.target(torch.tensor([2]), 5, 0.1)
     expected = torch.tensor([[0.025, 0.025, 0.9, 0.025, 0.025]])
     torch.testing.assert_close(target, expected)
 
 
 def test_generation_of_one_hot_is_the_negative_log_likelihood():
     logits, code = torch.randn(3, 4, 256), torch.randint(0, 256, (3, 4))
-    loss = losses.generation(logits.log_softmax(-1), losses.one_hot(code, 256))
-    torch.testing.assert_close(
-        loss, torch.nn.functional.cross_entropy(logits.flatten(0, 1), code.flatten())
-    )
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), code.flatten())
+    log_p = logits.log_softmax(-1)
+    batch = of_teacher(torch.nn.functional.one_hot(code, 256).float())
+    torch.testing.assert_close(one_hot.loss(log_p, code, batch, {}), expected)
+    torch.testing.assert_close(distilled.loss(log_p, code, batch, {"mixture": 0.0}), expected)
 
 
 def test_generation_is_least_at_the_target_itself():
     target = torch.rand(2, 4, 9).softmax(-1)
-    best = losses.generation(target.log(), target)
-    assert best < losses.generation(torch.rand(2, 4, 9).log_softmax(-1), target)
+    code, batch = target.argmax(-1), of_teacher(target)
+    best = distilled.loss(target.log(), code, batch, {"mixture": 0.0})
+    other = torch.rand(2, 4, 9).log_softmax(-1)
+    assert best < distilled.loss(other, code, batch, {"mixture": 0.0})
+
+
+def test_scores_are_normalised_by_length_as_in_equation_13():
+    total = torch.tensor([-8.0, -2.0])
+    assert torch.equal(margin_ranking.score(total, 4), total / 4)
+    assert torch.equal(margin_ranking.score(total, 4, eta=0.5), total / 2)
+
+
+@pytest.mark.parametrize("module", [one_hot, smoothed, distilled, margin_ranking])
+def test_defaults_are_within_their_own_bounds(module):
+    for own in module.SETTINGS.values():
+        jsonschema.validate(own["default"], own)
+    assert set(module.READS) <= {"probabilities", "prior"}
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean", "by_gap"])
@@ -48,10 +76,12 @@ def test_margin_ranking_against_loops(reduction):
                 "by_gap": sum(sum(g) / len(g) for g in gaps if g),
             }[reduction]
         )
-    found = losses.margin_ranking(score, real, 0.1, reduction)
+    settings = {"margin": 0.1, "reduction": reduction, "ranked_target": True}
+    found = margin_ranking.loss(score, real, settings)
     assert found.item() == pytest.approx(sum(expected) / 6, rel=1e-5)
 
 
 def test_separated_scores_cost_nothing():
     score = -torch.arange(16.0).repeat(2, 1)
-    assert losses.margin_ranking(score, torch.ones(2, 16, dtype=torch.bool), 0.5, "sum") == 0
+    settings = {"margin": 0.5, "reduction": "sum", "ranked_target": True}
+    assert margin_ranking.loss(score, torch.ones(2, 16, dtype=torch.bool), settings) == 0

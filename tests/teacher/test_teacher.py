@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
 from lohrec.common import processes
+from lohrec.common import training as runs
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import token_table
 from lohrec.teacher import model as teacher
@@ -36,8 +37,13 @@ SETTINGS = {
 CPU = torch.device("cpu")
 
 
+def groups(settings):
+    """The settings hold both groups."""
+    return {"network": settings, "training": settings}
+
+
 def train(examples, ids, settings, path=None):
-    taught = training_steps.CodewordLessons(examples["train"], ids, settings)
+    taught = training_steps.CodewordLessons(examples["train"], ids, groups(settings))
     return teacher_training.train(taught, examples["dev"], settings, CPU, path, "this")
 
 
@@ -123,8 +129,11 @@ def test_target_logits_equal_one_full_forward_an_example(data):
             assert asked.answer[number].tolist() == own.tolist()
 
 
-def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monkeypatch):
+# Checkpoints at evaluations, or at every step.
+@pytest.mark.parametrize("seconds", [300, 0])
+def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monkeypatch, seconds):
     examples, ids = data
+    monkeypatch.setattr(runs, "SAVE_SECONDS", seconds)
     path = tmp_path / "state.pt"
     whole, history = train(examples, ids, SETTINGS, path)
     loss = history["loss"].to_pylist()
@@ -145,6 +154,7 @@ def test_training_learns_resumes_and_never_sees_test_items(data, tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         train(examples, ids, SETTINGS, path)
     monkeypatch.setattr(teacher_training, "accuracy", evaluate)
+    assert torch.load(path, weights_only=True)["state"]["place"]["step"] == (6 if seconds else 17)
     again, resumed = train(examples, ids, SETTINGS, path)
     columns = [name for name in history.column_names if "second" not in name]
     assert resumed.select(columns).equals(history.select(columns))
@@ -224,7 +234,8 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     names = ("sequences", "examples", "ids")
     inputs = dict(zip(names, common, strict=True))
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
-    train_teacher.main(inputs, outputs, {"teacher": SETTINGS}, *run)
+    section = {"kind": "scratch", "network": SETTINGS, "training": SETTINGS}
+    train_teacher.main(inputs, outputs, {"teacher": section}, *run)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")
@@ -297,7 +308,7 @@ def test_a_shard_without_users_has_no_batches(data):
 def test_a_step_shared_by_processes_has_the_loss_of_the_whole(monkeypatch):
     train = split([5, 9, 6, 12, 7, 30], 20)["train"]
     ids = np.random.default_rng(0).integers(0, teacher.CODES, (20, teacher.LEVELS))
-    own = training_steps.CodewordLessons(train, ids, SETTINGS | {"dropout": 0.0})
+    own = training_steps.CodewordLessons(train, ids, groups(SETTINGS | {"dropout": 0.0}))
     step = own.epoch(0)[0]
     (whole,) = own.parts(step)
     monkeypatch.setattr(processes, "world", lambda: 3)

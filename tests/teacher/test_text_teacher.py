@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from lohrec.common import artefacts, devices, language_models, processes
+from lohrec.common import training as runs
 from lohrec.teacher import (
     adaptation,
     memory_plan,
@@ -44,7 +45,8 @@ def untied(tmp_path_factory):
 def taught(folder, **changes):
     settings = tiny_llama.settings(folder, **changes)
     train = tiny_llama.split()["train"]
-    return training_steps.TextLessons(train, tiny_llama.identifiers(), settings, TEXTS, TEMPLATES)
+    groups = tiny_llama.groups(settings)
+    return training_steps.TextLessons(train, tiny_llama.identifiers(), groups, TEXTS, TEMPLATES)
 
 
 def test_codewords_are_single_tokens_after_the_others(folder):
@@ -302,7 +304,7 @@ def test_questions_are_the_prompts_of_training_with_the_answer_behind(untied):
 
 def test_beams_over_the_whole_vocabulary_equal_generate_whatever_its_filters(untied, tmp_path):
     own = taught(untied, epochs=2)
-    train, _ = teacher_training.train(own, tiny_llama.split()["dev"], own.settings, CPU)
+    train, _ = teacher_training.train(own, tiny_llama.split()["dev"], own.training, CPU)
     teacher.save(train, tmp_path / "model", own.beside)
     # Filters that a checkpoint may come with must not reach the beams.
     (tmp_path / "model/generation_config.json").write_text(
@@ -341,12 +343,15 @@ def test_beams_over_the_whole_vocabulary_equal_generate_whatever_its_filters(unt
     assert 0 in kinds
 
 
-def test_training_resumes_after_a_kill_with_the_same_result(untied, tmp_path, monkeypatch):
+# Checkpoints at evaluations, or at every step.
+@pytest.mark.parametrize("seconds", [300, 0])
+def test_training_resumes_after_a_kill_with_the_same_result(untied, tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr(runs, "SAVE_SECONDS", seconds)
     dev = tiny_llama.split()["dev"]
 
     def run(path):
         own = taught(untied)
-        model, history = teacher_training.train(own, dev, own.settings, CPU, path, "this")
+        model, history = teacher_training.train(own, dev, own.training, CPU, path, "this")
         return model.state_dict(), history
 
     whole, history = run(tmp_path / "a.pt")
@@ -376,7 +381,7 @@ def test_training_resumes_after_a_kill_with_the_same_result(untied, tmp_path, mo
 def test_a_small_model_learns_words_and_identifiers_from_nothing():
     settings = {"epochs": 120, "dropout": 0.0, "method": "full", "mixture": {"index_to_item": 1.0}}
     own = taught(None, **settings, checkpointing=False, batch_size=8)
-    model, history = teacher_training.train(own, tiny_llama.split()["dev"], own.settings, CPU)
+    model, history = teacher_training.train(own, tiny_llama.split()["dev"], own.training, CPU)
     assert history["loss"][-1].as_py() < 0.5 * history["loss"][0].as_py()
     index = text_tasks.index_texts(tiny_llama.identifiers())
     right = 0

@@ -4,10 +4,10 @@ from lohrec.benchmarks import scale
 from lohrec.common import devices, job
 
 
-def main(benchmark: str, generator: dict, settings: dict) -> None:
+def main(benchmark: str, network: dict, settings: dict) -> None:
     """Write the benchmark as JSON."""
     devices.acquire({"count": 0}, 1)
-    scale.measure(benchmark, generator, settings)
+    scale.measure(benchmark, network, settings)
 
 
 if __name__ == "__main__":

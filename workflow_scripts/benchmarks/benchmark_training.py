@@ -5,11 +5,17 @@ from lohrec.common import devices, job
 
 
 def main(
-    sequences: str, examples: str, ids: str, benchmark: str, generator: dict, settings: dict
+    sequences: str,
+    examples: str,
+    ids: str,
+    benchmark: str,
+    network: dict,
+    losses: dict,
+    settings: dict,
 ) -> None:
     """Write the benchmark as JSON."""
     devices.acquire({"count": 0}, 1)
-    training.measure(sequences, examples, ids, benchmark, generator, settings)
+    training.measure(sequences, examples, ids, benchmark, network, losses, settings)
 
 
 if __name__ == "__main__":

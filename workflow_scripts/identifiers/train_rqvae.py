@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from lohrec.common import artefacts, devices, job
-from lohrec.identifiers import rqvae
+from lohrec.identifiers import rqvae, rqvae_training
 
 
 def main(
@@ -33,7 +33,7 @@ def main(
     checkpoint = Path(f"{model}.checkpoint")
     flat = settings["network"] | settings["training"] | settings["objective"]
     with devices.exact_products():  # as the identifiers are computed, so that collisions agree
-        trained, rows = rqvae.train(np.load(embeddings), flat, device, checkpoint, code)
+        trained, rows = rqvae_training.train(np.load(embeddings), flat, device, checkpoint, code)
     print(next(row for row in rows if row["kept"]))
     artefacts.write_parquet(history, pa.Table.from_pylist(rows))
     rqvae.save(model, trained)

@@ -15,13 +15,13 @@ import torch
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
+from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.gradients import Gradients
 from lohrec.recommender.networks.t5 import T5, tokens
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import memory_plan, sequence_packing
@@ -40,7 +40,7 @@ SIZES = {
         "items": 16859,
         "batch": 256,
         "steps": 100,
-        "generator": PAPER,
+        "network": PAPER,
         "teacher": LLAMA,
         "questions": 512,
         "row_tokens": 2048,
@@ -53,7 +53,7 @@ SIZES = {
         "items": 300,
         "batch": 8,
         "steps": 2,
-        "generator": PAPER
+        "network": PAPER
         | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1, "decoder_layers": 1},
         "teacher": LLAMA | {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 64},
         "questions": 16,
@@ -64,13 +64,13 @@ SIZES = {
     },
 }
 OBJECTIVE = {
-    "target": "teacher",
+    "loss": "distilled",
     "generation": 1.0,
-    "rank": 1.0,
-    "margin": 0.001,
-    "reduction": "mean",
-    "ranked_target": True,
-    "mixture": 0.0,
+    "ranking": 1.0,
+    "losses": {
+        "distilled": {"mixture": 0.0},
+        "margin_ranking": {"margin": 0.001, "reduction": "mean", "ranked_target": True},
+    },
 }
 
 
@@ -152,7 +152,7 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
     Making the batches and copying them to the device is part of it. Candidates and the teacher's
     probabilities are random.
     """
-    model = T5(size["generator"]).to(device)
+    model = T5(size["network"]).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
     loss = partial(objective, model, settings=OBJECTIVE)
     gradients = Gradients(model, loss, clip=1.0, bf16=True, graphs=True)
@@ -173,7 +173,7 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
 
         model.train()
         seconds += timed(step, device, size["steps"]) * len(rows) / size["batch"]
-        each = arithmetic.training_step(size["generator"], queries, LEVELS * int(length))
+        each = arithmetic.training_step(size["network"], queries, LEVELS * int(length))
         work += len(rows) * each
         print(f"histories of {length}: {len(rows)} examples", flush=True)
     return seconds, work
@@ -181,7 +181,7 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
 
 def peer_epoch(train: Examples, ids, size: dict, device) -> float:
     """Seconds of an epoch of transformers' plain steps, histories padded to 80 tokens."""
-    model = transformers_model(size["generator"]).to(device).train()
+    model = transformers_model(size["network"]).to(device).train()
     rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
     batch = TrainingData(train, ids).batch(rows).to(device)
     step = benchmarking.descend(model, lambda: padded_loss(model, batch), bf16=True)
@@ -193,7 +193,7 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, i
 
     Users come in batches of equal length; `generate` is measured on some of them and scaled.
     """
-    config = size["generator"]
+    config = size["network"]
     model, tree = T5(config).to(device).eval(), PrefixTree.from_ids(ids).to(device)
     batches, work = [], 0
     for length in np.unique(test.length):

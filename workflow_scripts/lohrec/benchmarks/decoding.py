@@ -16,12 +16,13 @@ from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
+from lohrec.recommender.training import ONE_HOT
 from lohrec.recommender.training_data import TrainingData, history_tokens
 
 
 def measure(
-    sequences: str, examples: str, ids: str, path: str, generator: dict, settings: dict
+    sequences: str, examples: str, ids: str, path: str, network: dict, settings: dict
 ) -> None:
     """Decode the same users in turns; weights come from a short training.
 
@@ -30,7 +31,7 @@ def measure(
     semantic = np.load(ids).astype(np.int64)
     tree, cpu = PrefixTree.from_ids(semantic), torch.device("cpu")
     data = TrainingData(windows.load(sequences, examples, "train"), semantic)
-    model = fitted(data, generator, settings["steps"], cpu)
+    model = fitted(data, network, settings["steps"], cpu)
     test = windows.load(sequences, examples, "test")
     histories = at_quantiles(
         test, token_table(semantic), settings["batch_size"], settings["batches"]
@@ -56,8 +57,8 @@ def measure(
         work = sum(
             len(h)
             * (
-                arithmetic.encoding(generator, h.shape[1])
-                + arithmetic.decoding(generator, queries, h.shape[1])
+                arithmetic.encoding(network, h.shape[1])
+                + arithmetic.decoding(network, queries, h.shape[1])
             )
             for h in histories
         )
@@ -92,16 +93,15 @@ def measure(
     benchmarking.write(path, rows, users=users, items=len(semantic))
 
 
-def fitted(data: TrainingData, generator: dict, steps: int, device: torch.device) -> T5:
+def fitted(data: TrainingData, network: dict, steps: int, device: torch.device) -> T5:
     """The recommender after a few steps."""
     torch.manual_seed(0)
-    model = T5(generator)
+    model = T5(network)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    settings = generator | {"target": "one_hot", "generation": 1.0, "rank": 0.0}
     epoch = data.epoch(128, np.random.default_rng(0))[:steps]
     for rows in job_log.progress(epoch, "short training", unit="step"):
         with devices.autocast(device, "auto"):
-            found = objective(model, data.batch(rows), settings)
+            found = objective(model, data.batch(rows), ONE_HOT)
         optimizer.zero_grad(set_to_none=True)
         found["loss"].backward()
         optimizer.step()

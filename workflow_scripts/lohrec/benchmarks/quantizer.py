@@ -9,7 +9,7 @@ import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
-from lohrec.identifiers import collisions, rqvae
+from lohrec.identifiers import collisions, rqvae, rqvae_training
 
 
 def measure(
@@ -57,7 +57,9 @@ def measure(
 def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]:
     """Train from the start."""
     with tempfile.TemporaryDirectory() as folder:
-        return rqvae.train(vectors, settings, torch.device("cpu"), Path(folder) / "checkpoint")
+        return rqvae_training.train(
+            vectors, settings, torch.device("cpu"), Path(folder) / "checkpoint"
+        )
 
 
 def use(history: list[dict]) -> dict[str, float]:

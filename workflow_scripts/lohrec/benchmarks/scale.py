@@ -17,10 +17,10 @@ from lohrec.recommender.networks.t5 import T5, tokens
 MANY = 1_000_000  # examples of the teacher's targets
 
 
-def measure(path: str, generator: dict, settings: dict) -> None:
+def measure(path: str, network: dict, settings: dict) -> None:
     """Random identifiers: the tree with the most nodes that so many items can have."""
     torch.manual_seed(0)
-    rng, model = np.random.default_rng(0), T5(generator).eval()
+    rng, model = np.random.default_rng(0), T5(network).eval()
     rows, trees = [], {}
     for items in settings["items"]:
         ids = rng.integers(0, CODES, (items, LEVELS), dtype=np.int16)

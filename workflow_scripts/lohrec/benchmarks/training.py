@@ -11,14 +11,22 @@ from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_
 from lohrec.common import devices
 from lohrec.data import examples as windows
 from lohrec.identifiers.codewords import LEVELS, PAD, normalised
-from lohrec.recommender import candidate_tree, losses
+from lohrec.recommender import candidate_tree
+from lohrec.recommender.losses import distilled, margin_ranking
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.training import objective
+from lohrec.recommender.objective import objective
+from lohrec.recommender.training import ONE_HOT
 from lohrec.recommender.training_data import Batch, TrainingData
 
 
 def measure(
-    sequences: str, examples: str, ids: str, path: str, generator: dict, settings: dict
+    sequences: str,
+    examples: str,
+    ids: str,
+    path: str,
+    network: dict,
+    losses: dict,
+    settings: dict,
 ) -> None:
     """Time plain and DWR steps in turns over the same batches, whose lengths are those of an epoch.
 
@@ -35,13 +43,13 @@ def measure(
     loader = benchmarking.in_turns({"batch": lambda: data.batch(epoch[picks[0]])}, 5)["batch"]
     for pick in picks:
         batch = data.batch(epoch[pick])
-        teacher = torch.rand(len(batch.candidates), LEVELS, normalised(generator["codewords"]))
+        teacher = torch.rand(len(batch.candidates), LEVELS, normalised(network["codewords"]))
         batches.append(Batch(**(vars(batch) | {"teacher": teacher / teacher.sum(-1, True)})))
     torch.manual_seed(0)
-    model, peer = T5(generator), transformers_model(generator)
+    model, peer = T5(network), transformers_model(network)
     steps = {
-        "plain": generator | {"target": "one_hot", "generation": 1.0, "rank": 0.0},
-        "dwr": generator | {"target": "teacher", "generation": 1.0, "rank": 1.0},
+        "plain": ONE_HOT,
+        "dwr": {"loss": "distilled", "generation": 1.0, "ranking": 1.0, "losses": losses},
     }
     rows, memory = [], {}
     for dtype, precision in benchmarking.types().items():
@@ -55,7 +63,7 @@ def measure(
         rate = operations / seconds["product"]
         count = sum(len(batch.candidates) for batch in batches)
         for name in steps:
-            floor = sum(work(generator, batch, name == "dwr") for batch in batches) / rate
+            floor = sum(work(network, batch, name == "dwr") for batch in batches) / rate
             cost = [1000 * s / count for s in (seconds[name], seconds["peer"], floor)]
             rows.append(benchmarking.row(f"{name} step", dtype, *cost, "ms an example"))
             rows[-1]["share_of_peer"] = seconds[name] / seconds["peer"]
@@ -90,7 +98,7 @@ def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.n
 
 def run(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
     """Our loss; a plain step reads the target alone, as where a row names no prior."""
-    if not settings["rank"]:
+    if not settings["ranking"]:
         target = {"candidates": batch.candidates[:, :1], "real": batch.real[:, :1]}
         batch = Batch(**(vars(batch) | target))
     return objective(model, batch, settings)["loss"]
@@ -107,11 +115,12 @@ def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
     memory, mask = model.encode(history)
     memory = [(k[row], v[row]) for k, v in memory], mask[row]
     scores, log_p = candidate_tree.score(model, memory, batch.candidates.flatten(0, 1)[:, None])
-    generation = losses.generation(log_p.unflatten(0, (-1, count))[:, 0], batch.teacher)
-    rank = losses.margin_ranking(
-        scores.view(-1, count) / LEVELS, batch.real, settings["margin"], settings["reduction"]
-    )
-    return generation + settings["rank"] * rank
+    along_target, own = log_p.unflatten(0, (-1, count))[:, 0], settings["losses"]
+    code = batch.candidates[:, 0]
+    generation = distilled.loss(along_target, code, batch, own["distilled"])
+    scores = margin_ranking.score(scores.view(-1, count), LEVELS)
+    ranking = margin_ranking.loss(scores, batch.real, own["margin_ranking"])
+    return generation + settings["ranking"] * ranking
 
 
 def step(model, loss, batches, bf16):
@@ -120,13 +129,13 @@ def step(model, loss, batches, bf16):
     return lambda: [one(batch) for batch in batches]
 
 
-def work(generator: dict, batch: Batch, ranked: bool) -> int:
+def work(network: dict, batch: Batch, ranked: bool) -> int:
     """Operations of a step on the batch, with each distinct prefix of an example counted once."""
     total = 0
     ids = batch.candidates if ranked else batch.candidates[:, :1]
     for length, row in zip(batch.length.tolist(), ids, strict=True):
         queries = [1, *(len(row[:, :depth].unique(dim=0)) for depth in range(1, LEVELS))]
-        total += arithmetic.training_step(generator, queries, length)
+        total += arithmetic.training_step(network, queries, length)
     return total
 
 

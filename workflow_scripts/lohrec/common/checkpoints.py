@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lohrec.common.artefacts import whole
 
@@ -22,41 +23,46 @@ def fingerprint(settings: Any, *arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def random_state() -> dict:
+def random_state() -> dict[str, Tensor | None]:
     """The state of torch's generators, of the current GPU too where one is in use."""
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
-def set_random_state(state: dict) -> None:
+def set_random_state(state: dict[str, Tensor | None]) -> None:
     """Go back to what `random_state` returned."""
-    torch.set_rng_state(state["cpu"])
+    if state["cpu"] is not None:
+        torch.set_rng_state(state["cpu"])
     if state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"])
 
 
 class Checkpoint:
-    """One file that holds the latest state of a run, and what the run was made of."""
+    """One file that holds the latest state of a run, and what the run was made of.
+
+    A state is made of plain types and tensors, and is read as such: a file runs no code.
+    """
 
     def __init__(self, path: str | Path, fingerprint: str) -> None:
         self.path = Path(path)
         self.fingerprint = fingerprint
 
-    def load(self) -> dict | None:
+    def load(self) -> dict[str, Any] | None:
         """The state saved last, or None where there is none of the same fingerprint."""
         if not self.path.exists():
             return None
         try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=False)
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # a broken file must not stop the run, only its resumption
             print(f"{self.path} cannot be read ({error}); starting afresh")
             return None
-        if saved["fingerprint"] != self.fingerprint:
+        if not isinstance(saved, dict) or saved.get("fingerprint") != self.fingerprint:
             print(f"{self.path} belongs to other settings or inputs; starting afresh")
             return None
-        return saved["state"]
+        state: dict[str, Any] = saved["state"]
+        return state
 
-    def save(self, state: dict) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         """Replace the saved state."""
         with whole(self.path) as temporary:
             torch.save({"fingerprint": self.fingerprint, "state": state}, temporary)

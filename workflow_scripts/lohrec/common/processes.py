@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
@@ -25,6 +26,23 @@ def add_up(tensors: Iterable[Tensor]) -> None:
     if world() > 1:
         for tensor in tensors:
             distributed.all_reduce(tensor)
+
+
+def agreed(value: bool, device: torch.device) -> bool:
+    """The first process's value, in every process; it travels through the device."""
+    if world() == 1:
+        return value
+    flag = torch.tensor(int(value), device=device)
+    distributed.broadcast(flag, 0)
+    return bool(flag)
+
+
+def gathered(value: Any) -> list[Any]:
+    """The values of all processes, in every process."""
+    every = [value] * world()
+    if world() > 1:
+        distributed.all_gather_object(every, value)
+    return every
 
 
 def join(device: torch.device) -> torch.device:

@@ -1,8 +1,6 @@
 """Residual-quantised autoencoder that turns a text vector into codewords (Section 2.2, Eq. 2-6)."""
 
 import json
-import time
-import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,14 +8,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 
 from lohrec.common.artefacts import whole
-from lohrec.common.checkpoints import Checkpoint, fingerprint
-from lohrec.common.job_log import progress
-from lohrec.identifiers.quality import use_and_perplexity
 
 SETTINGS = {
     "network": {
@@ -79,7 +72,6 @@ SETTINGS = {
 
 # Items quantised at a time: bounds the (items, codes) distances at 64 MB for 256 codes.
 CHUNK = 65536
-CHECKPOINT_SECONDS = 60
 
 
 class RQVAE(nn.Module):
@@ -181,114 +173,6 @@ def decode_all(model: RQVAE, ids: np.ndarray) -> np.ndarray:
     return torch.cat(chunks).cpu().numpy()
 
 
-def train(
-    vectors: np.ndarray,
-    settings: dict,
-    device: torch.device,
-    checkpoint: str | Path,
-    code: dict | None = None,
-) -> tuple[RQVAE, list[dict]]:
-    """Train on all items and return the model of the epoch with the fewest collisions.
-
-    Ties are broken by the codewords in use, then by the loss. Only the second half of training
-    counts, and never the warm-up: an encoder that has learned little keeps items apart too, but
-    without sense. A run that was killed continues from `checkpoint` and ends with the same model;
-    the caller removes the file once the result is safe.
-
-    Args:
-        vectors: float (items, inputs).
-        settings: the section `rqvae` of the configuration.
-        device: where the vectors and the model live.
-        checkpoint: file for the state of an unfinished run.
-        code: hashes of the program, so that no checkpoint outlives a change of it.
-
-    Returns:
-        The model on `device`, and one row an epoch: epoch, reconstruction and codebook (losses),
-        collisions (items less distinct identifiers), restarted (unused codewords moved afterwards),
-        kept (whether this is the model returned), use_1 .. and perplexity_1 .. (by level).
-
-    Raises:
-        ValueError: there are no items, or a vector is not finite.
-        FloatingPointError: a loss is no longer finite.
-    """
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    _check(vectors)
-    seed, batch, epochs = settings["seed"], settings["batch_size"], settings["epochs"]
-    x = torch.from_numpy(vectors).to(device)
-    torch.manual_seed(seed)
-    model = RQVAE(
-        x.shape[1], settings["hidden"], settings["latent"], settings["levels"], settings["codes"]
-    ).to(device)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), settings["learning_rate"], weight_decay=settings["weight_decay"]
-    )
-    warmup = settings["warmup_epochs"] * -(-len(x) // batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1.0, (step + 1) / max(1, warmup))
-    )
-
-    saved_run = Checkpoint(checkpoint, fingerprint([settings, code], vectors))
-    state = saved_run.load()
-    if state:
-        print(f"continues after epoch {len(state['history'])} of {checkpoint}")
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        history, best = state["history"], state["best"]
-    else:
-        _initialise(model, x, seed)
-        history, best = [], {"rank": None}
-
-    first = min(max(settings["warmup_epochs"], epochs // 2), epochs - 1)
-    saved = time.monotonic()
-    done = len(history)
-    bar = progress(range(done, epochs), "RQ-VAE", total=epochs, unit="epoch", initial=done)
-    for epoch in bar:
-        # Seeded by the epoch, so that a continued run draws the same.
-        rng = np.random.default_rng([seed, epoch])
-        total = torch.zeros(2, device=device)
-        for rows in torch.from_numpy(rng.permutation(len(x))).to(device).split(batch):
-            losses = model.losses(x[rows], settings["beta"], settings["reduction"])
-            optimiser.zero_grad(set_to_none=True)
-            sum(losses).backward()  # Eq. 6
-            optimiser.step()
-            schedule.step()
-            total += torch.stack(losses).detach() * len(rows)
-
-        means = (total / len(x)).tolist()
-        if not np.isfinite(means).all():
-            raise FloatingPointError(
-                f"The losses are {means} in epoch {epoch + 1}. Lower rqvae.learning_rate "
-                f"({settings['learning_rate']})."
-            )
-        latents = encode_all(model, x)
-        codes = model.quantise(latents).cpu().numpy()
-        row = _row(epoch + 1, means, codes, settings["codes"])
-        used = sum(row[f"use_{level + 1}"] for level in range(codes.shape[1]))
-        rank = [row["collisions"], -used, row["reconstruction"] + row["codebook"]]
-        if epoch >= first and (best["rank"] is None or rank < best["rank"]):
-            weights = {name: value.clone() for name, value in model.state_dict().items()}
-            best = {"rank": rank, "epoch": epoch + 1, "model": weights}
-        if (epoch + 1) % settings["restart_every"] == 0:
-            row["restarted"] = _restart(model, optimiser, latents, rng)
-        history.append(row)
-        bar.set_postfix(collisions=row["collisions"], kept=best.get("epoch"), refresh=False)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            saved_run.save(
-                {
-                    "model": model.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "schedule": schedule.state_dict(),
-                    "history": history,
-                    "best": best,
-                }
-            )
-            saved = time.monotonic()
-
-    model.load_state_dict(best["model"])
-    return model, [{**row, "kept": row["epoch"] == best["epoch"]} for row in history]
-
-
 def save(path: str | Path, model: RQVAE) -> None:
     """Write weights and shape as one safetensors file."""
     tensors = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
@@ -319,64 +203,3 @@ def _mlp(widths: list[int]) -> nn.Sequential:
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
-
-
-def _check(vectors: np.ndarray) -> None:
-    if vectors.ndim != 2 or not vectors.size:
-        raise ValueError(f"An RQ-VAE needs vectors (items, inputs), not the shape {vectors.shape}.")
-    finite = np.isfinite(vectors).all(1)
-    if not finite.all():
-        raise ValueError(
-            f"{(~finite).sum()} vectors are not finite, that of item {finite.argmin()} first. "
-            "Embed the items again, in float32 if it was done in float16."
-        )
-
-
-@torch.no_grad()
-def _initialise(model: RQVAE, x: Tensor, seed: int) -> None:
-    """Take the inputs' scale, and k-means centres of all residuals as each level's codebook."""
-    model.centre.copy_(x.mean(0))
-    scale = (x - model.centre).square().mean().sqrt()
-    model.scale.copy_(scale.where(scale > 0, torch.ones_like(scale)))
-    residual = encode_all(model, x)
-    for level, book in enumerate(model.codebooks):
-        points = residual.cpu().numpy()
-        # Fewer distinct points than codewords leave the rest at zero, to be restarted when needed.
-        count = min(len(book), len(np.unique(points, axis=0)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            found = KMeans(count, n_init=1, max_iter=50, random_state=seed).fit(points)
-        book[:count] = torch.from_numpy(found.cluster_centers_)
-        residual = residual - book[model.nearest(residual, level)]
-
-
-@torch.no_grad()
-def _restart(
-    model: RQVAE, optimiser: torch.optim.Optimizer, latents: Tensor, rng: np.random.Generator
-) -> int:
-    """Move codewords that no item uses to random residuals of their level; return how many."""
-    moved, residual = 0, latents
-    moments = optimiser.state[model.codebooks]
-    for level, book in enumerate(model.codebooks):
-        used = torch.bincount(model.nearest(residual, level), minlength=len(book)) > 0
-        unused = (~used).nonzero().flatten()
-        rows = rng.choice(len(residual), len(unused), replace=len(unused) > len(residual))
-        book[unused] = residual[torch.from_numpy(rows).to(residual.device)]
-        moments["exp_avg"][level, unused] = 0
-        moments["exp_avg_sq"][level, unused] = 0
-        moved += len(unused)
-        residual = residual - book[model.nearest(residual, level)]
-    return moved
-
-
-def _row(epoch: int, losses: list[float], codes: np.ndarray, size: int) -> dict:
-    use, perplexity = use_and_perplexity(codes, size)
-    return {
-        "epoch": epoch,
-        "reconstruction": losses[0],
-        "codebook": losses[1],
-        "collisions": len(codes) - len(np.unique(codes, axis=0)),
-        "restarted": 0,
-        **{f"use_{level}": value for level, value in enumerate(use, 1)},
-        **{f"perplexity_{level}": value for level, value in enumerate(perplexity, 1)},
-    }

@@ -1,13 +1,13 @@
 """What the recommender learns from: histories, targets, candidates and teacher probabilities."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lohrec.common.devices import send
+from lohrec.common import gradients
 from lohrec.data.examples import Examples, length_batches, shared_batches
 from lohrec.identifiers.codewords import LEVELS, token_table
 
@@ -19,7 +19,7 @@ def history_tokens(examples: Examples, rows: np.ndarray, table: np.ndarray) -> T
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(gradients.Batch):
     """Examples of one step.
 
     Attributes:
@@ -42,14 +42,9 @@ class Batch:
     real: Tensor
     teacher: Tensor | None
 
-    def tensors(self) -> dict[str, Tensor]:
-        """The batch's tensors by name."""
-        every = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in every.items() if isinstance(value, Tensor)}
-
-    def to(self, device: torch.device) -> "Batch":
-        """The batch on a device, copied without waiting."""
-        return replace(self, **{name: send(v, device) for name, v in self.tensors().items()})
+    def uniform(self) -> "Batch":
+        """One shape, one value of `padded`: what is said to hold PAD need not."""
+        return replace(self, padded=True)
 
 
 @dataclass(frozen=True)

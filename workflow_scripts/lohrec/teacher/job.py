@@ -39,8 +39,9 @@ def run(
     """
     device = processes.join(devices.acquire(cuda, threads))
     section = settings["teacher"]
-    flat = {"kind": section["kind"], **section.get("network", {}), **section["training"]}
-    settings = settings | {"teacher": flat}
+    kind = section["kind"]
+    network = {"kind": kind, **section.get("network", {})}  # a pretrained one has its own shape
+    groups = settings | {"network": network, "training": section["training"]}
     load = inputs["sequences"], inputs["examples"]
     train, dev, ids = (
         windows.load(*load, "train"),
@@ -51,25 +52,25 @@ def run(
         train = user_folds.others(train, fold, settings["sharding"]["folds"])
     arrays = [ids, np.asarray(train.sequences), train.start, train.stop, dev.start, dev.stop]
     said: object = None
-    if settings["teacher"]["kind"] == "scratch":
-        taught = training_steps.CodewordLessons(train, ids, settings["teacher"])
+    if kind == "scratch":
+        taught = training_steps.CodewordLessons(train, ids, groups)
     else:
         texts = read_texts(inputs)
         templates = text_tasks.read_templates(inputs["templates"])
         said = [str(vars(texts)), Path(inputs["templates"]).read_text(encoding="utf-8")]
-        taught = training_steps.TextLessons(train, ids, settings, texts, templates)
-        if settings["teacher"]["kind"] == "pretrained":
+        taught = training_steps.TextLessons(train, ids, groups, texts, templates)
+        if kind == "pretrained":
             arrays += language_models.weights(settings["adaptation"]["model"])
     made_of = fingerprint([settings, fold, code, said], *arrays)
     planned = memory_plan.of_network(taught.network, taught.planned)
     print(memory_plan.text(planned))
     memory_plan.require(planned, device, taught.remedy)
-    if settings["teacher"]["kind"] != "scratch":
+    if kind != "scratch":
         adaptation.check_architecture(taught.network.to(device))
     history = Path(outputs["history"])
     checkpoint = history.with_name(".train_teacher.pt")
     trained, table = teacher_training.train(
-        taught, dev, settings["teacher"], device, checkpoint, made_of
+        taught, dev, groups["training"], device, checkpoint, made_of
     )
     if processes.rank() == 0:
         teacher.save(trained, Path(outputs["model"]).parent, taught.beside)

@@ -1,22 +1,19 @@
-"""Training a teacher, over codewords alone or with words: one loop for both (Section 4.2)."""
+"""Training a teacher, over codewords alone or with words (Section 4.2)."""
 
-import itertools
-import math
-import time
-from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lohrec.common import processes
-from lohrec.common.checkpoints import Checkpoint, random_state, set_random_state
+from lohrec.common import training as runs
+from lohrec.common.checkpoints import Checkpoint
 from lohrec.common.devices import autocast
-from lohrec.common.job_log import progress
-from lohrec.common.schedule import learning_rate
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.beams import answers
@@ -38,7 +35,7 @@ Lessons = CodewordLessons | TextLessons
 def train(
     lessons: Lessons,
     dev: Examples,
-    settings: dict,
+    training: dict[str, Any],
     device: torch.device,
     checkpoint_path: str | Path | None = None,
     made_of: str = "",
@@ -49,122 +46,52 @@ def train(
 
     Args:
         lessons: the network and what it learns.
-        dev: dev examples; `settings["dev_users"]` of them choose the best state by NDCG@10.
-        settings: the optimiser, see the section `teacher` of config/config.yaml.
-        checkpoint_path: where the run leaves its state after each evaluation.
+        dev: dev examples; `training["dev_users"]` of them choose the best state by NDCG@10.
+        training: seed, clip, bf16, dev_users, and what `common.training.train` reads.
+        checkpoint_path: where the run leaves its state.
         made_of: a digest of all that the result depends on; no checkpoint outlives its change.
 
     Raises:
         FloatingPointError: the loss is no longer finite.
     """
-    model = lessons.network.to(device)
+    model, bf16 = lessons.network.to(device), training["bf16"]
     tree = PrefixTree.from_ids(lessons.ids).to(device)
-    dev = _sample(dev, settings["dev_users"])
+    dev = _sample(dev, training["dev_users"])
     if processes.rank():
-        torch.manual_seed(settings["seed"] + processes.rank())  # another dropout in each process
+        torch.manual_seed(training["seed"] + processes.rank())  # another dropout in each process
+    learned = [p for p in model.parameters() if p.requires_grad]
 
-    steps = max(1, round(settings["epochs"] * lessons.steps))
-    every = max(1, math.ceil(steps / settings["evaluations"]))
-    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(
-        [
-            {
-                "params": [p for p in learned.values() if p.ndim > 1],
-                "weight_decay": settings["weight_decay"],
-            },
-            {"params": [p for p in learned.values() if p.ndim == 1], "weight_decay": 0.0},
-        ],
-        lr=settings["learning_rate"],
-        betas=(0.9, 0.98),
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(step, steps, settings["warmup"])
-    )
-    print(
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
-        f"{sum(p.numel() for p in learned.values()) / 1e6:.2f} M of them trained, "
-        f"{lessons.what}, {steps:,} steps"
-    )
+    def step(drawn: Any) -> tuple[dict[str, Tensor], int]:
+        parts, total = lessons.parts(drawn), torch.zeros((), device=device)
+        model.zero_grad()
+        for part in parts[processes.rank() :: processes.world()]:
+            with autocast(device, bf16):
+                loss = lessons.loss(part.content) * part.share
+            loss.backward()
+            total += loss.detach()
+        _add_up_gradients(learned)
+        nn.utils.clip_grad_norm_(learned, training["clip"])
+        return {"loss": total}, sum(part.tokens for part in parts)
 
-    checkpoint, state = None, None
+    checkpoint = None
     if checkpoint_path is not None:
         checkpoint = Checkpoint(checkpoint_path, f"{made_of} {processes.world()}")
-        state = checkpoint.load()
-    done, rows, best, best_weights, waited, seconds = 0, [], -1.0, None, 0, 0.0
-    if state:
-        _put(learned, state["weights"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
-        _set_random_state(state["random"])
-        done, rows, best, best_weights, waited, seconds = (
-            state[key] for key in ("step", "history", "best", "best_weights", "waited", "seconds")
-        )
-        print(f"resuming at step {done:,}")
-
-    total, tokens, began = torch.zeros((), device=device), 0, time.monotonic()
-    interval = began
-    bar = progress(None, "training the teacher", total=steps, unit="step", initial=done)
-    remaining = itertools.islice(_steps(lessons), done, steps)
-    while waited < settings["patience"] and (step := next(remaining, None)) is not None:
-        model.train()
-        optimizer.zero_grad(set_to_none=True)
-        parts = lessons.parts(step)
-        for part in parts[processes.rank() :: processes.world()]:
-            with autocast(device, settings["bf16"]):
-                value = lessons.loss(part.content) * part.share
-            value.backward()
-            total += value.detach()
-        tokens += sum(part.tokens for part in parts)
-        _add_up_gradients(learned)
-        torch.nn.utils.clip_grad_norm_(learned.values(), settings["clip"])
-        optimizer.step()
-        schedule.step()
-        done += 1
-        bar.update()
-        if done % every and done != steps:
-            continue
-        processes.add_up([total])
-        mean = float(total) / (done % every or every)
-        total.zero_()
-        if not math.isfinite(mean):
-            raise FloatingPointError(
-                f"The loss is {mean} at step {done}. Lower teacher.learning_rate "
-                f"({settings['learning_rate']}) or set teacher.bf16 to false."
-            )
-        speed = tokens / (time.monotonic() - interval)
-        found = accuracy(model.eval(), lessons, dev, tree, settings["bf16"])
-        tokens, interval = 0, time.monotonic()
-        spent = seconds + interval - began
-        rate = optimizer.param_groups[0]["lr"]
-        rows.append({"step": done, "seconds": spent, "learning_rate": rate, "loss": mean})
-        rows[-1] |= {"tokens_per_second": speed}
-        rows[-1] |= {f"dev_{name}": figure for name, figure in found.items()}
-        print(", ".join(f"{k} {v:.4g}" for k, v in rows[-1].items()), flush=True)
-        bar.set_postfix(loss=mean, recall=found["recall@10"], tokens_per_second=round(speed))
-        waited += 1
-        if found["ndcg@10"] > best:
-            best, waited = found["ndcg@10"], 0
-            best_weights = {name: p.detach().clone().cpu() for name, p in learned.items()}
-        random = _random_state()
-        if checkpoint and processes.rank() == 0:
-            checkpoint.save(
-                {
-                    "weights": {name: p.detach() for name, p in learned.items()},
-                    "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(),
-                    "random": random,
-                    "step": done,
-                    "history": rows,
-                    "best": best,
-                    "best_weights": best_weights,
-                    "waited": waited,
-                    "seconds": spent,
-                }
-            )
-    bar.close()
-    _put(learned, best_weights)
-    return lessons.finish().eval(), pa.Table.from_pylist(rows)
+    print(lessons.what)
+    rate, decay = training["learning_rate"], training["weight_decay"]
+    history = runs.train(
+        model,
+        lessons.epoch,
+        step,
+        lambda: accuracy(model, lessons, dev, tree, bf16),
+        itemgetter("dev_ndcg@10"),
+        training,
+        optimizer=runs.adamw(model, rate, decay, betas=(0.9, 0.98)),
+        checkpoint=checkpoint,
+        unit="tokens",
+        remedy="Lower learning_rate of the teacher, or set its bf16 to false.",
+        description="training the teacher",
+    )
+    return lessons.finish().eval(), history
 
 
 @torch.inference_mode()
@@ -187,27 +114,16 @@ def accuracy(
         gain = hit @ discount[: hit.shape[1]]
         sums += torch.stack([loss.double() * len(target), hit.sum().double(), gain.sum().double()])
     processes.add_up([sums])
-    names = ("loss", "recall@10", "ndcg@10")
+    names = ("dev_loss", "dev_recall@10", "dev_ndcg@10")
     return dict(zip(names, (sums / len(dev)).tolist(), strict=True))
 
 
-def _add_up_gradients(learned: dict[str, torch.nn.Parameter]) -> None:
+def _add_up_gradients(learned: list[nn.Parameter]) -> None:
     if processes.world() > 1:
-        for p in learned.values():
+        for p in learned:
             # A process may have had no part in this step.
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
-        processes.add_up(p.grad for p in learned.values())
-
-
-@torch.no_grad()
-def _put(learned: dict[str, torch.nn.Parameter], weights: dict[str, Tensor]) -> None:
-    for name, p in learned.items():
-        p.copy_(weights[name])
-
-
-def _steps(lessons: Lessons) -> Iterator:
-    for number in itertools.count():
-        yield from lessons.epoch(number)
+        processes.add_up(p.grad for p in learned if p.grad is not None)
 
 
 def _sample(examples: Examples, users: int) -> Examples:
@@ -216,16 +132,3 @@ def _sample(examples: Examples, users: int) -> Examples:
     return Examples(
         examples.sequences, examples.user[rows], examples.start[rows], examples.stop[rows]
     )
-
-
-def _random_state() -> list[dict]:
-    """Of every process."""
-    own = random_state()
-    every = [own] * processes.world()
-    if processes.world() > 1:
-        torch.distributed.all_gather_object(every, own)
-    return every
-
-
-def _set_random_state(every: list[dict]) -> None:
-    set_random_state(every[processes.rank()])

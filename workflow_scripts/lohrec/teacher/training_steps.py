@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -38,7 +39,11 @@ class Part:
 
 
 class CodewordLessons:
-    """A user's training sequence is one row, and every position after the first item a target."""
+    """A user's training sequence is one row, and every position after the first item a target.
+
+    Args:
+        settings: the groups `network` and `training`, by these names.
+    """
 
     batch = 256  # dev examples at once
     remedy = (
@@ -46,23 +51,25 @@ class CodewordLessons:
         "intermediate"
     )
 
-    def __init__(self, examples: Examples, ids: np.ndarray, settings: dict) -> None:
-        self.network = teacher.build(settings)
-        self.hooks = add_dropout(self.network, settings["dropout"])
-        self.ids, self.settings = ids, settings
+    def __init__(
+        self, examples: Examples, ids: np.ndarray, settings: dict[str, dict[str, Any]]
+    ) -> None:
+        network, self.training = settings["network"], settings["training"]
+        self.network = teacher.build(network | self.training)
+        self.hooks = add_dropout(self.network, network["dropout"])
+        self.ids = ids
         self.questions = CodewordQuestions(examples.aligned(), ids)
         windows = self.questions.windows
-        self.steps = len(windows.batches(settings["batch_size"]))
-        size, longest = settings["batch_size"], 1 + teacher.LEVELS * int(windows.length.max())
-        bf16 = settings["bf16"] is True
+        size, longest = self.training["batch_size"], 1 + teacher.LEVELS * int(windows.length.max())
+        bf16 = self.training["bf16"] is True
         answers = size * teacher.LEVELS
         self.planned = memory_plan.Step(2 * answers, longest, answers, False, bf16)
         self.what = f"{len(examples):,} targets in {len(windows):,} windows"
 
     def epoch(self, number: int) -> Sequence[np.ndarray]:
         """The steps of an epoch."""
-        rng = np.random.default_rng([self.settings["seed"], number])
-        return self.questions.batches(self.settings["batch_size"], rng)
+        rng = np.random.default_rng([self.training["seed"], number])
+        return self.questions.batches(self.training["batch_size"], rng)
 
     def parts(self, step: np.ndarray) -> list[Part]:
         """One step at once, or a part for each of the processes that train together."""
@@ -96,7 +103,8 @@ class TextLessons:
     """Samples of several tasks, packed into rows; the loss runs over the responses.
 
     Args:
-        settings: the sections `teacher`, `adaptation` and `tasks`, by these names.
+        settings: the groups `network`, with the teacher's kind, `training`, `adaptation` and
+            `tasks`, by these names.
     """
 
     batch = 64
@@ -105,18 +113,19 @@ class TextLessons:
         self,
         examples: Examples,
         ids: np.ndarray,
-        settings: dict[str, dict],
+        settings: dict[str, dict[str, Any]],
         texts: Texts,
         templates: dict[str, list[Phrasing]],
     ) -> None:
-        self.settings, self.adaptation = settings["teacher"], settings["adaptation"]
+        network, self.training = settings["network"], settings["training"]
+        self.adaptation = settings["adaptation"]
         self.mixture, self.limit = settings["tasks"]["mixture"], settings["tasks"]["limit"]
-        self.adapted = adaptation.adapt(self.settings, self.adaptation, texts, templates)
+        self.adapted = adaptation.adapt(network | self.training, self.adaptation, texts, templates)
         self.network = self.adapted.network
-        self.planned = memory_plan.of_packed(self.settings, self.adaptation)
-        self.remedy = memory_plan.SMALLER[self.settings["kind"]]
-        fresh = self.settings["kind"] == "scratch_text"
-        self.hooks = add_dropout(self.network, self.settings["dropout"]) if fresh else []
+        self.planned = memory_plan.of_packed(self.training, self.adaptation)
+        self.remedy = memory_plan.SMALLER[network["kind"]]
+        fresh = network["kind"] == "scratch_text"
+        self.hooks = add_dropout(self.network, network["dropout"]) if fresh else []
         self.tokenizer, self.ids, self.templates = self.adapted.tokenizer, ids, templates
         self.tasks = text_tasks.Tasks(
             examples, ids, texts, templates, settings["tasks"]["characters"]
@@ -127,19 +136,18 @@ class TextLessons:
                 f"tasks.mixture ({self.mixture}) asks for no sample of this set: the teacher "
                 "has nothing to learn. Give `sequential` a share above 0."
             )
-        self.steps = -(-len(first) // self.settings["batch_size"])
         counts = {task: sum(name == task for name, _ in first) for task in sorted(self.mixture)}
         self.what = "samples an epoch: " + ", ".join(f"{k} {v:,}" for k, v in counts.items())
 
     def _draw(self, number: int) -> list[tuple[str, int]]:
-        rng = np.random.default_rng([self.settings["seed"], number])
+        rng = np.random.default_rng([self.training["seed"], number])
         return text_tasks.draw(self.tasks, self.mixture, self.limit, rng)
 
     def epoch(self, number: int) -> Sequence[list]:
         """The steps of an epoch: seeds and samples, in random order."""
-        drawn, size = self._draw(number), self.settings["batch_size"]
+        drawn, size = self._draw(number), self.training["batch_size"]
         return [
-            ([self.settings["seed"], number, low], drawn[low : low + size])
+            ([self.training["seed"], number, low], drawn[low : low + size])
             for low in range(0, len(drawn), size)
         ]
 

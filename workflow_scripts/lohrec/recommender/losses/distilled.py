@@ -1,6 +1,13 @@
-"""Cross-entropy against the teacher's probabilities (Eq. 11)."""
+"""Distillation of the teacher (Eq. 11): L = -1/D sum_d sum_v P_teacher(v) log P(v)."""
 
-SETTINGS = {
+from typing import Any
+
+from torch import Tensor
+
+from lohrec.recommender.losses import one_hot
+from lohrec.recommender.training_data import Batch
+
+SETTINGS: dict[str, dict[str, Any]] = {
     "mixture": {
         "type": "number", "minimum": 0, "maximum": 1, "default": 0.0,
         "description": (
@@ -8,4 +15,21 @@ SETTINGS = {
         ),
     },
 }  # fmt: skip
-READS = ["probabilities"]
+READS: list[str] = ["probabilities"]
+
+
+def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) -> Tensor:
+    """Eq. 11, the mean over levels and examples; see `one_hot.loss` for the arguments.
+
+    Args:
+        batch: with the teacher's probabilities, shaped like `log_p`.
+
+    Raises:
+        ValueError: the batch has none.
+    """
+    if batch.teacher is None:
+        raise ValueError("Distillation needs the teacher's probabilities of the train examples.")
+    distilled = -(batch.teacher.float() * log_p).sum(-1).mean()
+    if not settings["mixture"]:
+        return distilled
+    return distilled.lerp(one_hot.loss(log_p, code, batch, settings), settings["mixture"])

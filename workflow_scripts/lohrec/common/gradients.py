@@ -1,18 +1,40 @@
 """Losses and gradients of a batch: on a GPU one CUDA graph for each shape, launched at once."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from lohrec.common.devices import autocast
-from lohrec.recommender.training_data import Batch
+from lohrec.common.devices import autocast, send
 
 Losses = dict[str, Tensor]
 
 
-class Gradients:
+@dataclass(frozen=True)
+class Batch:
+    """What a network learns from at once; each network's batch is a dataclass made of this."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The batch's tensors by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in every.items() if isinstance(value, Tensor)}
+
+    def to(self, device: torch.device) -> Self:
+        """The batch on a device, copied without waiting."""
+        moved: dict[str, Any] = {name: send(v, device) for name, v in self.tensors().items()}
+        return replace(self, **moved)
+
+    def uniform(self) -> Self:
+        """The same batch; what is no tensor is alike in all batches of one shape."""
+        return self
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
+
+
+class Gradients(Generic[AnyBatch]):
     """Writes the clipped gradients of a batch into the model's parameters.
 
     A small model's step is hundreds of kernels that take longer to launch than to run. Where
@@ -30,22 +52,22 @@ class Gradients:
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[Batch], Losses],
+        loss: Callable[[AnyBatch], Losses],
         clip: float,
         bf16: bool | str,
         graphs: bool,
     ) -> None:
         self.model, self.loss, self.clip, self.bf16 = model, loss, clip, bf16
         self.device = next(model.parameters()).device
-        self.graphs = {} if graphs and self.device.type == "cuda" else None
+        recorded = graphs and self.device.type == "cuda"
+        self.graphs: dict[tuple[torch.Size, ...], Any] | None = {} if recorded else None
         self.pool = None if self.graphs is None else torch.cuda.graph_pool_handle()
 
-    def __call__(self, batch: Batch) -> Losses:
+    def __call__(self, batch: AnyBatch) -> Losses:
         """The losses of the batch, valid until the next call; gradients replace earlier ones."""
         if self.graphs is None:
             return self._compute(batch.to(self.device), keep=False)
-        # One graph serves batches with and without padding.
-        batch = replace(batch, padded=True)
+        batch = batch.uniform()
         shape = tuple(value.shape for value in batch.tensors().values())
         if shape not in self.graphs:
             failure = None
@@ -63,7 +85,7 @@ class Gradients:
         graph.replay()
         return found
 
-    def _compute(self, batch: Batch, keep: bool) -> Losses:
+    def _compute(self, batch: AnyBatch, keep: bool) -> Losses:
         """Forward, backward and clipping.
 
         Args:
@@ -81,7 +103,7 @@ class Gradients:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         return {name: value.detach() for name, value in found.items()}
 
-    def _record(self, batch: Batch) -> tuple[torch.cuda.CUDAGraph, Batch, Losses]:
+    def _record(self, batch: AnyBatch) -> tuple[torch.cuda.CUDAGraph, AnyBatch, Losses]:
         """A graph, the batch that it reads and the losses that it writes.
 
         The random state is put back, so that a resumed run, which records again, goes on alike; and
@@ -106,7 +128,9 @@ class Gradients:
 
 def copy(batch: Batch, into: Batch) -> None:
     """Overwrite a batch of the same shape, without waiting where the host memory is pinned."""
+    places = into.tensors()
     for name, value in batch.tensors().items():
-        if into.history.device.type == "cuda" and value.device.type == "cpu":
+        place = places[name]
+        if place.device.type == "cuda" and value.device.type == "cpu":
             value = value.pin_memory()
-        getattr(into, name).copy_(value, non_blocking=True)
+        place.copy_(value, non_blocking=True)
