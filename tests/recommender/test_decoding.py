@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 import torch
 
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
-from lohrec.recommender.decoding import recommend
+from lohrec.recommender.decoding import best_leaves, recommend
 from lohrec.recommender.lists import Lists, Ranked
 from lohrec.recommender.networks.t5 import T5
 
@@ -69,6 +70,23 @@ def test_cascade_orders_the_retrievers_candidates_by_the_ranker():
         best = scores.argsort(descending=True)[:6]
         assert torch.equal(leaf[row], found[row][best])
         torch.testing.assert_close(score[row], scores[best], rtol=1e-4, atol=1e-4)
+
+
+def test_lists_of_histories_are_those_of_examples():
+    model, ranker, examples, ids, tree = make()
+    histories = examples.histories(np.arange(len(examples))), examples.length
+    for second in (None, ranker):
+        leaf, score = best_leaves(model, *histories, ids, tree, DECODING, "items", second)
+        expected = recommend(model, examples, ids, tree, DECODING, "examples", second)
+        assert torch.equal(leaf, expected[0]) and torch.equal(score, expected[1])
+        assert leaf.dtype == torch.int64 and leaf.shape == score.shape == (5, 6)
+
+
+def test_an_empty_history_is_refused():
+    model, _, _, ids, tree = make()
+    items = np.array([[3, 4], [-1, -1]])
+    with pytest.raises(ValueError, match="history of user 1 is empty"):
+        best_leaves(model, items, np.array([2, 0]), ids, tree, DECODING, "empty")
 
 
 def test_items_that_share_an_identifier_share_a_rank():

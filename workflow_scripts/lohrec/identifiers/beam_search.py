@@ -1,6 +1,6 @@
 """Beam search over identifiers, for every network and with or without a tree (Algorithm 1)."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, overload
 
 import torch
 from torch import Tensor
@@ -50,14 +50,38 @@ class Beams(NamedTuple):
 
     Attributes:
         score: float (users, beams), log-probabilities; -inf where there are fewer beams.
-        leaf: int64 (users, beams), leaves of the tree, -1 where there are fewer; None without one.
-        code: int64 (users, beams, levels), codewords, -1 where there are fewer; None with a tree,
-            whose leaves tell them.
+        leaf: int64 (users, beams), leaves of the tree, which tell the codewords; -1 where there are
+            fewer.
     """
 
     score: Tensor
-    leaf: Tensor | None
-    code: Tensor | None
+    leaf: Tensor
+
+
+class FreeBeams(NamedTuple):
+    """The beams of every user where there is no tree, from the most probable on.
+
+    Attributes:
+        score: float (users, beams), log-probabilities; -inf where there are fewer beams.
+        code: int64 (users, beams, levels), codewords; -1 where there are fewer.
+    """
+
+    score: Tensor
+    code: Tensor
+
+
+@overload
+def beam_search(
+    steps: Steps,
+    tree: Tree,
+    beams: int,
+    excluded: Tensor | None = None,
+    renormalise: bool = False,
+) -> Beams: ...
+
+
+@overload
+def beam_search(steps: Steps, tree: None, beams: int) -> FreeBeams: ...
 
 
 @torch.inference_mode()
@@ -67,7 +91,7 @@ def beam_search(
     beams: int,
     excluded: Tensor | None = None,
     renormalise: bool = False,
-) -> Beams:
+) -> Beams | FreeBeams:
     """The most probable identifiers of every user; none comes twice.
 
     Args:
@@ -113,8 +137,8 @@ def beam_search(
     missing = beams - score.shape[1]
     score = F.pad(score, (0, missing), value=-torch.inf)
     if tree is None:
-        return Beams(score, None, F.pad(code, (0, 0, 0, missing), value=-1))
-    return Beams(score, F.pad(node, (0, missing), value=-1), None)
+        return FreeBeams(score, F.pad(code, (0, 0, 0, missing), value=-1))
+    return Beams(score, F.pad(node, (0, missing), value=-1))
 
 
 def along(value: Tensor, beam: Tensor) -> Tensor:

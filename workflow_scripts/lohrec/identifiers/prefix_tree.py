@@ -54,7 +54,8 @@ class PrefixTree:
         leaf, position = np.unique(key, return_index=True)
         item_first = np.append(position, len(key))
 
-        first, code = [], []
+        first: list[np.ndarray] = []
+        code: list[np.ndarray] = []
         nodes = leaf
         for _ in range(levels):
             parents, position = np.unique(nodes // codes, return_index=True)
@@ -63,12 +64,13 @@ class PrefixTree:
             nodes = parents
         table = None
         if sum(len(f) - 1 for f in first) * codes * 4 <= DENSE_BYTES:
-            table = [_dense(f, c, codes) for f, c in zip(first, code, strict=True)]
+            rows = zip(first, code, strict=True)
+            table = [torch.from_numpy(_dense(f, c, codes)) for f, c in rows]
         return cls(
             codes,
             [torch.from_numpy(f) for f in first],
             [torch.from_numpy(c) for c in code],
-            table and [torch.from_numpy(t) for t in table],
+            table,
             torch.from_numpy(item_first.astype(np.int32)),
             torch.from_numpy(item.astype(np.int32)),
         )
@@ -122,7 +124,8 @@ class PrefixTree:
 
     def identifiers(self, leaf: Tensor) -> Tensor:
         """Codewords of leaves, int64 (..., levels); -1 throughout where the leaf is -1."""
-        node, out = leaf.clamp(min=0).long(), []
+        node = leaf.clamp(min=0).long()
+        out: list[Tensor] = []
         for depth in reversed(range(self.levels)):
             out.insert(0, self.code[depth][node].long())
             node = torch.searchsorted(self.first[depth], node.int(), right=True) - 1

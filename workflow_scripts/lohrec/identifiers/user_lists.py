@@ -1,6 +1,7 @@
 """Lists for many users: in batches of like history length, without what a user has had."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ def best_leaves(
     items: np.ndarray,
     length: np.ndarray,
     tree: PrefixTree,
-    decoding: dict,
+    decoding: Mapping[str, Any],
     description: str,
 ) -> tuple[Tensor, Tensor]:
     """The lists of all users, in their order.

@@ -43,7 +43,7 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
             shape and the host need not wait for the device.
     """
     batch, candidates, levels = ids.shape
-    path = [ids.new_zeros(batch, candidates)]
+    places = [ids.new_zeros(batch, candidates)]
     token = [ids.new_full((batch, 1), START)]
     width = [1]
     key = ids.new_zeros(batch, candidates)
@@ -55,9 +55,9 @@ def build(ids: Tensor, full: bool = False) -> CandidateTree:
         room = candidates if full else int(number.max()) + 1
         code = ids[..., depth - 1] + (depth - 1) * CODES
         token.append(ids.new_zeros(batch, room).scatter_(1, number, code))
-        path.append(number + sum(width))
+        places.append(number + sum(width))
         width.append(room)
-    path = torch.stack(path, -1)
+    path = torch.stack(places, -1)
     nodes = sum(width)
     allowed = torch.eye(nodes, dtype=torch.bool, device=ids.device).repeat(batch, 1, 1)
     allowed[:, :, 0] = True
@@ -100,7 +100,7 @@ def score(model: T5, memory: Memory, ids: Tensor, full: bool = False) -> tuple[T
     tree = build(ids, full)
     state, _ = model.decode(tree.token, tree.depth, tree.allowed, memory, real=tree.real)
     row = torch.arange(len(ids), device=ids.device)
-    total, along_first = 0, []
+    total, along_first = torch.zeros((), device=ids.device), []
     for level, part in enumerate(state.split(tree.width, 1)):
         log_p = model.log_probabilities(part, level)
         place = tree.path[..., level] - sum(tree.width[:level])

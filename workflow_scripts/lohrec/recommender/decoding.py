@@ -1,5 +1,8 @@
 """Lists by beam search, and by the cascade of retriever and ranker (DTR, Section 3.2)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,7 +22,7 @@ def best_leaves(
     length: np.ndarray,
     ids: np.ndarray,
     tree: PrefixTree,
-    decoding: dict,
+    decoding: Mapping[str, Any],
     description: str,
     ranker: T5 | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -97,7 +100,7 @@ def recommend(
     examples: Examples,
     ids: np.ndarray,
     tree: PrefixTree,
-    decoding: dict,
+    decoding: Mapping[str, Any],
     description: str,
     ranker: T5 | None = None,
 ) -> tuple[Tensor, Tensor]:

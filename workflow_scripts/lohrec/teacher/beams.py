@@ -164,9 +164,10 @@ def beam_search(
         tree: all identifiers; it forbids what is none. None decodes over the whole vocabulary.
     """
     steps = PromptSteps(model, prompt, row, length, first, codewords=tree is not None)
-    best = search(steps, tree, beams, excluded, renormalise)
     if tree is None:
-        return Beams(best.code, best.score, None, first)
+        free = search(steps, None, beams)
+        return Beams(free.code, free.score, None, first)
+    best = search(steps, tree, beams, excluded, renormalise)
     code = tree.identifiers(best.leaf)
     token = code + first + torch.arange(LEVELS, device=row.device) * CODES
     return Beams(token.where(code >= 0, -1), best.score, best.leaf, first)

@@ -1,5 +1,8 @@
 """The teacher's own lists: in the prefix tree, or of what it writes unconstrained (4.2, 4.6)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,7 +23,7 @@ def best_leaves(
     length: np.ndarray,
     ids: np.ndarray,
     tree: PrefixTree,
-    decoding: dict,
+    decoding: Mapping[str, Any],
     constrained: bool,
     description: str,
 ) -> tuple[Tensor, Tensor]:
@@ -60,6 +63,7 @@ def best_leaves(
         if constrained:
             renormalise = decoding["renormalise"]
             best = answers(model, asked, beams, questions.first, tree, excluded, renormalise)
+            assert best.leaf is not None  # for there is a tree
             return best.leaf, best.score
         best = answers(model, asked, beams, questions.first)
         leaf, score = items_only(best, tree, excluded)

@@ -1,6 +1,7 @@
 """Codewords as words of a language model: tokens `<a_0>` .. `<d_255>`, their weights (4.2)."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from tokenizers import (
@@ -32,14 +33,15 @@ def add_codewords(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, se
     first = first_codeword(tokenizer)
     if not added:
         return first
-    before = model.get_input_embeddings().weight.shape[0]
+    embedding: Any = model.get_input_embeddings()
+    before = embedding.weight.shape[0]
     rows = max(before, first + len(CODEWORDS))
     model.resize_token_embeddings(rows, mean_resizing=False)
     generator = torch.Generator().manual_seed(seed)
-    layers = [model.get_input_embeddings()]
-    if model.get_output_embeddings().weight is not layers[0].weight:
-        layers.append(model.get_output_embeddings())
-    for layer in layers:
+    # Resizing has put new layers in place of the old ones.
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    tied = head.weight is embedding.weight
+    for layer in [embedding] if tied else [embedding, head]:
         weight = layer.weight.data
         known = weight[: min(before, first)].float()
         noise = torch.randn(len(CODEWORDS), weight.shape[1], generator=generator)
@@ -54,13 +56,13 @@ def first_codeword(tokenizer: PreTrainedTokenizerBase) -> int:
     Raises:
         ValueError: they do not, or are no single tokens.
     """
-    found = tokenizer.convert_tokens_to_ids(CODEWORDS)
-    if found[0] is None or found != list(range(found[0], found[0] + len(CODEWORDS))):
+    tokens: Any = tokenizer.convert_tokens_to_ids(CODEWORDS)
+    if tokens[0] is None or tokens != list(range(tokens[0], tokens[0] + len(CODEWORDS))):
         raise ValueError(
             "The tokenizer holds the codewords <a_0> .. <d_255> out of order, or not at all. Name "
             "a checkpoint without them, or one that this workflow wrote."
         )
-    return found[0]
+    return int(tokens[0])
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:

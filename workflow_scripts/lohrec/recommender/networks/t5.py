@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -88,7 +89,7 @@ class T5(nn.Module):
         config: the values of `SETTINGS` (codewords: Eq. 9-12).
     """
 
-    def __init__(self, config: dict) -> None:
+    def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = {key: config[key] for key in SETTINGS}
         self.shared = nn.Embedding(VOCABULARY, config["d_model"])
@@ -141,7 +142,8 @@ class T5(nn.Module):
             itself = torch.eye(len(place), dtype=torch.bool, device=token.device)
             read = itself | (~end & (place < place[:, None]))
             bias = torch.where(read, self.encoder.position_bias(place, place), -math.inf)
-            hidden = torch.where(end, place != length[:, None], place >= length[:, None])
+            ends = length[:, None]
+            hidden: Tensor | None = torch.where(end, place != ends, place >= ends)
         else:
             bias = self.encoder.position_bias(place, place)
             hidden = token == PAD if padded else None
@@ -156,12 +158,8 @@ class T5(nn.Module):
         for block in self.encoder.block:
             x, _ = block(x, bias)
         x = drop(self.encoder.final_layer_norm(x), dropout, self.training)
-        memory = []
-        for block in self.decoder.block:
-            # Contiguous, or every decoder step copies them for its products.
-            k, v = (y.contiguous() for y in block.layer[1].EncDecAttention.project(x, "kv"))
-            memory.append((k, v) if row is None else (k[row], v[row]))
-        return memory, mask
+        memory = self.decoder.keys_values(x)
+        return memory if row is None else [(k[row], v[row]) for k, v in memory], mask
 
     def decode(
         self,

@@ -1,7 +1,7 @@
 """What a T5 is made of, with the names that transformers gives to its weights (4.2)."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,8 @@ class Real(NamedTuple):
 
     def in_rows(self, x: Tensor) -> Tensor:
         """(real, d) -> (batch, places, d), zeros elsewhere."""
-        return unpack(x, self.place, self.batch * self.places).unflatten(0, (self.batch, -1))
+        rows = unpack(x, self.place, self.batch * self.places)
+        return rows.view(self.batch, self.places, -1)
 
 
 class Attention(nn.Module):
@@ -80,7 +81,8 @@ class Attention(nn.Module):
             score = score + bias
         weight = drop(score.float().softmax(-1).to(v.dtype), dropout, self.training)
         read = (weight @ v).transpose(1, 2).flatten(2)
-        return self.o(read if real is None else real.packed(read))
+        out: Tensor = self.o(read if real is None else real.packed(read))
+        return out
 
 
 class Norm(nn.Module):
@@ -114,13 +116,14 @@ class FeedForward(nn.Module):
         nn.init.normal_(self.wo.weight, std=d_ff**-0.5)
 
     def forward(self, x: Tensor, dropout: float) -> Tensor:
-        return self.wo(relu_drop(self.wi(x), dropout, self.training))
+        out: Tensor = self.wo(relu_drop(self.wi(x), dropout, self.training))
+        return out
 
 
 class Block(nn.Module):
     """Self-attention, in the decoder cross-attention, and the feed-forward network."""
 
-    def __init__(self, config: dict, decoder: bool, first: bool) -> None:
+    def __init__(self, config: dict[str, Any], decoder: bool, first: bool) -> None:
         super().__init__()
         d_model = config["d_model"]
 
@@ -149,16 +152,16 @@ class Block(nn.Module):
         real: Real | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """x and the first result are (batch, n, d_model), or with `real` (real, d_model)."""
-        own = self.layer[0]
+        own: Any = self.layer[0]
         q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv", real)
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
         x = self._add(x, own.SelfAttention(q, k, v, bias, self.dropout, real))
         if memory is not None:
-            cross = self.layer[1]
+            cross: Any = self.layer[1]
             (q,) = cross.EncDecAttention.project(cross.layer_norm(x), "q", real)
             x = self._add(x, cross.EncDecAttention(q, *memory, memory_bias, self.dropout, real))
-        last = self.layer[-1]
+        last: Any = self.layer[-1]
         x = self._add(x, last.DenseReluDense(last.layer_norm(x), self.dropout))
         return x, (k, v)
 
@@ -169,18 +172,29 @@ class Block(nn.Module):
 class Stack(nn.Module):
     """Encoder or decoder."""
 
-    def __init__(self, config: dict, decoder: bool) -> None:
+    def __init__(self, config: dict[str, Any], decoder: bool) -> None:
         super().__init__()
         layers = config["decoder_layers" if decoder else "layers"]
         self.block = nn.ModuleList(Block(config, decoder, i == 0) for i in range(layers))
         self.final_layer_norm = Norm(config["d_model"])
         self.decoder = decoder
 
+    def keys_values(self, x: Tensor) -> list[KeysValues]:
+        """What a decoder's layers read of the encoder's states, (batch, heads, n, d_kv) each."""
+        memory = []
+        for block in self.block:
+            layers: Any = block.layer
+            # Contiguous, or every decoder step copies them for its products.
+            k, v = (y.contiguous() for y in layers[1].EncDecAttention.project(x, "kv"))
+            memory.append((k, v))
+        return memory
+
     def position_bias(self, query: Tensor, key: Tensor) -> Tensor:
         """Learned bias of relative positions, (1, heads, queries, keys)."""
-        table = self.block[0].layer[0].SelfAttention.relative_attention_bias
+        first: Any = self.block[0]
         bucket = relative_bucket(key[None, :] - query[:, None], bidirectional=not self.decoder)
-        return table(bucket).permute(2, 0, 1).unsqueeze(0)
+        bias: Tensor = first.layer[0].SelfAttention.relative_attention_bias(bucket)
+        return bias.permute(2, 0, 1).unsqueeze(0)
 
 
 def relative_bucket(offset: Tensor, bidirectional: bool) -> Tensor:
