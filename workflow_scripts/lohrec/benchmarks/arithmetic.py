@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from lohrec.identifiers.codewords import normalised
 
 
-def encoding(config: dict, places: int) -> int:
+def encoding(config: dict[str, Any], places: int) -> int:
     """Operations to encode one history of `places` tokens, cross-attention's keys and values too.
 
     Args:
@@ -17,10 +18,13 @@ def encoding(config: dict, places: int) -> int:
     attention = 2 * places * wide  # scores, and the weighted sum of values
     memory = 2 * config["d_model"] * wide
     layers, decoder_layers = config["layers"], config["decoder_layers"]
-    return 2 * places * (layers * (linear + attention) + decoder_layers * memory)
+    operations: int = 2 * places * (layers * (linear + attention) + decoder_layers * memory)
+    return operations
 
 
-def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool = True) -> int:
+def decoding(
+    config: dict[str, Any], queries: Sequence[int], places: int, every_past: bool = True
+) -> int:
     """Operations of the decoder over one history of `places` tokens.
 
     Args:
@@ -40,7 +44,7 @@ def decoding(config: dict, queries: Sequence[int], places: int, every_past: bool
     return total
 
 
-def training_step(config: dict, queries: Sequence[int], places: int) -> int:
+def training_step(config: dict[str, Any], queries: Sequence[int], places: int) -> int:
     """Operations of one example's forward and backward pass; the backward is twice the forward."""
     return 3 * (encoding(config, places) + decoding(config, queries, places, every_past=False))
 

@@ -3,9 +3,10 @@
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any, TypeVar
 
 import torch
 import transformers
@@ -13,12 +14,14 @@ import transformers
 from lohrec.common.artefacts import write_json
 from lohrec.common.devices import autocast, multiplies_bf16
 
+Name = TypeVar("Name")
+
 
 def in_turns(
-    rivals: dict[str, Callable[[], object]],
+    rivals: Mapping[Name, Callable[[], object]],
     rounds: int,
     clock: Callable[[], float] = time.process_time,
-) -> dict[str, float]:
+) -> dict[Name, float]:
     """Median seconds of each function, run one after another in every round.
 
     Work beside it on the machine then slows all of them alike; the first round is a warm-up.
@@ -27,7 +30,7 @@ def in_turns(
         clock: by default the processor time of this process, which leaves out what others take of
             the core. Where functions differ in threads, it has to be `time.perf_counter`.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    seconds: dict[Name, list[float]] = {name: [] for name in rivals}
     for turn in range(rounds + 1):
         for name, run in rivals.items():
             began = clock()
@@ -43,13 +46,17 @@ def types() -> dict[str, torch.dtype]:
     return {"fp32": torch.float32, **half}
 
 
-def multiply(dtype: torch.dtype, size: int = 1024, times: int = 8) -> tuple[Callable, int]:
+def multiply(
+    dtype: torch.dtype, size: int = 1024, times: int = 8
+) -> tuple[Callable[[], object], int]:
     """Square matrix products on the CPU, to be timed in turns, and their operations."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     return lambda: [a @ b for _ in range(times)], 2 * size**3 * times
 
 
-def descend(model: torch.nn.Module, loss: Callable[..., torch.Tensor], bf16: bool) -> Callable:
+def descend(
+    model: torch.nn.Module, loss: Callable[..., torch.Tensor], bf16: bool
+) -> Callable[..., None]:
     """A function that takes one AdamW step on the loss of its arguments, as users write it."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     device = next(model.parameters()).device
@@ -71,7 +78,8 @@ def share_of_products(run: Callable[[], object]) -> float:
         run()
     time = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
     products = ("aten::mm", "aten::bmm", "aten::addmm", "aten::baddbmm")
-    return sum(time.get(name, 0) for name in products) / sum(time.values())
+    share: float = sum(time.get(name, 0) for name in products) / sum(time.values())
+    return share
 
 
 def row(
@@ -81,7 +89,7 @@ def row(
     peer: float | None = None,
     floor: float | None = None,
     unit: str = "s",
-) -> dict:
+) -> dict[str, Any]:
     """One line of a benchmark.
 
     Args:
@@ -101,7 +109,7 @@ def row(
     }
 
 
-def write(path: str | Path, rows: list[dict], **more: object) -> None:
+def write(path: str | Path, rows: list[dict[str, Any]], **more: object) -> None:
     """Write rows with the machine and the versions that they were measured with."""
     for line in rows:
         print(line)

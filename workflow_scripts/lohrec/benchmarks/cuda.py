@@ -7,7 +7,9 @@ interactions.
 import itertools
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from lohrec.teacher import memory_plan, sequence_packing
 from lohrec.teacher import model as teacher
 from lohrec.teacher.prompts import CodewordQuestions
 
+Size = dict[str, Any]  # an entry of SIZES
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
     "dropout": 0.1, "codewords": "all", "causal_encoder": False,
@@ -64,17 +67,15 @@ SIZES = {
     },
 }
 OBJECTIVE = {
-    "loss": "distilled",
-    "generation": 1.0,
-    "ranking": 1.0,
+    "loss": "distilled", "generation": 1.0, "ranking": 1.0,
     "losses": {
         "distilled": {"mixture": 0.0},
         "margin_ranking": {"margin": 0.001, "reduction": "mean", "ranked_target": True},
     },
-}
+}  # fmt: skip
 
 
-def measure(output: str, device: torch.device, size: dict) -> None:
+def measure(output: str, device: torch.device, size: Size) -> None:
     """Measure everything and write it."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -90,7 +91,7 @@ def measure(output: str, device: torch.device, size: dict) -> None:
 
     seconds, work = dwr_epoch(train, ids, size, device)
     peer = peer_epoch(train, ids, size, device)
-    cost = {"ours": 200 * seconds, "peer": 200 * peer, "floor": 200 * work / rate}
+    cost: dict[str, Any] = {"ours": 200 * seconds, "peer": 200 * peer, "floor": 200 * work / rate}
     rows.append(line("DWR, 200 epochs; peer: plain steps", **cost))
     rows[-1]["examples"] = len(train)
     seconds, peer, work = decode_all(test, ids, size, device)
@@ -115,11 +116,11 @@ def split(sequences: np.ndarray, count: np.ndarray) -> tuple[Examples, Examples]
     first, user = np.cumsum(count) - count, np.arange(len(count))
     owner = np.repeat(user, count - 3)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(count - 3) - (count - 3), count - 3)
-    stops = first[owner] + 1 + place, first + count - 1
-    return tuple(
-        Examples(sequences, who.astype(np.int32), np.maximum(first[who], stop - 20), stop)
-        for who, stop in zip((owner, user), stops, strict=True)
-    )
+
+    def windows(who: np.ndarray, stop: np.ndarray) -> Examples:
+        return Examples(sequences, who.astype(np.int32), np.maximum(first[who], stop - 20), stop)
+
+    return windows(owner, first[owner] + 1 + place), windows(user, first + count - 1)
 
 
 def product_rate(device: torch.device, size: int) -> float:
@@ -128,7 +129,7 @@ def product_rate(device: torch.device, size: int) -> float:
     return 2 * size**3 / timed(lambda: a @ b, device, 20)
 
 
-def timed(run, device: torch.device, times: int) -> float:
+def timed(run: Callable[[], object], device: torch.device, times: int) -> float:
     """Seconds a run, after three for warm-up; the device is waited for at both ends only."""
     for _ in range(3):
         run()
@@ -146,7 +147,9 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
+def dwr_epoch(
+    train: Examples, ids: np.ndarray, size: Size, device: torch.device
+) -> tuple[float, int]:
     """Seconds and operations of an epoch of DWR steps, from steps at every length of histories.
 
     Making the batches and copying them to the device is part of it. Candidates and the teacher's
@@ -167,7 +170,7 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
         rows = np.flatnonzero(train.length == length)
         batches = itertools.cycle(np.split(np.resize(rows, (8, size["batch"])), 8))
 
-        def step(batches=batches) -> None:
+        def step(batches: Iterator[np.ndarray] = batches) -> None:
             gradients(data.batch(next(batches)[0]))
             optimizer.step()
 
@@ -179,7 +182,7 @@ def dwr_epoch(train: Examples, ids, size: dict, device) -> tuple[float, int]:
     return seconds, work
 
 
-def peer_epoch(train: Examples, ids, size: dict, device) -> float:
+def peer_epoch(train: Examples, ids: np.ndarray, size: Size, device: torch.device) -> float:
     """Seconds of an epoch of transformers' plain steps, histories padded to 80 tokens."""
     model = transformers_model(size["network"]).to(device).train()
     rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
@@ -188,7 +191,9 @@ def peer_epoch(train: Examples, ids, size: dict, device) -> float:
     return timed(step, device, size["steps"]) * len(train) / len(rows)
 
 
-def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, int]:
+def decode_all(
+    test: Examples, ids: np.ndarray, size: Size, device: torch.device
+) -> tuple[float, float, int]:
     """Seconds to decode every test user once, those of `generate`, and operations.
 
     Users come in batches of equal length; `generate` is measured on some of them and scaled.
@@ -221,7 +226,7 @@ def decode_all(test: Examples, ids, size: dict, device) -> tuple[float, float, i
     return timed(run, device, 1), (time.perf_counter() - began) / share, work
 
 
-def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
+def teach(train: Examples, ids: np.ndarray, size: Size, device: torch.device) -> dict[str, float]:
     """Seconds for the teacher's candidates and probabilities of all train examples.
 
     Measured on batches at quantiles of the histories' lengths and scaled to all.
@@ -250,7 +255,12 @@ def teach(train: Examples, ids, size: dict, device) -> dict[str, float]:
     }
 
 
-def packed_step(size: dict, device, rate: float, line) -> list[dict]:
+def packed_step(
+    size: Size,
+    device: torch.device,
+    rate: float,
+    line: Callable[..., dict[str, Any]],
+) -> list[dict[str, Any]]:
     """A training step of a teacher with words, on full rows of samples, and its memory."""
     settings = size["teacher"] | {"dropout": 0.0, "seed": 0}
     network = teacher.build(settings)

@@ -2,17 +2,19 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
 from lohrec.benchmarks import arithmetic
 from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks.same_lists import leaves
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import devices, job_log
 from lohrec.data import examples as windows
-from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
@@ -22,7 +24,12 @@ from lohrec.recommender.training_data import TrainingData, history_tokens
 
 
 def measure(
-    sequences: str, examples: str, ids: str, path: str, network: dict, settings: dict
+    sequences: str,
+    examples: str,
+    ids: str,
+    path: str,
+    network: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
     """Decode the same users in turns; weights come from a short training.
 
@@ -40,16 +47,24 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         generate = Generate(folder, semantic)
+
+    def generated(beams: int) -> list[torch.Tensor]:
+        return [generate(history, beams) for history in histories]
+
     rows = []
     for beams in settings["beams"]:
         search = partial(decode, model, histories, tree, beams)
-        rivals = {"generate": lambda beams=beams: [generate(h, beams) for h in histories]}
+        searches = {
+            dtype: partial(search, bf16=precision == torch.bfloat16)
+            for dtype, precision in benchmarking.types().items()
+        }
+        rivals: dict[str, Callable[[], object]] = {"generate": partial(generated, beams)}
         for dtype, precision in benchmarking.types().items():
-            rivals[dtype] = partial(search, bf16=precision == torch.bfloat16)
+            rivals[dtype] = searches[dtype]
             rivals[f"product {dtype}"], operations = benchmarking.multiply(precision)
         seconds = benchmarking.in_turns(rivals, settings["rounds"])
         lists = search()
-        theirs = torch.cat([generate(h, beams) for h in histories])
+        theirs = torch.cat(generated(beams))
         mine = torch.where(lists[..., None] < 0, -1, tree.identifiers(lists))
         mine = mine + torch.arange(LEVELS) * 256
         same = (mine == theirs).all((1, 2)).float().mean().item()
@@ -76,7 +91,7 @@ def measure(
             if dtype == "fp32":
                 line["same_lists"] = same
             else:
-                half = rivals[dtype]()[:, :10]
+                half = searches[dtype]()[:, :10]
                 equal = (half == lists[:, :10]).all(1).float().mean().item()
                 line["same_top_10"] = shared(half, lists[:, :10])
                 line["same_ordered_top_10"] = equal
@@ -86,14 +101,14 @@ def measure(
             settings["rounds"],
             time.perf_counter,
         )
-        cost = [1000 * wall[n] / users for n in (2, 1)]
+        two, one = (1000 * wall[n] / users for n in (2, 1))
         name = f"beam {beams}, two threads against one (wall clock)"
-        rows.append(benchmarking.row(name, "fp32", *cost, unit="ms a user"))
+        rows.append(benchmarking.row(name, "fp32", two, one, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
     benchmarking.write(path, rows, users=users, items=len(semantic))
 
 
-def fitted(data: TrainingData, network: dict, steps: int, device: torch.device) -> T5:
+def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torch.device) -> T5:
     """The recommender after a few steps."""
     torch.manual_seed(0)
     model = T5(network)
@@ -108,7 +123,9 @@ def fitted(data: TrainingData, network: dict, steps: int, device: torch.device) 
     return model.eval()
 
 
-def at_quantiles(test: windows.Examples, table: np.ndarray, size: int, count: int) -> list:
+def at_quantiles(
+    test: windows.Examples, table: np.ndarray, size: int, count: int
+) -> list[torch.Tensor]:
     """`count` batches of histories as tokens, at the quantiles of all users' lengths.
 
     The histories of a batch are of equal length, so that the peer needs no padding either.
@@ -120,14 +137,16 @@ def at_quantiles(test: windows.Examples, table: np.ndarray, size: int, count: in
     return [history_tokens(test, even[pick], table) for pick in picks]
 
 
-def decode(model, histories, tree, beams, bf16=False) -> torch.Tensor:
+def decode(
+    model: T5, histories: list[torch.Tensor], tree: PrefixTree, beams: int, bf16: bool = False
+) -> torch.Tensor:
     """Lists of all histories, leaves (users, beams)."""
     with devices.autocast(torch.device("cpu"), bf16):
-        found = [beam_search(model.steps(h, padded=False), tree, beams).leaf for h in histories]
+        found = [leaves(model, history, tree, beams) for history in histories]
     return torch.cat(found)
 
 
-def with_threads(count: int, run) -> None:
+def with_threads(count: int, run: Callable[[], object]) -> None:
     """Run with so many threads."""
     torch.set_num_threads(count)
     run()

@@ -6,6 +6,7 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ FAR = 100_000_000  # lines to extrapolate to, from the last two sizes
 LINE = '{{"reviewerID": "A{:09d}", "asin": "B{:09d}", "overall": 5.0, "unixReviewTime": {}}}\n'
 
 
-def measure(path: str, settings: dict) -> None:
+def measure(path: str, settings: dict[str, Any]) -> None:
     """Simulate and read files of growing size, each in a process of its own."""
     rows, seconds = [], {}
     for lines in settings["lines"]:

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,12 @@ from lohrec.identifiers import collisions, rqvae, rqvae_training
 
 
 def measure(
-    embeddings: str, path: str, laptop: dict, paper: dict, resolving: dict, settings: dict
+    embeddings: str,
+    path: str,
+    laptop: dict[str, Any],
+    paper: dict[str, Any],
+    resolving: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
     """Train the laptop preset in full and the paper's network for some epochs.
 
@@ -55,7 +61,9 @@ def measure(
     benchmarking.write(path, rows)
 
 
-def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]:
+def train(
+    vectors: np.ndarray, settings: dict[str, Any]
+) -> tuple[rqvae.RQVAE, list[dict[str, Any]]]:
     """Train from the start."""
     with tempfile.TemporaryDirectory() as folder:
         return rqvae_training.train(
@@ -63,7 +71,7 @@ def train(vectors: np.ndarray, settings: dict) -> tuple[rqvae.RQVAE, list[dict]]
         )
 
 
-def use(history: list[dict]) -> dict[str, float]:
+def use(history: list[dict[str, Any]]) -> dict[str, float]:
     """Codewords in use at every level in the kept epoch."""
     kept = next(row for row in history if row["kept"])
     return {name: value for name, value in kept.items() if name.startswith("use_")}

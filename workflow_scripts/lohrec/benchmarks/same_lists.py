@@ -2,9 +2,11 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import job_log
@@ -16,7 +18,9 @@ from lohrec.recommender.networks.t5 import T5, tokens
 from lohrec.recommender.training_data import history_tokens
 
 
-def compare(folder: Path, ids: np.ndarray, test: Examples, users: int, beams: int) -> dict:
+def compare(
+    folder: Path, ids: np.ndarray, test: Examples, users: int, beams: int
+) -> dict[str, Any]:
     """Decode some users both ways, in turns, on the CPU.
 
     Where beams are equal up to rounding, either search may keep the other one; our search in
@@ -43,7 +47,7 @@ def compare(folder: Path, ids: np.ndarray, test: Examples, users: int, beams: in
     for length in job_log.progress(np.unique(lengths), "histories of equal length"):
         history = history_tokens(test, sample[lengths == length], table)
         began = time.perf_counter()
-        leaf = beam_search(ours.steps(history, padded=False), tree, beams).leaf
+        leaf = leaves(ours, history, tree, beams)
         between = time.perf_counter()
         theirs = generate(history, beams)
         seconds["ours"] += between - began
@@ -54,9 +58,7 @@ def compare(folder: Path, ids: np.ndarray, test: Examples, users: int, beams: in
         same_top += int(equal[:, :10].all(1).sum())
         differ = ~equal.all(1)
         if differ.any():
-            steps = exact.steps(history[differ], padded=False)
-            leaf = beam_search(steps, tree, beams).leaf
-            true = tokens(tree.identifiers(leaf))
+            true = tokens(tree.identifiers(leaves(exact, history[differ], tree, beams)))
             for name, lists in (("ours", found), ("generate", theirs)):
                 rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
     return {
@@ -69,3 +71,10 @@ def compare(folder: Path, ids: np.ndarray, test: Examples, users: int, beams: in
         "ratio": seconds["generate"] / seconds["ours"],
         "threads": torch.get_num_threads(),
     }
+
+
+def leaves(model: T5, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
+    """Leaves of histories of equal length, (users, beams)."""
+    leaf = beam_search(model.steps(history, padded=False), tree, beams).leaf
+    assert leaf is not None  # there is a tree
+    return leaf

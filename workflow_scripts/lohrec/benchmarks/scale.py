@@ -4,6 +4,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from lohrec.recommender.networks.t5 import T5, tokens
 MANY = 1_000_000  # examples of the teacher's targets
 
 
-def measure(path: str, network: dict, settings: dict) -> None:
+def measure(path: str, network: dict[str, Any], settings: dict[str, Any]) -> None:
     """Random identifiers: the tree with the most nodes that so many items can have."""
     torch.manual_seed(0)
     rng, model = np.random.default_rng(0), T5(network).eval()
@@ -52,7 +53,7 @@ def held(tree: PrefixTree) -> int:
     return sum(array.nbytes for array in arrays)
 
 
-def disk_rows(rng: np.random.Generator) -> list[dict]:
+def disk_rows(rng: np.random.Generator) -> list[dict[str, Any]]:
     """Time a batch of targets and the memory that 100 batches leave behind.
 
     The file has holes for values: what is measured is the way through the memory map, not the disk.

@@ -1,5 +1,7 @@
 """GPU memory and time of pretrained teachers by size, computed from their shapes."""
 
+from typing import Any
+
 from transformers import LlamaConfig
 
 from lohrec.teacher import memory_plan
@@ -20,7 +22,15 @@ TFLOPS = 300  # that a GPU sustains: a third of an H100's peak in bfloat16
 BEAM_PLACES = 3 * 25  # positions that the beam search computes after a prompt
 
 
-def configuration(hidden, layers, heads, key_value, intermediate, vocabulary, tied) -> LlamaConfig:
+def configuration(
+    hidden: int,
+    layers: int,
+    heads: int,
+    key_value: int,
+    intermediate: int,
+    vocabulary: int,
+    tied: bool,
+) -> LlamaConfig:
     """The shape as transformers has it."""
     return LlamaConfig(
         hidden_size=hidden,
@@ -33,7 +43,13 @@ def configuration(hidden, layers, heads, key_value, intermediate, vocabulary, ti
     )
 
 
-def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> list[float]:
+def row(
+    config: LlamaConfig,
+    teacher: dict[str, Any],
+    adaptation: dict[str, Any],
+    mixture: dict[str, float],
+    rate: float,
+) -> list[float]:
     """Memory in GB (LoRA, all weights) and hours (training twice, candidates, probabilities, text).
 
     A token costs two operations a weight to be read, as many to be computed again for its
@@ -59,7 +75,7 @@ def row(config, teacher: dict, adaptation: dict, mixture: dict, rate: float) -> 
     return memory + [operations / rate / 3600 for operations in work]
 
 
-def weights(config) -> tuple[int, int]:
+def weights(config: LlamaConfig) -> tuple[int, int]:
     """Weights of the layers' matrices and of the head; an embedding not tied to it is another."""
     hidden = config.hidden_size
     narrow = hidden // config.num_attention_heads * config.num_key_value_heads

@@ -1,6 +1,8 @@
 """Training steps against transformers padded to 80 tokens, and against the arithmetic (Eq. 16)."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +26,9 @@ def measure(
     examples: str,
     ids: str,
     path: str,
-    network: dict,
-    losses: dict,
-    settings: dict,
+    network: dict[str, Any],
+    losses: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
     """Time plain and DWR steps in turns over the same batches, whose lengths are those of an epoch.
 
@@ -51,7 +53,7 @@ def measure(
         "plain": ONE_HOT,
         "dwr": {"loss": "distilled", "generation": 1.0, "ranking": 1.0, "losses": losses},
     }
-    rows, memory = [], {}
+    rows = []
     for dtype, precision in benchmarking.types().items():
         bf16 = precision == torch.bfloat16
         product, operations = benchmarking.multiply(precision)
@@ -64,8 +66,10 @@ def measure(
         count = sum(len(batch.candidates) for batch in batches)
         for name in steps:
             floor = sum(work(network, batch, name == "dwr") for batch in batches) / rate
-            cost = [1000 * s / count for s in (seconds[name], seconds["peer"], floor)]
-            rows.append(benchmarking.row(f"{name} step", dtype, *cost, "ms an example"))
+            ours, rival, least = (1000 * s / count for s in (seconds[name], seconds["peer"], floor))
+            rows.append(
+                benchmarking.row(f"{name} step", dtype, ours, rival, least, "ms an example")
+            )
             rows[-1]["share_of_peer"] = seconds[name] / seconds["peer"]
             rows[-1]["share_of_plain"] = seconds[name] / seconds["plain"]
             rows[-1]["products"] = benchmarking.share_of_products(rivals[name])
@@ -96,7 +100,7 @@ def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.n
     return np.hstack([target[:, None], order[near % len(order)], far]).astype(np.int32)
 
 
-def run(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
+def run(model: T5, settings: dict[str, Any], batch: Batch) -> torch.Tensor:
     """Our loss; a plain step reads the target alone, as where a row names no prior."""
     if not settings["ranking"]:
         target = {"candidates": batch.candidates[:, :1], "real": batch.real[:, :1]}
@@ -104,7 +108,7 @@ def run(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
     return objective(model, batch, settings)["loss"]
 
 
-def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
+def naive_dwr(model: T5, settings: dict[str, Any], batch: Batch) -> torch.Tensor:
     """The DWR loss with every history repeated for each candidate, padded to 80 tokens."""
     count = batch.candidates.shape[1]
     history = torch.nn.functional.pad(
@@ -113,23 +117,30 @@ def naive_dwr(model: T5, settings: dict, batch: Batch) -> torch.Tensor:
     # The encoder runs once; its states are repeated.
     row = torch.arange(len(history)).repeat_interleave(count)
     memory, mask = model.encode(history)
-    memory = [(k[row], v[row]) for k, v in memory], mask[row]
-    scores, log_p = candidate_tree.score(model, memory, batch.candidates.flatten(0, 1)[:, None])
+    assert mask is not None  # histories are padded
+    states = [(k[row], v[row]) for k, v in memory], mask[row]
+    scores, log_p = candidate_tree.score(model, states, batch.candidates.flatten(0, 1)[:, None])
     along_target, own = log_p.unflatten(0, (-1, count))[:, 0], settings["losses"]
     code = batch.candidates[:, 0]
     generation = distilled.loss(along_target, code, batch, own["distilled"])
     scores = margin_ranking.score(scores.view(-1, count), LEVELS)
     ranking = margin_ranking.loss(scores, batch.real, own["margin_ranking"])
-    return generation + settings["ranking"] * ranking
+    total: torch.Tensor = generation + settings["ranking"] * ranking
+    return total
 
 
-def step(model, loss, batches, bf16):
+def step(
+    model: torch.nn.Module,
+    loss: Callable[..., torch.Tensor],
+    batches: list[Batch],
+    bf16: bool,
+) -> Callable[[], object]:
     """A function that takes one optimiser step on every batch."""
     one = benchmarking.descend(model, loss, bf16)
     return lambda: [one(batch) for batch in batches]
 
 
-def work(network: dict, batch: Batch, ranked: bool) -> int:
+def work(network: dict[str, Any], batch: Batch, ranked: bool) -> int:
     """Operations of a step on the batch, with each distinct prefix of an example counted once."""
     total = 0
     ids = batch.candidates if ranked else batch.candidates[:, :1]
@@ -139,7 +150,7 @@ def work(network: dict, batch: Batch, ranked: bool) -> int:
     return total
 
 
-def saved_bytes(loss, batch: Batch) -> int:
+def saved_bytes(loss: Callable[[Batch], torch.Tensor], batch: Batch) -> int:
     """Bytes of the distinct tensors that a forward pass keeps for the backward pass."""
     kept = {}
 

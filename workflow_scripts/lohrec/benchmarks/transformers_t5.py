@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from lohrec.recommender.training_data import Batch
 PADDED = 80  # tokens of the longest history, to which it pads
 
 
-def transformers_model(c: dict) -> T5ForConditionalGeneration:
+def transformers_model(c: dict[str, Any]) -> T5ForConditionalGeneration:
     """The same architecture as its user would write it."""
     return T5ForConditionalGeneration(
         T5Config(
@@ -39,15 +40,17 @@ def padded_loss(peer: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
     history = batch.history
     history = torch.nn.functional.pad(history, (0, PADDED - history.shape[1]), value=PAD)
     labels = tokens(batch.candidates[:, 0])
-    return peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels).loss
+    out = peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels)
+    loss: Tensor = out.loss
+    return loss
 
 
-class Peer(T5ForConditionalGeneration):
+class Peer(T5ForConditionalGeneration):  # type: ignore[misc] # transformers' types are skipped
     """T5ForConditionalGeneration with the normalisation that the model was trained with."""
 
     # `generate` reads the signature to see which arguments the model takes.
     @functools.wraps(T5ForConditionalGeneration.forward)
-    def forward(self, *args, **kwargs):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As in transformers; codewords outside of the normalisation cannot be chosen."""
         out = super().forward(*args, **kwargs)
         low, high = 0, CODEWORDS
@@ -94,7 +97,7 @@ class Generate:
                 "encoder_outputs": BaseModelOutput(last_hidden_state=state),
                 "attention_mask": torch.ones_like(closed),
             }
-        out = self.model.generate(
+        out: Tensor = self.model.generate(
             **arguments,
             num_beams=beams,
             num_return_sequences=beams,

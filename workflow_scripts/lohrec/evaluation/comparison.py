@@ -1,5 +1,7 @@
 """Variants against a reference, with a paired bootstrap over users (4.3)."""
 
+from typing import Any
+
 import numpy as np
 
 from lohrec.evaluation import bootstrap, per_user, tables
@@ -7,7 +9,9 @@ from lohrec.evaluation import bootstrap, per_user, tables
 LEVEL, SEED = 0.95, 0
 
 
-def compare(variants: dict[str, list[str]], split: str, reference: str, resamples: int) -> dict:
+def compare(
+    variants: dict[str, list[str]], split: str, reference: str, resamples: int
+) -> dict[str, Any]:
     """One split's figures: {"users": n, "variants": {variant: {"seeds": n, "metrics": ...}}}.
 
     A metric has `mean` and `std` over seeds and, but for the reference, `difference` (mean, low,
@@ -40,11 +44,11 @@ def compare(variants: dict[str, list[str]], split: str, reference: str, resample
     p = bootstrap.p_value(differences)
     means = values.mean(axis=0)
 
-    result = {}
+    result: dict[str, Any] = {}
     for v, (name, own) in enumerate(figures.items()):
         result[name] = {"seeds": len(variants[name]), "metrics": {}}
         for m, metric in enumerate(metrics):
-            entry = tables.mean_and_std(own[metric])
+            entry: dict[str, Any] = {**tables.mean_and_std(own[metric])}
             if v != base:
                 entry["difference"] = {
                     "mean": float(means[v, m] - means[base, m]),

@@ -31,7 +31,8 @@ def maps(embedded: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def nearest(vectors: np.ndarray, count: int) -> np.ndarray:
     """The nearest items of every item by cosine, itself left out, (items, count)."""
     found = NearestNeighbors(n_neighbors=count, metric="cosine").fit(vectors)
-    return found.kneighbors(return_distance=False)
+    near: np.ndarray = found.kneighbors(return_distance=False)
+    return near
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
