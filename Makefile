@@ -17,7 +17,8 @@ DEMO := results/demo
 .DELETE_ON_ERROR:
 
 demo: setup
-	@echo "Simulated reviews, a teacher, five ways to learn from it or from the target alone:"
+	@echo "Demonstration: popularity and five recommenders, three of them with a teacher, on simulated"
+	@echo "reviews; some two minutes on two cores."
 	@$(RUN) --cores all -- $(DEMO)/comparison.md
 	@echo
 	@cat $(DEMO)/comparison.md

@@ -502,3 +502,19 @@ def test_the_slurm_profile_repeats_what_the_default_profile_says() -> None:
     assert slurm["set-resources"].keys() <= rules().keys() | folds
     of_teacher = (slurm["set-resources"][f"train_{which}teacher"] for which in ("", "fold_"))
     assert len({str(resources) for resources in of_teacher}) == 1
+
+
+def test_the_demonstration_prints_a_line_a_step(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow_scripts"))  # as an installation does
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    target = "results/demo/comparison.md"
+    jobs = sum(planned(folder, target).values())
+    status, said = snakemake(folder, "--cores", "4", "--logger", "lohrec", "--", target)
+    assert status == 0, said
+    profile, plan, *steps, log, end = said.splitlines()
+    assert "profiles/default" in profile and plan.startswith(f"{jobs} steps")
+    numbers = [re.match(r"\[ *(\d+)/(\d+)\] \w+ ", line).groups() for line in steps]
+    assert numbers == [(str(number), str(jobs)) for number in range(1, jobs + 1)]
+    assert log.startswith("Complete log") and end.startswith(f"{jobs} of {jobs} steps done")

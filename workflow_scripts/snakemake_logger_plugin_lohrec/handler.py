@@ -26,6 +26,7 @@ ROUTINE = (
     "Select jobs to execute",
     "Execute ",
     "Elapsed time:",
+    "Loading script code for rule",
     "Shutting down, this might take some time",
     "Exiting because a job execution failed",
 )
