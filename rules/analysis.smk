@@ -237,24 +237,21 @@ rule show_cases:
         "../workflow_scripts/analysis/show_cases.py"
 
 
-def training_histories(wildcards):
-    """{name: history} of the compared variants that are trained, and of the teacher behind them."""
-    names = analysed(wildcards)
-    first = DATASETS[wildcards.dataset]["seeds"][0]
-    folder = f"results/{wildcards.dataset}"
-    found = {name: f"{folder}/generators/{name}/seed_{first}/history.parquet" for name in names}
-    behind = [row for name in names for row in rows.rows_behind(name, VARIANTS).values()]
-    if any(
-        rows.loss_reads(row["loss"]) or row["learns"] != "next_item" or row["prior"] == "teacher"
-        for row in behind
-    ):
-        found["teacher"] = f"{folder}/teacher/history.parquet"
-    return found
+def teacher_behind(wildcards):
+    """The history of the teacher, where an analysed variant has learned from it."""
+    behind = [
+        row
+        for name in analysed(wildcards)
+        for row in rows.rows_behind(name, VARIANTS).values()
+        if {"probabilities", "beams"} & {*rows.reads(row)} or row["prior"] == "teacher"
+    ]
+    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
 
 
 rule draw_training_curves:
     input:
-        histories=lambda wildcards: list(training_histories(wildcards).values()),
+        models=models_of_analysed,
+        teacher=teacher_behind,
     output:
         figure=report(
             "results/{dataset}/analysis/training.svg",
@@ -268,6 +265,6 @@ rule draw_training_curves:
         "../envs/lohrec.yaml"
     params:
         code=code("draw_training_curves"),
-        names=lambda wildcards: list(training_histories(wildcards)),
+        variants=analysed,
     script:
         "../workflow_scripts/analysis/draw_training_curves.py"

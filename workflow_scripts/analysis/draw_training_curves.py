@@ -4,6 +4,7 @@ import pyarrow.parquet as pq
 
 from lohrec.common import artefacts, job
 from lohrec.evaluation import charts
+from lohrec.recommender.recommender import curve
 
 MEASURES = {
     "loss": "Loss in training",
@@ -12,22 +13,27 @@ MEASURES = {
 }
 
 
-def main(histories: list[str], figure: str, dataset: str, names: list[str]) -> None:
+def main(
+    models: list[str], teacher: list[str], figure: str, dataset: str, variants: list[str]
+) -> None:
     """Write training.svg: a curve a model, with a mark where its best state is.
 
     Args:
-        histories: history.parquet of each model.
+        models: recommender.json of each variant.
+        teacher: history.parquet of the teacher, or nothing.
         figure: the file to write.
         dataset: its name.
-        names: of the models.
+        variants: their names.
     """
+    curves = {name: curve(path) for name, path in zip(variants, models, strict=True)}
+    curves |= {"teacher": pq.read_table(path).to_pylist() for path in teacher}
     panels: dict[str, dict[str, tuple[list[float], list[float], int]]] = {}
-    for name, path in zip(names, histories, strict=True):
-        history = pq.read_table(path).to_pydict()
-        best = history["kept"].index(True)
-        print(f"{name}: step {history['step'][best]:,} of {history['step'][-1]:,} is the best")
+    for name, rows in curves.items():
+        steps = [row["step"] for row in rows]
+        best = [row["kept"] for row in rows].index(True)
+        print(f"{name}: step {steps[best]:,} of {steps[-1]:,} is the best")
         for measure, title in MEASURES.items():
-            panels.setdefault(title, {})[name] = history["step"], history[measure], best
+            panels.setdefault(title, {})[name] = steps, [row[measure] for row in rows], best
     with artefacts.whole(figure) as temporary:
         charts.curves(temporary, f"{dataset}, training", "step", panels)
 

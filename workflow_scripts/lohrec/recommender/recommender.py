@@ -279,6 +279,16 @@ def item_vectors(folder: str | Path) -> np.ndarray:
     return named(read_json(folder / FILE)["recommender"]).item_vectors(folder)
 
 
+def curve(folder: str | Path) -> list[dict[str, Any]]:
+    """The rows of the training that a saved recommender went through, an evaluation each.
+
+    Raises:
+        FileNotFoundError: it was not trained.
+    """
+    rows: list[dict[str, Any]] = read_json(home(folder) / CURVE)
+    return rows
+
+
 def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
