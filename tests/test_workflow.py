@@ -208,7 +208,7 @@ def test_exchanged_parts_of_a_cascade_rerun_it(run: Path) -> None:
     target = "results/demo/dtr/metrics.json"
     status, said = snakemake(run, "--cores", "4", target, "--configfile", str(one))
     assert status == 0, said
-    rerun = {"recommend": 1, "evaluate": 1, "summarise": 1}
+    rerun = {"fit": 1, "recommend": 1, "evaluate": 1, "summarise": 1}
     assert planned(run, target, "--configfile", str(other)) == rerun
 
 
@@ -321,15 +321,15 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
         "gather_shards beams",
         "order_candidates teacher",
     }
-    assert needs("popularity") == data | {"recommend"}
-    assert needs("lcrec") == ids | {"train_teacher", "recommend"}
+    assert needs("popularity") == data | {"fit", "recommend"}
+    assert needs("lcrec") == ids | {"train_teacher", "fit", "recommend"}
     assert needs("tiger") == needs("smooth") == tiger
     assert needs("distill") == distill
     assert needs("dwr") == distill | ordered
     assert needs("dwr_no_distill") == tiger | ordered
     assert needs("dwr_distance") == distill | {"order_candidates distance"}
     assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
-    assert needs("dtr") == (distill | ordered | {"recommend"}) - {"recommend"}
+    assert needs("dtr") == distill | ordered
     # Training that starts from another row starts from that row's model of the same seed.
     _, inputs = makers["results/gift_cards/dwr/seed_2/model/recommender.json"]
     assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs

@@ -26,7 +26,8 @@ def main(
         variants: their names.
     """
     curves = {name: curve(path) for name, path in zip(variants, models, strict=True)}
-    curves |= {"teacher": pq.read_table(path).to_pylist() for path in teacher}
+    if teacher:
+        curves["teacher"] = pq.read_table(teacher[0]).to_pylist()
     panels: dict[str, dict[str, tuple[list[float], list[float], int]]] = {}
     for name, rows in curves.items():
         steps = [row["step"] for row in rows]
