@@ -150,6 +150,22 @@ def test_editing_a_source_reruns_the_ingest_of_its_datasets(run: Path) -> None:
         assert ("ingest" in planned(run, TARGET)) == reruns
 
 
+def test_another_recommender_is_a_module_with_settings_and_a_row(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    setting = {"type": "integer", "minimum": 1, "default": 5, "description": "Items compared."}
+    path = folder / "workflow_scripts/lohrec/recommender/baselines/nearest.py"
+    path.write_text(f"SETTINGS = {{'neighbours': {setting}}}\n")
+    for value, refused in ((3, ""), (0, "recommenders.nearest.neighbours: 0 is less than")):
+        row = {"recommender": "nearest", "settings": {"recommenders": {"nearest": {}}}}
+        row["settings"]["recommenders"]["nearest"]["neighbours"] = value
+        (folder / "mine.yaml").write_text(yaml.safe_dump({"variants": {"mine": row}}))
+        target = "results/demo/tiger/metrics.json"
+        status, said = snakemake(folder, "-n", "--cores", "2", target, "--configfile", "mine.yaml")
+        assert bool(status) == bool(refused) and refused in said, said
+
+
 def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
     path = run / "workflow_scripts/lohrec/recommender/losses/smoothed.py"
     for old, new in (('"maximum": 1', '"maximum": 0.9'), ("0.1", "0.2")):

@@ -203,7 +203,7 @@ def test_probabilities_are_softmaxes_over_the_level_or_over_all_codewords():
 
 
 def test_wrong_sizes_and_missing_models_are_clear_errors():
-    with pytest.raises(ValueError, match=r"teacher.hidden \(30\)"):
+    with pytest.raises(ValueError, match=r"teacher.network.hidden \(30\)"):
         teacher.build(SETTINGS | {"hidden": 30, "heads": 4})
     with pytest.raises(FileNotFoundError, match="train it first"):
         teacher.load("nowhere")
