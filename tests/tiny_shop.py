@@ -11,7 +11,7 @@ import torch
 
 from lohrec.configuration.sections import defaults, overlaid, tree
 from lohrec.data.catalogue import Catalogue
-from lohrec.data.examples import Examples, load
+from lohrec.data.examples import Examples, read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.recommender.recommender import Inputs, Recommender, named
 from lohrec.teacher import model as teacher
@@ -81,7 +81,9 @@ def make(folder: Path) -> Shop:
     np.save(folder / "ids.npy", ids.astype(np.int16))
     torch.manual_seed(0)
     teacher.save(teacher.build(LLAMA), folder / "teacher/model")
-    train, dev = (load(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev"))
+    train, dev = (
+        read_examples(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev")
+    )
     artefacts = {
         "ids": str(folder / "ids.npy"),
         "teacher": str(folder / "teacher/model/model.safetensors"),

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import arithmetic, clock
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
 from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
@@ -86,7 +85,7 @@ def measure(output: str, device: torch.device, size: Size) -> None:
     train, test = split(sequences, count)
     rate = product_rate(device, size["product"])
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    line = partial(benchmarking.row, dtype="bf16")
+    line = partial(clock.row, dtype="bf16")
     rows = [line("matrix product", ours=rate / 1e12, unit="TFLOP/s")]
 
     seconds, work = dwr_epoch(train, ids, size, device)
@@ -102,7 +101,7 @@ def measure(output: str, device: torch.device, size: Size) -> None:
     rows += packed_step(size, device, rate, line)
     for row in rows:
         row["device"] = name
-    benchmarking.write(output, rows)
+    clock.write(output, rows)
 
 
 def distinct(items: int, rng: np.random.Generator) -> np.ndarray:
@@ -187,7 +186,7 @@ def peer_epoch(train: Examples, ids: np.ndarray, size: Size, device: torch.devic
     model = transformers_model(size["network"]).to(device).train()
     rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
     batch = TrainingData(train, ids).batch(rows).to(device)
-    step = benchmarking.descend(model, lambda: padded_loss(model, batch), bf16=True)
+    step = clock.descend(model, lambda: padded_loss(model, batch), bf16=True)
     return timed(step, device, size["steps"]) * len(train) / len(rows)
 
 
@@ -276,7 +275,7 @@ def packed_step(
     packed = sequence_packing.pack(
         samples, sequence_packing.fill_rows(np.full(len(samples), short), row)
     )
-    step = benchmarking.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
+    step = clock.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
     tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
     planned = memory_plan.of_network(
         network, memory_plan.Step(tokens, row, answers, checkpointing=False, bf16=True)

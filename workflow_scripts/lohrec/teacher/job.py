@@ -11,7 +11,7 @@ import torch
 
 from lohrec.common import artefacts, devices, language_models, processes
 from lohrec.common.checkpoints import fingerprint
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.teacher import adaptation, memory_plan, text_tasks, training_steps, user_folds
 from lohrec.teacher import model as teacher
 from lohrec.teacher import training as teacher_training
@@ -46,8 +46,8 @@ def run(
     groups = settings | {"network": network, "training": section["training"]}
     load = inputs["sequences"], inputs["examples"]
     train, dev, ids = (
-        windows.load(*load, "train"),
-        windows.load(*load, "dev"),
+        read_examples(*load, "train"),
+        read_examples(*load, "dev"),
         np.load(inputs["ids"]),
     )
     if fold is not None:

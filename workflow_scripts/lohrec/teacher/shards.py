@@ -10,8 +10,7 @@ from transformers import PreTrainedModel
 
 from lohrec.common.checkpoints import fingerprint
 from lohrec.common.partial_array import PartialArray
-from lohrec.data import examples as windows
-from lohrec.data.examples import Examples
+from lohrec.data.examples import Examples, read_examples
 from lohrec.teacher import model as teacher
 from lohrec.teacher import prompts, user_folds
 
@@ -96,7 +95,7 @@ def load(
         settings: sections of the configuration, `sharding` among them.
         code: hashes of the program.
     """
-    train, semantic = windows.load(sequences, examples, "train"), np.load(ids)
+    train, semantic = read_examples(sequences, examples, "train"), np.load(ids)
     _, own = user_folds.shard(train, number, **settings["sharding"])
     folder = Path(model).parent
     made_of = fingerprint(
