@@ -1,8 +1,8 @@
-"""What a job needs that reads one shard of the train examples with the shard's teacher."""
+"""A trained teacher, run over one shard of the train examples (C1 of Eq. 15, Eq. 12)."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,32 +11,18 @@ from transformers import PreTrainedModel
 from lohrec.common.checkpoints import fingerprint
 from lohrec.common.partial_array import PartialArray
 from lohrec.data.examples import Examples, read_examples
-from lohrec.teacher import model as teacher
-from lohrec.teacher import prompts, user_folds
-
-SETTINGS = {
-    "codewords": {
-        "enum": ["level", "all"], "default": "all",
-        "description": "Whether the softmax runs over the level's codewords or over all.",
-    },
-    "temperature": {
-        "type": "number", "exclusiveMinimum": 0, "default": 1.0,
-        "description": "Temperature of the softmax.",
-    },
-    "batch_size": {
-        "type": "integer", "minimum": 1, "default": 256,
-        "description": "Examples at once.",
-    },
-}  # fmt: skip
+from lohrec.teacher import sharding
+from lohrec.teacher.model import load_teacher
+from lohrec.teacher.prompts import PromptBatch, Prompts, load_words, prompts_for
 
 
 class TeacherShard(NamedTuple):
-    """The shard's teacher, and what it is asked.
+    """The shard's teacher, and what it reads.
 
     Attributes:
         network: the teacher, in evaluation mode.
         examples: those of the shard's users.
-        questions: on these examples.
+        prompts: of these examples.
         ids: int (items, levels).
         made_of: a digest of all of this, the settings and the program; no unfinished array is gone
             on with after its change.
@@ -44,46 +30,46 @@ class TeacherShard(NamedTuple):
 
     network: PreTrainedModel
     examples: Examples
-    questions: prompts.CodewordQuestions | prompts.TextQuestions
+    prompts: Prompts
     ids: np.ndarray
     made_of: str
 
     def compute(
         self,
-        answer: Callable[[prompts.Asked], torch.Tensor],
+        function: Callable[[PromptBatch], torch.Tensor],
         path: str | Path,
         shape: tuple[int, ...],
         dtype: type,
         batch_size: int,
-        answered: bool,
+        with_answers: bool,
     ) -> None:
-        """Write what the teacher answers for every example of the shard, a batch at a time.
+        """Write what a function computes for every example of the shard, a batch at a time.
 
         A run that was cut off goes on where it ended.
 
         Args:
-            answer: from prompts to (examples, *shape).
+            function: from prompts to (examples, *shape).
             path: .npy to write, (the shard's examples, *shape) of `dtype`.
             batch_size: about as many examples at once.
-            answered: whether the true targets stand after the prompts.
+            with_answers: whether the true targets stand after the prompts.
         """
         out = PartialArray(path, (len(self.examples), *shape), dtype, self.made_of)
-        for part in out.remaining(self.questions.batches(batch_size), "asking the teacher"):
-            asked = self.questions.ask(part, answered).to(self.network.device)
+        for rows in out.remaining(self.prompts.batches(batch_size), "running the teacher"):
+            batch = self.prompts.batch(rows, with_answers).to(self.network.device)
             with torch.inference_mode():
-                out.values[asked.example] = answer(asked).cpu().numpy()
+                out.values[batch.example] = function(batch).cpu().numpy()
         print(f"{len(self.examples):,} examples in {out.seconds:.0f} s")
         out.finish()
 
 
-def load(
+def load_shard(
     sequences: str,
     examples: str,
     ids: str,
     model: str,
     number: int,
-    settings: dict[str, dict],
-    code: dict,
+    settings: dict[str, dict[str, Any]],
+    code: dict[str, Any],
     device: torch.device,
 ) -> TeacherShard:
     """Read a shard.
@@ -96,12 +82,12 @@ def load(
         code: hashes of the program.
     """
     train, semantic = read_examples(sequences, examples, "train"), np.load(ids)
-    _, own = user_folds.shard(train, number, **settings["sharding"])
+    _, part = sharding.shard(train, number, **settings["sharding"])
     folder = Path(model).parent
     made_of = fingerprint(
         [settings, number, code],
-        *(semantic, own.start, own.stop, np.asarray(own.sequences)),
+        *(semantic, part.start, part.stop, np.asarray(part.sequences)),
         np.memmap(model, np.uint8, "r"),
     )
-    asked = prompts.of(folder, own, semantic)
-    return TeacherShard(teacher.load(folder, device), own, asked, semantic, made_of)
+    prompts = prompts_for(load_words(folder), part, semantic)
+    return TeacherShard(load_teacher(folder, device), part, prompts, semantic, made_of)
