@@ -178,7 +178,7 @@ class TextTasks:
         self._last = {int(user): row for row, user in enumerate(examples.user)}
 
     def population(self, task: str) -> np.ndarray:
-        """What samples can be made of: items, or rows of the train examples, for which a phrasing fits."""
+        """What samples are made of: items, or rows of the train examples, that a phrasing fits."""
         if task in OF_ITEMS:
             every = np.arange(len(self.index))
         elif task in OF_USERS:
@@ -189,8 +189,8 @@ class TextTasks:
             every = np.arange(len(self.examples))
         if task == "sequential" or not len(every):
             return every
-        fits = [bool(self._fitting(task, int(index))) for index in every]
-        return every[np.array(fits, bool)]
+        fitting = [index for index in every.tolist() if self._fitting(task, index)]
+        return np.array(fitting, np.int64)
 
     def sample(self, task: str, index: int, rng: np.random.Generator) -> tuple[str, str]:
         """One sample's prompt and response, in a phrasing drawn from those that fit."""
