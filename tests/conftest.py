@@ -20,3 +20,19 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session", params=[False, True], ids=["untied", "tied"])
+def llama_folder(request, tmp_path_factory) -> Path:
+    """A small language model, whose head is a matrix of its own or the embedding."""
+    import tiny_llama
+
+    return tiny_llama.checkpoint(tmp_path_factory.mktemp("llama"), request.param)
+
+
+@pytest.fixture(scope="session")
+def untied_llama(tmp_path_factory) -> Path:
+    """The one whose head is a matrix of its own."""
+    import tiny_llama
+
+    return tiny_llama.checkpoint(tmp_path_factory.mktemp("llama"))

@@ -5,10 +5,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-import test_teacher
 import tiny_llama
+import tiny_walks
 import torch
-from conftest import ROOT
 from objectives import grouped
 from test_generator_training import DECODING, SETTINGS, cycle, train  # noqa: F401
 
@@ -19,11 +18,12 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective
-from lohrec.teacher import beams as teacher_beams
-from lohrec.teacher import memory_plan, sequence_packing, text_tasks, training_steps
-from lohrec.teacher import model as teacher
-from lohrec.teacher import prompts as questions
-from lohrec.teacher import training as teacher_training
+from lohrec.teacher import memory_plan, sequence_packing
+from lohrec.teacher.beams import generate_beams
+from lohrec.teacher.codeword_learner import CodewordLearner
+from lohrec.teacher.probabilities import answer_logits, codeword_probabilities
+from lohrec.teacher.prompts import CodewordPrompts
+from lohrec.teacher.training import train_teacher
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -185,39 +185,39 @@ def test_quantiser_learns_as_on_the_cpu(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def taught():
+def teachers():
     """A teacher over codewords, trained on the GPU, and the same training on the CPU."""
-    data = test_teacher.split(np.random.default_rng(0).integers(5, 15, 60).tolist(), 40)
-    ids = test_teacher.identifiers(40)
-    settings = test_teacher.SETTINGS | {"dropout": 0.0}
-    found = []
+    data, ids = tiny_walks.data()
+    settings = tiny_walks.SETTINGS | {"dropout": 0.0}
+    trained = []
     for device in (CPU, GPU):
-        own = training_steps.CodewordTask(data["train"], ids, test_teacher.groups(settings))
-        found.append(teacher_training.train(own, data["dev"], settings, device))
-    return data, ids, *found
+        learner = CodewordLearner(data["train"], ids, tiny_walks.groups(settings))
+        trained.append(train_teacher(learner, data["dev"], device))
+    return data, ids, *trained
 
 
-def test_a_teacher_learns_as_on_the_cpu(taught):
-    *_, (_, wanted), (_, found) = taught
+def test_a_teacher_learns_as_on_the_cpu(teachers):
+    *_, (_, wanted), (_, found) = teachers
     for a, b in zip(wanted.to_pylist(), found.to_pylist(), strict=True):
         assert b["loss"] == pytest.approx(a["loss"], rel=0.02)
 
 
 @pytest.mark.parametrize("constrained", [False, True])
-def test_beams_and_probabilities_of_a_teacher_are_those_of_the_cpu(taught, constrained):
-    data, ids, (model, _), _ = taught
-    asking = questions.CodewordQuestions(data["train"], ids)
-    rows = asking.batches(64)[0]
+def test_beams_and_probabilities_of_a_teacher_are_those_of_the_cpu(teachers, constrained):
+    data, ids, (model, _), _ = teachers
+    prompts = CodewordPrompts(data["train"], ids)
+    rows = prompts.batches(64)[0]
     beams, probabilities = [], []
     for device in (CPU, GPU):
         network = model.to(device)
         tree = PrefixTree.from_ids(ids).to(device) if constrained else None
-        asked = asking.ask(rows, answered=False).to(device)
-        found = teacher_beams.answers(network, asked, 25, asking.first, tree)
+        batch = prompts.batch(rows, with_answers=False).to(device)
+        found = generate_beams(network, batch, 25, prompts.first, tree)
         beams.append((found.score.cpu(), found.token.cpu()))
         with torch.inference_mode():
-            logits = teacher.answer_logits(network, asking.ask(rows, answered=True).to(device))
-            probabilities.append(teacher.probabilities(logits, "all", 1.0).cpu())
+            batch = prompts.batch(rows, with_answers=True).to(device)
+            logits = answer_logits(network, batch)
+            probabilities.append(codeword_probabilities(logits, "all", 1.0).cpu())
     torch.testing.assert_close(beams[1][0], beams[0][0], rtol=1e-3, atol=1e-3)
     assert (beams[0][1][:, :5] == beams[1][1][:, :5]).float().mean() > 0.98
     torch.testing.assert_close(probabilities[1], probabilities[0], rtol=1e-3, atol=1e-5)
@@ -226,37 +226,24 @@ def test_beams_and_probabilities_of_a_teacher_are_those_of_the_cpu(taught, const
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, method):
     folder = tiny_llama.checkpoint(tmp_path / "llama")
-    settings = tiny_llama.settings(folder, bf16=True, method=method, epochs=4, checkpointing=True)
-    split, ids = tiny_llama.split(), tiny_llama.identifiers()
-    texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
-    templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = training_steps.TextTask(
-        split["train"], ids, tiny_llama.groups(settings), texts, templates
+    learner = tiny_llama.text_learner(
+        folder, bf16=True, method=method, epochs=4, checkpointing=True
     )
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    _, table = teacher_training.train(own, split["dev"], own.training, GPU)
+    _, table = train_teacher(learner, tiny_llama.split()["dev"], GPU)
     loss = table["loss"].to_pylist()
     assert loss[-1] < loss[0] - 0.5
-    planned = sum(memory_plan.of_network(own.network, own.planned).values())
+    planned = sum(memory_plan.of_network(learner.network, learner.planned).values())
     workspaces = 80e6  # of cuBLAS
     assert torch.cuda.max_memory_allocated() - before < planned + workspaces
 
 
 def test_a_packed_step_waits_for_nothing(tmp_path):
     folder = tiny_llama.checkpoint(tmp_path / "llama")
-    settings = tiny_llama.settings(folder, method="full", checkpointing=False)
-    texts = text_tasks.Texts(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS)
-    templates = text_tasks.read_templates(ROOT / "config/tasks/english.yaml")
-    own = training_steps.TextTask(
-        tiny_llama.split()["train"],
-        tiny_llama.identifiers(),
-        tiny_llama.groups(settings),
-        texts,
-        templates,
-    )
-    network = own.network.to(GPU).train()
-    part = own.parts(own.epoch(0)[0])[0].content
+    learner = tiny_llama.text_learner(folder, method="full", checkpointing=False)
+    network = learner.network.to(GPU).train()
+    part = learner.parts(learner.epoch(0)[0])[0].content
     sequence_packing.loss(network, part).backward()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from conftest import ROOT
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lohrec.data.examples import Examples
+from lohrec.teacher.text_learner import TextLearner
+from lohrec.teacher.text_tasks import read_templates
+from lohrec.teacher.texts import Texts
 from lohrec.teacher.tokenizers import train_tokenizer
 
 NOUNS = ["lamp", "chair", "violin", "bottle", "racket", "garden", "puzzle", "helmet"]
@@ -16,6 +20,8 @@ DESCRIPTIONS = [
     f"A {title} for every day, well made." if i % 3 else "" for i, title in enumerate(TITLES)
 ]
 TITLES[7] = ""
+TEXTS = Texts(TITLES, DESCRIPTIONS)
+TEMPLATES = read_templates(ROOT / "config/tasks/english.yaml")
 
 
 def checkpoint(folder: Path, tied: bool = False, seed: int = 0) -> Path:
@@ -58,8 +64,8 @@ def split(users: int = 30, seed: int = 0) -> dict[str, Examples]:
             rows[name].append((user, offset + max(0, place - 20), offset + place))
     sequences = np.array(sequences, dtype=np.int32)
     return {
-        name: Examples(sequences, *np.array(found, dtype=np.int64).T)
-        for name, found in rows.items()
+        name: Examples(sequences, *np.array(places, dtype=np.int64).T)
+        for name, places in rows.items()
     }
 
 
@@ -106,3 +112,9 @@ def groups(sections: dict[str, dict]) -> dict[str, dict]:
     teacher = sections["teacher"]
     network = {"kind": teacher["kind"]} | teacher["network"]
     return sections | {"network": network, "training": teacher["training"]}
+
+
+def text_learner(model: Path | None, **changes) -> TextLearner:
+    """The checkpoint, or with None a model with fresh weights, and what it is to learn."""
+    sections = groups(settings(model, **changes))
+    return TextLearner(split()["train"], identifiers(), sections, TEXTS, TEMPLATES)

@@ -11,10 +11,10 @@ import torch
 
 from lohrec.configuration.sections import defaults, overlaid, tree
 from lohrec.data.catalogue import Catalogue
-from lohrec.data.examples import Examples, load
+from lohrec.data.examples import Examples, read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.recommender.recommender import Inputs, Recommender, named
-from lohrec.teacher import model as teacher
+from lohrec.teacher.model import build_llama, save_teacher
 
 USERS, ITEMS, LENGTH = 40, 60, 7
 DECODING = {
@@ -80,8 +80,10 @@ def make(folder: Path) -> Shop:
     ids = np.stack([number // 6**d % 6 for d in range(4)], 1)
     np.save(folder / "ids.npy", ids.astype(np.int16))
     torch.manual_seed(0)
-    teacher.save(teacher.build(LLAMA), folder / "teacher/model")
-    train, dev = (load(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev"))
+    save_teacher(build_llama(LLAMA), folder / "teacher/model")
+    train, dev = (
+        read_examples(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev")
+    )
     artefacts = {
         "ids": str(folder / "ids.npy"),
         "teacher": str(folder / "teacher/model/model.safetensors"),

@@ -11,8 +11,7 @@ import torch
 from conftest import ROOT
 from transformers import LlamaForCausalLM
 
-from lohrec.benchmarks import clock as benchmarking
-from lohrec.benchmarks import cuda, teacher_sizes, training
+from lohrec.benchmarks import clock, cuda, teacher_sizes, training
 from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers.codewords import CODES, LEVELS
@@ -44,19 +43,19 @@ def test_rivals_take_turns_and_the_warm_up_does_not_count():
         return run
 
     rivals = {"a": rival("a", 1), "b": rival("b", 3)}
-    assert benchmarking.in_turns(rivals, 2, lambda: now[0]) == {"a": 1, "b": 3}
+    assert clock.in_turns(rivals, 2, lambda: now[0]) == {"a": 1, "b": 3}
     assert calls == ["a", "b"] * 3
 
 
 def test_a_ratio_above_one_is_ours_faster():
-    row = benchmarking.row("x", "fp32", ours=2.0, peer=8.0, floor=1.0)
+    row = clock.row("x", "fp32", ours=2.0, peer=8.0, floor=1.0)
     assert (row["ratio"], row["floor_share"]) == (4.0, 0.5)
 
 
 def test_the_share_of_products_is_that_of_the_time():
     a = torch.randn(400, 400)
-    assert benchmarking.share_of_products(lambda: a @ a) > 0.5
-    assert benchmarking.share_of_products(lambda: a.sort()) == 0
+    assert clock.share_of_products(lambda: a @ a) > 0.5
+    assert clock.share_of_products(lambda: a.sort()) == 0
 
 
 def test_the_naive_step_of_the_benchmark_has_our_loss():

@@ -5,7 +5,7 @@ import pytest
 import split_sequences
 
 from lohrec.common import artefacts
-from lohrec.data import examples
+from lohrec.data.examples import read_examples
 from lohrec.data.interactions import table_3
 from lohrec.data.sequences import leave_one_out
 from lohrec.data.sources.lcrec import read_inter
@@ -74,9 +74,9 @@ def test_script_writes_what_examples_reads(tmp_path):
     )
     paths = [str(tmp_path / name) for name in ("sequences.npy", "examples.parquet")]
     split_sequences.main(str(tmp_path / "interactions.parquet"), *paths, {"history": 20})
-    test = examples.load(*paths, "test")
+    test = read_examples(*paths, "test")
     assert test.sequences.dtype == np.int32
     assert test.target.tolist() == item[[4, 7, 32]].tolist()
     assert test.length.tolist() == [4, 2, 20]
     assert test.histories(np.array([1])).tolist() == [item[5:7].tolist()]
-    assert len(examples.load(*paths, "train")) == 2 + 0 + 22
+    assert len(read_examples(*paths, "train")) == 2 + 0 + 22

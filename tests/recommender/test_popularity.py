@@ -9,7 +9,7 @@ import pytest
 import recommend
 
 from lohrec.data import catalogue
-from lohrec.data import examples as windows
+from lohrec.data.examples import Examples, read_examples
 from lohrec.evaluation import metrics, ranked_lists
 from lohrec.recommender.baselines import popularity
 from lohrec.recommender.recommender import Inputs, named
@@ -52,7 +52,7 @@ def dataset(tmp_path):
 
 def test_only_train_interactions_count(dataset):
     sequences, *paths = dataset
-    train = windows.load(*paths, "train")
+    train = read_examples(*paths, "train")
     # A user of three interactions has no train target.
     expected = Counter(item for items in sequences if len(items) > 3 for item in items[:-2])
     counts = catalogue.counts(train, 41)
@@ -76,7 +76,7 @@ def test_history_is_left_out_and_lists_stay_full():
 def test_script_recommends_to_every_user_and_can_be_evaluated(dataset, tmp_path, exclude_history):
     sequences, *paths = dataset
     output = tmp_path / "recommendations.parquet"
-    train = windows.load(*paths, "train")
+    train = read_examples(*paths, "train")
     known = catalogue.Catalogue(list(map(str, range(41))), [""] * 41, catalogue.counts(train, 41))
     fitted = named("popularity").fit(Inputs(train, train, known, 20), {}, 0)
     fitted.save(tmp_path / "model")
@@ -109,7 +109,7 @@ def test_instruments_figures_of_an_independent_trial(real_data):
     stop = np.cumsum(length)
     users = np.arange(len(sequences))
     # One train example a user with an open window covers the same interactions as all of them.
-    train = windows.Examples(np.concatenate(sequences), users, stop - length, stop - 3)
+    train = Examples(np.concatenate(sequences), users, stop - length, stop - 3)
     items = train.sequences.max() + 1
     counts = catalogue.counts(train, items)
     assert counts.sum() == length.sum() - 2 * len(users)

@@ -6,9 +6,16 @@ import torch
 
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher import model as teacher
-from lohrec.teacher.beams import Beams, answers, beam_search, items_only, read
-from lohrec.teacher.prompts import Asked, CodewordQuestions
+from lohrec.teacher.beams import (
+    Beams,
+    continue_prompts,
+    generate_beams,
+    items_only,
+    read_prompts,
+)
+from lohrec.teacher.model import build_llama, logits_of
+from lohrec.teacher.prompts import CodewordPrompts, PromptBatch, prompt_tokens
+from lohrec.teacher.windows import Windows
 
 SETTINGS = {
     "kind": "scratch",
@@ -24,7 +31,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def model():
     """A teacher with random, but not flat, probabilities."""
-    network = teacher.build(SETTINGS).eval()
+    network = build_llama(SETTINGS).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim > 1:
@@ -44,22 +51,22 @@ def histories(items: int, rows: int, longest: int) -> np.ndarray:
 
 
 def prompts_and_lengths(ids: np.ndarray, history: np.ndarray):
-    tokens = teacher.prompts(history, token_table(ids))
+    tokens = prompt_tokens(history, token_table(ids))
     return tokens, torch.from_numpy(1 + 4 * (history >= 0).sum(1))
 
 
 def next_items(model, tokens, length, beams, tree, excluded=None):
-    asked = Asked(None, tokens, torch.arange(len(tokens)), length, None)
-    found = answers(model, asked, beams, 0, tree, excluded)
-    return found.leaf, found.score
+    batch = PromptBatch(None, tokens, torch.arange(len(tokens)), length, None)
+    best = generate_beams(model, batch, beams, 0, tree, excluded)
+    return best.leaf, best.score
 
 
 def test_a_trained_teachers_logits_are_not_rounded_under_autocast(model):
     state = torch.randn(2, 3, 32)
     exact = model.get_output_embeddings()(state)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(teacher.logits_of(model, state), exact)
-        rounded = teacher.logits_of(model.train(), state)
+        assert torch.equal(logits_of(model, state), exact)
+        rounded = logits_of(model.train(), state)
     model.eval()
     assert rounded.dtype == torch.float32 and not torch.equal(rounded, exact)
 
@@ -67,7 +74,7 @@ def test_a_trained_teachers_logits_are_not_rounded_under_autocast(model):
 def test_unconstrained_equals_generate(model):
     ids = random_ids(50, 256)
     tokens, length = prompts_and_lengths(ids, histories(50, 12, 5))
-    found = beam_search(model, read(model, tokens), torch.arange(12), length, 25)
+    beams = continue_prompts(model, read_prompts(model, tokens), torch.arange(12), length, 25)
     for row in range(12):
         prompt = tokens[row, : length[row]].unsqueeze(0)
         expected = model.generate(
@@ -81,18 +88,18 @@ def test_unconstrained_equals_generate(model):
             output_scores=True,
             return_dict_in_generate=True,
         )
-        torch.testing.assert_close(found.score[row], expected.sequences_scores, atol=1e-4, rtol=0)
-        assert torch.equal(found.token[row], expected.sequences[:, prompt.shape[1] :])
-    assert found.leaf is None
+        torch.testing.assert_close(beams.score[row], expected.sequences_scores, atol=1e-4, rtol=0)
+        assert torch.equal(beams.token[row], expected.sequences[:, prompt.shape[1] :])
+    assert beams.leaf is None
 
 
 def log_probability(model, prompt: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
     """log p of every identifier after one prompt, one full forward pass each."""
-    own = torch.from_numpy(token_table(ids)[:-1])
-    sequence = torch.cat([prompt.expand(len(own), -1), own], 1)
+    tokens = torch.from_numpy(token_table(ids)[:-1])
+    sequence = torch.cat([prompt.expand(len(tokens), -1), tokens], 1)
     with torch.no_grad():
         log_p = model(sequence).logits.log_softmax(-1)[:, len(prompt) - 1 : -1]
-    return log_p.gather(-1, own.unsqueeze(-1)).squeeze(-1).sum(1)
+    return log_p.gather(-1, tokens.unsqueeze(-1)).squeeze(-1).sum(1)
 
 
 def test_constrained_at_full_width_equals_brute_force(model):
@@ -115,26 +122,26 @@ def test_constrained_beams_are_items_and_none_comes_twice(model):
     tree = PrefixTree.from_ids(ids)
     tokens, length = prompts_and_lengths(ids, histories(200, 9, 6))
     row = torch.arange(9)
-    found = beam_search(model, read(model, tokens), row, length, 10, tree)
+    beams = continue_prompts(model, read_prompts(model, tokens), row, length, 10, tree)
     known = set(map(tuple, ids.tolist()))
-    for beams in found.codewords.tolist():
-        assert len(set(map(tuple, beams))) == 10
-        assert set(map(tuple, beams)) <= known
-    assert torch.equal(found.codewords, tree.identifiers(found.leaf))
+    for codewords in beams.codewords.tolist():
+        assert len(set(map(tuple, codewords))) == 10
+        assert set(map(tuple, codewords)) <= known
+    assert torch.equal(beams.codewords, tree.identifiers(beams.leaf))
 
 
 def test_renormalised_probabilities_of_all_items_add_up_to_one(model):
     ids = random_ids(120, 5)
     tree = PrefixTree.from_ids(ids)
     tokens, length = prompts_and_lengths(ids, histories(120, 6, 5))
-    prompt, row = read(model, tokens), torch.arange(6)
-    found = beam_search(model, prompt, row, length, 700, tree, renormalise=True)
-    torch.testing.assert_close(found.score.logsumexp(1), torch.zeros(6), atol=1e-4, rtol=0)
-    plain = beam_search(model, prompt, row, length, 700, tree)
-    assert not torch.equal(found.leaf, plain.leaf)
+    prompt, row = read_prompts(model, tokens), torch.arange(6)
+    beams = continue_prompts(model, prompt, row, length, 700, tree, renormalise=True)
+    torch.testing.assert_close(beams.score.logsumexp(1), torch.zeros(6), atol=1e-4, rtol=0)
+    plain = continue_prompts(model, prompt, row, length, 700, tree)
+    assert not torch.equal(beams.leaf, plain.leaf)
     # The first codeword's probabilities are divided by one number for each example.
     only_one = PrefixTree.from_ids(ids[:1])
-    alone = beam_search(model, prompt, row, length, 3, only_one, renormalise=True)
+    alone = continue_prompts(model, prompt, row, length, 3, only_one, renormalise=True)
     torch.testing.assert_close(alone.score[:, 0], torch.zeros(6), atol=1e-5, rtol=0)
 
 
@@ -153,7 +160,7 @@ def test_examples_of_a_window_equal_prompts_of_their_own(model):
     table = token_table(ids)
     sequences = np.random.default_rng(4).integers(0, 50, 12).astype(np.int32)
     # Two users of 7 and 5 items; their examples share two windows.
-    windows = teacher.Windows(
+    windows = Windows(
         sequences,
         start=np.array([0, 7]),
         length=np.array([6, 4]),
@@ -161,16 +168,16 @@ def test_examples_of_a_window_equal_prompts_of_their_own(model):
         place=np.array([1, 4, 6, 3, 2]),
     )
     rows = np.array([1, 0])
-    asking = CodewordQuestions.__new__(CodewordQuestions)
-    asking.windows, asking.table = windows, table
-    found = answers(model, asking.ask(rows, answered=False), 25, 0)
+    prompts = CodewordPrompts.__new__(CodewordPrompts)
+    prompts.windows, prompts.table = windows, table
+    beams = generate_beams(model, prompts.batch(rows, with_answers=False), 25, 0)
     for number, example in enumerate(windows.examples_of(rows)[0]):
         start = windows.start[windows.row[example]]
         history = sequences[start : start + windows.place[example]][None]
         tokens, length = prompts_and_lengths(ids, history)
-        own = beam_search(model, read(model, tokens), torch.arange(1), length, 25)
-        torch.testing.assert_close(found.score[number], own.score[0], atol=1e-4, rtol=0)
-        assert torch.equal(found.token[number], own.token[0])
+        alone = continue_prompts(model, read_prompts(model, tokens), torch.arange(1), length, 25)
+        torch.testing.assert_close(beams.score[number], alone.score[0], atol=1e-4, rtol=0)
+        assert torch.equal(beams.token[number], alone.token[0])
 
 
 def test_a_token_of_another_level_is_no_codeword():
@@ -184,19 +191,19 @@ def test_unconstrained_lists_hold_items_only_and_in_order(model):
     ids = random_ids(150, 4)
     tree = PrefixTree.from_ids(ids)
     tokens, length = prompts_and_lengths(ids, histories(150, 5, 4))
-    found = beam_search(model, read(model, tokens), torch.arange(5), length, 30)
+    beams = continue_prompts(model, read_prompts(model, tokens), torch.arange(5), length, 30)
     # Some beams become identifiers of items, so that both kinds are there.
-    token = found.token.clone()
+    token = beams.token.clone()
     token[:, ::3] = torch.from_numpy(token_table(ids)[:10])
-    found = Beams(token, found.score, None)
+    beams = Beams(token, beams.score, None)
     excluded = tree.leaf_of_item[:2].expand(5, -1)
-    leaf, score = items_only(found, tree, excluded)
+    leaf, score = items_only(beams, tree, excluded)
     known = {tuple(row): n for n, row in enumerate(np.unique(ids, axis=0).tolist())}
     for row in range(5):
-        beams = found.codewords[row].tolist()
+        codewords = beams.codewords[row].tolist()
         expected = [
             (known[tuple(beam)], s)
-            for beam, s in zip(beams, found.score[row].tolist(), strict=True)
+            for beam, s in zip(codewords, beams.score[row].tolist(), strict=True)
             if tuple(beam) in known and known[tuple(beam)] not in excluded[row].tolist()
         ]
         assert expected
@@ -214,8 +221,8 @@ def test_every_token_may_follow_where_nothing_forbids(model):
         after = torch.cat([tokens[:, : length[0]].expand(1026, -1), torch.arange(1026)[:, None]], 1)
         second = model(after).logits[:, -1].log_softmax(-1)
     best = int((first[:, None] + second).argmax())
-    found = beam_search(model, read(model, tokens), torch.arange(1), length, 1026)
-    pairs = {tuple(pair) for pair in found.token[0, :, :2].tolist()}
+    beams = continue_prompts(model, read_prompts(model, tokens), torch.arange(1), length, 1026)
+    pairs = {tuple(pair) for pair in beams.token[0, :, :2].tolist()}
     assert divmod(best, 1026) in pairs
-    assert len(set(map(tuple, found.token[0].tolist()))) == 1026
-    assert all(a >= b for a, b in itertools.pairwise(found.score[0].tolist()))
+    assert len(set(map(tuple, beams.token[0].tolist()))) == 1026
+    assert all(a >= b for a, b in itertools.pairwise(beams.score[0].tolist()))

@@ -7,11 +7,12 @@ import torch
 
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher import model as teacher
-from lohrec.teacher import tokenizers
-from lohrec.teacher.beams import PromptSteps, beam_search, items_only, read
+from lohrec.teacher.beams import PromptSteps, continue_prompts, items_only, read_prompts
 from lohrec.teacher.decoding import best_leaves
+from lohrec.teacher.model import build_llama
+from lohrec.teacher.prompts import prompt_tokens
 from lohrec.teacher.text_tasks import Phrasing
+from lohrec.teacher.tokenizers import add_codewords, first_codeword, train_tokenizer
 
 SETTINGS = {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 48, "dropout": 0.0, "seed": 0}
 DECODING = {
@@ -27,7 +28,7 @@ LENGTH = np.array([3, 1, 2, 1, 3])
 
 @pytest.fixture(scope="module")
 def network():
-    network = teacher.build(SETTINGS).eval()
+    network = build_llama(SETTINGS).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(4)
@@ -35,9 +36,9 @@ def network():
 
 
 def with_words():
-    tokenizer = tokenizers.train_tokenizer([*tiny_llama.TITLES, "After come"], 300)
-    network = teacher.build(SETTINGS, tokenizer).eval()
-    tokenizers.add_codewords(tokenizer, network, 0)
+    tokenizer = train_tokenizer([*tiny_llama.TITLES, "After come"], 300)
+    network = build_llama(SETTINGS, tokenizer).eval()
+    add_codewords(tokenizer, network, 0)
     return network, (tokenizer, Phrasing("After {history} come", "{target}"))
 
 
@@ -52,22 +53,22 @@ def test_lists_are_those_of_every_user_alone(network, words):
     )
     assert leaf.shape == score.shape == (5, 6) and (leaf >= 0).all()
     for user, n in enumerate(LENGTH):
-        own = ITEMS[user, :n]
+        history = ITEMS[user, :n]
         if words:
-            pairs = [zip("abcd", ids[item], strict=True) for item in own]
-            history = "".join(f"<{level}_{code}>" for pair in pairs for level, code in pair)
-            tokens = torch.tensor([known[0](f"After {history} come")["input_ids"]])
+            pairs = [zip("abcd", ids[item], strict=True) for item in history]
+            text = "".join(f"<{level}_{code}>" for pair in pairs for level, code in pair)
+            tokens = torch.tensor([known[0](f"After {text} come")["input_ids"]])
         else:
-            tokens = teacher.prompts(own[None], token_table(ids))
-        excluded = tree.used_up(torch.from_numpy(own[None]).long())
-        first = tokenizers.first_codeword(known[0]) if words else 0
+            tokens = prompt_tokens(history[None], token_table(ids))
+        excluded = tree.used_up(torch.from_numpy(history[None]).long())
+        first = first_codeword(known[0]) if words else 0
         row, length = torch.zeros(1, dtype=torch.long), torch.tensor([tokens.shape[1]])
         with torch.inference_mode():
-            found = beam_search(
-                network, read(network, tokens), row, length, 12, tree, excluded, first
+            beams = continue_prompts(
+                network, read_prompts(network, tokens), row, length, 12, tree, excluded, first
             )
-        assert torch.equal(leaf[user], found.leaf[0, :6])
-        torch.testing.assert_close(score[user], found.score[0, :6], atol=1e-4, rtol=0)
+        assert torch.equal(leaf[user], beams.leaf[0, :6])
+        torch.testing.assert_close(score[user], beams.score[0, :6], atol=1e-4, rtol=0)
         assert not set(leaf[user].tolist()) & set(excluded[0].tolist())
 
 
@@ -92,12 +93,12 @@ def test_unconstrained_lists_hold_the_items_among_the_beams(network):
     decoding = DECODING | {"beams": 300, "exclude_history": False}
     leaf, score = best_leaves(network, None, ITEMS, LENGTH, ids, tree, decoding, False, "free")
     for user, n in enumerate(LENGTH):
-        tokens = teacher.prompts(ITEMS[user, None, :n], token_table(ids))
+        tokens = prompt_tokens(ITEMS[user, None, :n], token_table(ids))
         row, length = torch.zeros(1, dtype=torch.long), torch.tensor([tokens.shape[1]])
-        found = beam_search(network, read(network, tokens), row, length, 300)
-        own, log_p = items_only(found, tree)
-        if own[0, 0] >= 0:
-            assert torch.equal(leaf[user], own[0, :6])
+        beams = continue_prompts(network, read_prompts(network, tokens), row, length, 300)
+        items, log_p = items_only(beams, tree)
+        if items[0, 0] >= 0:
+            assert torch.equal(leaf[user], items[0, :6])
             torch.testing.assert_close(score[user], log_p[0, :6], atol=1e-4, rtol=0)
         else:
             assert leaf[user].tolist() == [int(tree.leaf_of_item[ITEMS[user, n - 1]])] + [-1] * 5
@@ -114,9 +115,9 @@ def test_an_empty_history_is_refused(network):
 
 def test_the_first_step_has_one_query_and_the_cache_only_grows(network):
     ids = tiny_llama.identifiers()
-    tokens = teacher.prompts(ITEMS, token_table(ids))
+    tokens = prompt_tokens(ITEMS, token_table(ids))
     length = torch.from_numpy(1 + 4 * LENGTH)
-    steps = PromptSteps(network, read(network, tokens), torch.arange(5), length, 0, True)
+    steps = PromptSteps(network, read_prompts(network, tokens), torch.arange(5), length, 0, True)
     with torch.inference_mode():
         assert steps.first().shape == (5, 1, 256)
         before = steps.cache.layers[0].keys.clone()

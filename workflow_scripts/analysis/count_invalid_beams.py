@@ -3,7 +3,7 @@
 import numpy as np
 
 from lohrec.common import artefacts, devices, job, job_log
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import EveryIdentifier
@@ -30,7 +30,7 @@ def main(
     every = EveryIdentifier()
     known = np.unique(semantic @ (every.codes ** np.arange(every.levels - 1, -1, -1)))
     network, table = Recommender.load(model, device).network, token_table(semantic)
-    test = windows.load(sequences, examples, "test")
+    test = read_examples(sequences, examples, "test")
     order = np.argsort(test.length, kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))
     shares = {}

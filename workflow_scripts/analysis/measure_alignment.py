@@ -3,7 +3,7 @@
 import numpy as np
 
 from lohrec.common import artefacts, job
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.evaluation import alignment, charts, tables
 
 
@@ -32,7 +32,7 @@ def main(
         settings: `top`, length of the lists, and `resamples` of the bootstrap over users.
     """
     top = settings["top"]
-    users = windows.load(sequences, examples, "test").user
+    users = read_examples(sequences, examples, "test").user
     items = len(np.load(ids, mmap_mode="r"))
     lists = {
         name: alignment.first_items(path, users, items, top)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lohrec.common import artefacts, job
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.evaluation import cases, ranked_lists
 
 SEED = 0  # of the draw of users
@@ -31,7 +31,7 @@ def main(
         variants: their names.
         settings: `cases`, how many users, and `cutoff`, places that are shown.
     """
-    test = windows.load(sequences, examples, "test")
+    test = read_examples(sequences, examples, "test")
     names = cases.titles(catalogue)
     rows = np.random.default_rng(SEED).choice(
         len(test), min(settings["cases"], len(test)), replace=False

@@ -6,7 +6,7 @@ import numpy as np
 
 from lohrec.benchmarks import same_lists
 from lohrec.common import artefacts, devices, job
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 
 USERS = 1000
 
@@ -31,7 +31,7 @@ def main(
     """
     devices.acquire({"count": 0}, threads)
     semantic = np.load(ids).astype(np.int64)
-    test = windows.load(sequences, examples, "test")
+    test = read_examples(sequences, examples, "test")
     result = same_lists.compare(Path(model).parent, semantic, test, USERS, decoding["beams"])
     print(result)
     artefacts.write_json(comparison, result)

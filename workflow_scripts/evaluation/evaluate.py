@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from lohrec.common import artefacts, job
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.evaluation import diversity, metrics, ranked_lists
 from lohrec.evaluation import per_user as user_metrics
 
@@ -31,7 +31,7 @@ def main(
     cutoffs = settings["cutoffs"]
     tables = []
     for split in ("dev", "test"):
-        loaded = windows.load(sequences, examples, split)
+        loaded = read_examples(sequences, examples, split)
         lists = ranked_lists.read(recommendations, split, loaded.user, len(item_vectors))
         target = loaded.target[np.argsort(loaded.user)]
         figures = metrics.accuracy(lists, target, cutoffs)

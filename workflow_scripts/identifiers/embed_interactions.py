@@ -1,13 +1,13 @@
 """From the train split's interactions to one vector an item, for items without text."""
 
 from lohrec.common import artefacts, job
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.identifiers import interaction_vectors
 
 
 def main(sequences: str, examples: str, vectors: str) -> None:
     """Write the vectors of sequences.npy and examples.parquet as .npy."""
-    train = windows.load(sequences, examples, "train")
+    train = read_examples(sequences, examples, "train")
     artefacts.write_npy(vectors, interaction_vectors.item_vectors(train))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lohrec.common import artefacts, devices, job, provenance
 from lohrec.data.catalogue import Catalogue
-from lohrec.data.examples import load
+from lohrec.data.examples import read_examples
 from lohrec.recommender.recommender import Inputs, named
 
 
@@ -39,13 +39,13 @@ def main(
         cuda: GPUs to use.
         threads: of the CPU.
     """
-    train = load(sequences, examples, "train")
+    train = read_examples(sequences, examples, "train")
     folder = Path(model).parent
     checkpoint = folder.with_name(".fit.checkpoint")
     found = named(settings["recommender"]).fit(
         Inputs(
             train,
-            load(sequences, examples, "dev"),
+            read_examples(sequences, examples, "dev"),
             Catalogue.of(catalogue, train),
             settings["history"],
             inputs,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lohrec.common import devices, job
-from lohrec.data.examples import load
+from lohrec.data.examples import read_examples
 from lohrec.evaluation.recommendations import write
 from lohrec.recommender.recommender import Recommender
 
@@ -32,7 +32,7 @@ def main(
     found = Recommender.load(model, devices.acquire(cuda, threads), decoding)
     tables = []
     for split in ("dev", "test"):
-        users = load(sequences, examples, split)
+        users = read_examples(sequences, examples, split)
         histories = users.histories(np.arange(len(users)))
         lists = found.recommend(histories, decoding["top"], decoding["exclude_history"])
         tables.append(lists.table(split, users.user))

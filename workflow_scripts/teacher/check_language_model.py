@@ -17,10 +17,10 @@ def main(settings: dict[str, dict], gpus: dict, report: str) -> None:
         RuntimeError: its training does not fit into the memory that the settings name.
     """
     adaptation = settings["adaptation"]
-    found = language_models.fetch(adaptation["model"], adaptation["revision"], "adaptation")
-    memory_plan.check_shape(found["config"], adaptation)
-    planned = memory_plan.of_checkpoint(found["config"], found["parameters"], settings)
-    print(f"{adaptation['model']}: {found['parameters'] / 1e9:.2f} G parameters")
+    checkpoint = language_models.fetch(adaptation["model"], adaptation["revision"], "adaptation")
+    memory_plan.check_shape(checkpoint["config"], adaptation)
+    planned = memory_plan.of_checkpoint(checkpoint["config"], checkpoint["parameters"], settings)
+    print(f"{adaptation['model']}: {checkpoint['parameters'] / 1e9:.2f} G parameters")
     print(memory_plan.text(planned))
     if gpus["count"]:
         memory_plan.enough(planned, gpus["memory_gb"], memory_plan.SMALLER["pretrained"])
@@ -29,8 +29,8 @@ def main(settings: dict[str, dict], gpus: dict, report: str) -> None:
         {
             "model": adaptation["model"],
             "revision": adaptation["revision"],
-            "model_type": found["config"].model_type,
-            "parameters": found["parameters"],
+            "model_type": checkpoint["config"].model_type,
+            "parameters": checkpoint["parameters"],
             "memory_plan_gb": {name: size / 1e9 for name, size in planned.items()},
         },
     )

@@ -1,8 +1,8 @@
 """Put the shards of what the teacher computed for the train examples together."""
 
 from lohrec.common import job
-from lohrec.data import examples as windows
-from lohrec.teacher import user_folds
+from lohrec.data.examples import read_examples
+from lohrec.teacher import sharding
 
 
 def main(shards: list[str], sequences: str, examples: str, gathered: str, settings: dict) -> None:
@@ -16,7 +16,7 @@ def main(shards: list[str], sequences: str, examples: str, gathered: str, settin
         gathered: .npy to write.
         settings: `folds` and `shards`.
     """
-    user_folds.gather(windows.load(sequences, examples, "train"), shards, gathered, settings)
+    sharding.gather(read_examples(sequences, examples, "train"), shards, gathered, settings)
 
 
 if __name__ == "__main__":

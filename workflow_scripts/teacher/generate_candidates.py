@@ -6,9 +6,9 @@ import torch
 from lohrec.common import devices, job
 from lohrec.identifiers.codewords import LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher import beams as teacher_beams
-from lohrec.teacher import shards
-from lohrec.teacher.prompts import Asked
+from lohrec.teacher.beams import generate_beams
+from lohrec.teacher.inference import load_shard
+from lohrec.teacher.prompts import PromptBatch
 
 
 def main(
@@ -36,16 +36,16 @@ def main(
         threads: CPU threads.
     """
     device, chosen = devices.acquire(cuda, threads), settings["candidates"]
-    part = shards.load(sequences, examples, ids, model, shard, settings, code, device)
+    part = load_shard(sequences, examples, ids, model, shard, settings, code, device)
     tree = PrefixTree.from_ids(part.ids).to(device) if chosen["constrained"] else None
 
-    def most_probable(asked: Asked) -> torch.Tensor:
-        given = chosen["beams"], part.questions.first, tree
+    def most_probable(batch: PromptBatch) -> torch.Tensor:
+        given = chosen["beams"], part.prompts.first, tree
         with devices.autocast(device, chosen["bf16"]):
-            return teacher_beams.answers(part.network, asked, *given).codewords
+            return generate_beams(part.network, batch, *given).codewords
 
     shape = chosen["beams"], LEVELS
-    part.compute(most_probable, beams, shape, np.int16, chosen["batch_size"], answered=False)
+    part.compute(most_probable, beams, shape, np.int16, chosen["batch_size"], with_answers=False)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ import torch
 
 from lohrec.common import devices, job
 from lohrec.identifiers.codewords import LEVELS, normalised
-from lohrec.teacher import model as teacher
-from lohrec.teacher import shards
-from lohrec.teacher.prompts import Asked
+from lohrec.teacher.inference import load_shard
+from lohrec.teacher.probabilities import answer_logits, codeword_probabilities
+from lohrec.teacher.prompts import PromptBatch
 
 
 def main(
@@ -36,14 +36,16 @@ def main(
         threads: CPU threads.
     """
     device, chosen = devices.acquire(cuda, threads), settings["probabilities"]
-    part = shards.load(sequences, examples, ids, model, shard, settings, code, device)
+    part = load_shard(sequences, examples, ids, model, shard, settings, code, device)
 
-    def forced(asked: Asked) -> torch.Tensor:
-        given = chosen["codewords"], chosen["temperature"], part.questions.first
-        return teacher.probabilities(teacher.answer_logits(part.network, asked), *given).half()
+    def teacher_forced(batch: PromptBatch) -> torch.Tensor:
+        given = chosen["codewords"], chosen["temperature"], part.prompts.first
+        return codeword_probabilities(answer_logits(part.network, batch), *given).half()
 
     shape = LEVELS, normalised(chosen["codewords"])
-    part.compute(forced, probabilities, shape, np.float16, chosen["batch_size"], answered=True)
+    part.compute(
+        teacher_forced, probabilities, shape, np.float16, chosen["batch_size"], with_answers=True
+    )
 
 
 if __name__ == "__main__":

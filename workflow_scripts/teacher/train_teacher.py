@@ -1,7 +1,7 @@
 """Train the teacher on the train split."""
 
 from lohrec.common import job
-from lohrec.teacher import job as teacher_job
+from lohrec.teacher.training_job import start_training
 
 
 def main(
@@ -27,7 +27,7 @@ def main(
         threads: CPU threads.
         fold: the fold of users to leave out, or None.
     """
-    teacher_job.start(inputs, outputs, settings, fold, code, cuda, threads)
+    start_training(inputs, outputs, settings, fold, code, cuda, threads)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import arithmetic, clock
 from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformers_model
 from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
@@ -25,10 +24,11 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5, tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
-from lohrec.teacher import beams as teacher_beams
 from lohrec.teacher import memory_plan, sequence_packing
-from lohrec.teacher import model as teacher
-from lohrec.teacher.prompts import CodewordQuestions
+from lohrec.teacher.beams import generate_beams
+from lohrec.teacher.model import build_llama
+from lohrec.teacher.probabilities import answer_logits, codeword_probabilities
+from lohrec.teacher.prompts import CodewordPrompts
 
 Size = dict[str, Any]  # an entry of SIZES
 PAPER = {
@@ -45,7 +45,7 @@ SIZES = {
         "steps": 100,
         "network": PAPER,
         "teacher": LLAMA,
-        "questions": 512,
+        "prompts": 512,
         "row_tokens": 2048,
         "rows": 8,
         "words": 32000,
@@ -59,7 +59,7 @@ SIZES = {
         "network": PAPER
         | {"d_model": 32, "d_ff": 64, "heads": 2, "d_kv": 16, "layers": 1, "decoder_layers": 1},
         "teacher": LLAMA | {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 64},
-        "questions": 16,
+        "prompts": 16,
         "row_tokens": 64,
         "rows": 2,
         "words": 500,
@@ -86,7 +86,7 @@ def measure(output: str, device: torch.device, size: Size) -> None:
     train, test = split(sequences, count)
     rate = product_rate(device, size["product"])
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    line = partial(benchmarking.row, dtype="bf16")
+    line = partial(clock.row, dtype="bf16")
     rows = [line("matrix product", ours=rate / 1e12, unit="TFLOP/s")]
 
     seconds, work = dwr_epoch(train, ids, size, device)
@@ -102,7 +102,7 @@ def measure(output: str, device: torch.device, size: Size) -> None:
     rows += packed_step(size, device, rate, line)
     for row in rows:
         row["device"] = name
-    benchmarking.write(output, rows)
+    clock.write(output, rows)
 
 
 def distinct(items: int, rng: np.random.Generator) -> np.ndarray:
@@ -187,7 +187,7 @@ def peer_epoch(train: Examples, ids: np.ndarray, size: Size, device: torch.devic
     model = transformers_model(size["network"]).to(device).train()
     rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
     batch = TrainingData(train, ids).batch(rows).to(device)
-    step = benchmarking.descend(model, lambda: padded_loss(model, batch), bf16=True)
+    step = clock.descend(model, lambda: padded_loss(model, batch), bf16=True)
     return timed(step, device, size["steps"]) * len(train) / len(rows)
 
 
@@ -231,24 +231,24 @@ def teach(train: Examples, ids: np.ndarray, size: Size, device: torch.device) ->
 
     Measured on batches at quantiles of the histories' lengths and scaled to all.
     """
-    network = teacher.build(size["teacher"] | {"dropout": 0.0, "seed": 0}).to(device).eval()
-    asking = CodewordQuestions(train, ids)
-    parts = asking.batches(size["questions"])
+    network = build_llama(size["teacher"] | {"dropout": 0.0, "seed": 0}).to(device).eval()
+    prompts = CodewordPrompts(train, ids)
+    parts = prompts.batches(size["prompts"])
     parts = [parts[i] for i in np.linspace(0, len(parts) - 1, min(8, len(parts))).astype(int)]
 
     def beams() -> None:
         with torch.autocast(device.type, torch.bfloat16):
             for part in parts:
-                asked = asking.ask(part, answered=False).to(device)
-                teacher_beams.answers(network, asked, 25, asking.first).codewords.cpu()
+                batch = prompts.batch(part, with_answers=False).to(device)
+                generate_beams(network, batch, 25, prompts.first).codewords.cpu()
 
     @torch.inference_mode()
     def probabilities() -> None:
         for part in parts:
-            logits = teacher.answer_logits(network, asking.ask(part, answered=True).to(device))
-            teacher.probabilities(logits, "all", 1.0).half().cpu()
+            logits = answer_logits(network, prompts.batch(part, with_answers=True).to(device))
+            codeword_probabilities(logits, "all", 1.0).half().cpu()
 
-    share = sum(len(asking.windows.examples_of(part)[0]) for part in parts) / len(train)
+    share = sum(len(prompts.windows.examples_of(part)[0]) for part in parts) / len(train)
     return {
         "teacher's candidates of all train examples": timed(beams, device, 2) / share,
         "teacher's probabilities of all train examples": timed(probabilities, device, 2) / share,
@@ -263,7 +263,7 @@ def packed_step(
 ) -> list[dict[str, Any]]:
     """A training step of a teacher with words, on full rows of samples, and its memory."""
     settings = size["teacher"] | {"dropout": 0.0, "seed": 0}
-    network = teacher.build(settings)
+    network = build_llama(settings)
     network.resize_token_embeddings(size["words"] + LEVELS * CODES, mean_resizing=False)
     network.to(device).train()
     rng, row, rows = np.random.default_rng(0), size["row_tokens"], size["rows"]
@@ -276,7 +276,7 @@ def packed_step(
     packed = sequence_packing.pack(
         samples, sequence_packing.fill_rows(np.full(len(samples), short), row)
     )
-    step = benchmarking.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
+    step = clock.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
     tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
     planned = memory_plan.of_network(
         network, memory_plan.Step(tokens, row, answers, checkpointing=False, bf16=True)
@@ -290,11 +290,11 @@ def packed_step(
     inner = sum(p.numel() for p in network.base_model.layers.parameters())
     # Six operations a weight and token; the head meets the answers only.
     work = 6 * (inner * tokens + words * settings["hidden"] * answers)
-    found = [line(f"teacher's training, {tokens:,} tokens", ours=seconds, floor=work / rate)]
-    found[-1]["tokens_per_second"] = tokens / seconds
-    found[-1]["parameters"] = sum(p.numel() for p in network.parameters())
+    lines = [line(f"teacher's training, {tokens:,} tokens", ours=seconds, floor=work / rate)]
+    lines[-1]["tokens_per_second"] = tokens / seconds
+    lines[-1]["parameters"] = sum(p.numel() for p in network.parameters())
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() - held
-        found.append(line("its memory", ours=peak / 1e9, unit="GB"))
-        found[-1]["planned"] = sum(planned.values()) / 1e9
-    return found
+        lines.append(line("its memory", ours=peak / 1e9, unit="GB"))
+        lines[-1]["planned"] = sum(planned.values()) / 1e9
+    return lines

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import arithmetic, clock
 from lohrec.benchmarks.same_lists import leaves
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import devices, job_log
-from lohrec.data import examples as windows
+from lohrec.data.examples import Examples, length_batches, read_examples
 from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
@@ -37,9 +36,9 @@ def measure(
     """
     semantic = np.load(ids).astype(np.int64)
     tree, cpu = PrefixTree.from_ids(semantic), torch.device("cpu")
-    data = TrainingData(windows.load(sequences, examples, "train"), semantic)
+    data = TrainingData(read_examples(sequences, examples, "train"), semantic)
     model = fitted(data, network, settings["steps"], cpu)
-    test = windows.load(sequences, examples, "test")
+    test = read_examples(sequences, examples, "test")
     histories = at_quantiles(
         test, token_table(semantic), settings["batch_size"], settings["batches"]
     )
@@ -56,13 +55,13 @@ def measure(
         search = partial(decode, model, histories, tree, beams)
         searches = {
             dtype: partial(search, bf16=precision == torch.bfloat16)
-            for dtype, precision in benchmarking.types().items()
+            for dtype, precision in clock.types().items()
         }
         rivals: dict[str, Callable[[], object]] = {"generate": partial(generated, beams)}
-        for dtype, precision in benchmarking.types().items():
+        for dtype, precision in clock.types().items():
             rivals[dtype] = searches[dtype]
-            rivals[f"product {dtype}"], operations = benchmarking.multiply(precision)
-        seconds = benchmarking.in_turns(rivals, settings["rounds"])
+            rivals[f"product {dtype}"], operations = clock.multiply(precision)
+        seconds = clock.in_turns(rivals, settings["rounds"])
         lists = search()
         theirs = torch.cat(generated(beams))
         mine = torch.where(lists[..., None] < 0, -1, tree.identifiers(lists))
@@ -77,9 +76,9 @@ def measure(
             )
             for h in histories
         )
-        for dtype in benchmarking.types():
+        for dtype in clock.types():
             floor = work * seconds[f"product {dtype}"] / operations
-            line = benchmarking.row(
+            line = clock.row(
                 f"beam {beams}",
                 dtype,
                 1000 * seconds[dtype] / users,
@@ -87,7 +86,7 @@ def measure(
                 1000 * floor / users,
                 "ms a user",
             )
-            line["products"] = benchmarking.share_of_products(rivals[dtype])
+            line["products"] = clock.share_of_products(rivals[dtype])
             if dtype == "fp32":
                 line["same_lists"] = same
             else:
@@ -96,16 +95,16 @@ def measure(
                 line["same_top_10"] = shared(half, lists[:, :10])
                 line["same_ordered_top_10"] = equal
             rows.append(line)
-        wall = benchmarking.in_turns(
+        wall = clock.in_turns(
             {n: partial(with_threads, n, search) for n in (1, 2)},
             settings["rounds"],
             time.perf_counter,
         )
         two, one = (1000 * wall[n] / users for n in (2, 1))
         name = f"beam {beams}, two threads against one (wall clock)"
-        rows.append(benchmarking.row(name, "fp32", two, one, unit="ms a user"))
+        rows.append(clock.row(name, "fp32", two, one, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
-    benchmarking.write(path, rows, users=users, items=len(semantic))
+    clock.write(path, rows, users=users, items=len(semantic))
 
 
 def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torch.device) -> T5:
@@ -123,14 +122,12 @@ def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torc
     return model.eval()
 
 
-def at_quantiles(
-    test: windows.Examples, table: np.ndarray, size: int, count: int
-) -> list[torch.Tensor]:
+def at_quantiles(test: Examples, table: np.ndarray, size: int, count: int) -> list[torch.Tensor]:
     """`count` batches of histories as tokens, at the quantiles of all users' lengths.
 
     The histories of a batch are of equal length, so that the peer needs no padding either.
     """
-    batches = windows.length_batches(test.length, size, np.random.default_rng(0))
+    batches = length_batches(test.length, size, np.random.default_rng(0))
     even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
     even = sorted(even, key=lambda rows: test.length[rows[0]])
     picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import clock
 from lohrec.data.interactions import core, drop_repeats, renumber
 from lohrec.data.sequences import leave_one_out
 from lohrec.data.sources.amazon2018 import read_reviews
@@ -28,19 +28,17 @@ def measure(path: str, settings: dict[str, Any]) -> None:
             write_lines(reviews, lines)
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 seconds[lines], memory, examples = pool.apply(ingest, (str(reviews),))
-        rows.append(benchmarking.row(f"{lines:,} lines to examples", "", seconds[lines]))
+        rows.append(clock.row(f"{lines:,} lines to examples", "", seconds[lines]))
         rows[-1]["examples"] = examples
-        rows.append(
-            benchmarking.row(f"{lines:,} lines, peak memory", "", memory / 2**30, unit="GiB")
-        )
+        rows.append(clock.row(f"{lines:,} lines, peak memory", "", memory / 2**30, unit="GiB"))
     for small, large in pairwise(settings["lines"]):
         slope = math.log(seconds[large] / seconds[small]) / math.log(large / small)
         name = f"growth from {small:,} to {large:,} lines"
-        rows.append(benchmarking.row(name, "", slope, unit="exponent of time"))
+        rows.append(clock.row(name, "", slope, unit="exponent of time"))
     # The cost of a further line, free of what every run pays once.
     whole = seconds[large] + (FAR - large) * (seconds[large] - seconds[small]) / (large - small)
-    rows.append(benchmarking.row(f"{FAR:,} lines, extrapolated", "", whole))
-    benchmarking.write(path, rows)
+    rows.append(clock.row(f"{FAR:,} lines, extrapolated", "", whole))
+    clock.write(path, rows)
 
 
 def write_lines(path: Path, lines: int) -> None:
@@ -62,4 +60,4 @@ def ingest(path: str) -> tuple[float, int, int]:
     reviews, _ = read_reviews(path)
     kept, _ = core(drop_repeats(reviews), 5)
     examples = leave_one_out(renumber(kept).user, 20)
-    return time.process_time() - began, benchmarking.peak_memory(), len(examples)
+    return time.process_time() - began, clock.peak_memory(), len(examples)

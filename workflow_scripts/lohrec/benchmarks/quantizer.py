@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import arithmetic, clock
 from lohrec.identifiers import collisions, rqvae, rqvae_training
 
 
@@ -34,9 +33,7 @@ def measure(
     )
     seconds = time.perf_counter() - began
     left = len(found.final) - len(np.unique(found.final, axis=0))
-    rows = [
-        benchmarking.row(f"laptop preset, {len(vectors):,} items, no collisions", "fp32", seconds)
-    ]
+    rows = [clock.row(f"laptop preset, {len(vectors):,} items, no collisions", "fp32", seconds)]
     rows[0] |= {"collisions": left, "epochs": len(history)} | use(history)
 
     rng = np.random.default_rng(0)
@@ -49,16 +46,14 @@ def measure(
         _, history = train(wide, paper | {"training": training})
         marks[epochs] = time.perf_counter() - began
     each = (marks[1 + settings["epochs"]] - marks[1]) / settings["epochs"]
-    product, operations = benchmarking.multiply(torch.float32)
+    product, operations = clock.multiply(torch.float32)
     # By the clock that times the epochs, because both use all threads.
-    rate = (
-        operations / benchmarking.in_turns({"product": product}, 20, time.perf_counter)["product"]
-    )
+    rate = operations / clock.in_turns({"product": product}, 20, time.perf_counter)["product"]
     widths = [settings["inputs"], *paper["network"]["hidden"], paper["network"]["latent"]]
     floor = len(wide) * arithmetic.autoencoder_step(widths) / rate
-    rows.append(benchmarking.row("paper's network, one epoch", "fp32", each, floor=floor))
+    rows.append(clock.row("paper's network, one epoch", "fp32", each, floor=floor))
     rows[-1] |= {"epochs": len(history)} | use(history)
-    benchmarking.write(path, rows)
+    clock.write(path, rows)
 
 
 def train(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import clock
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -28,23 +28,23 @@ def measure(path: str, network: dict[str, Any], settings: dict[str, Any]) -> Non
         began = time.perf_counter()
         trees[items] = PrefixTree.from_ids(ids)
         seconds = time.perf_counter() - began
-        rows.append(benchmarking.row(f"building the tree of {items:,} items", "int", seconds))
+        rows.append(clock.row(f"building the tree of {items:,} items", "int", seconds))
         size = held(trees[items]) / items
-        rows.append(benchmarking.row(f"tree of {items:,} items", "int", size, unit="B an item"))
+        rows.append(clock.row(f"tree of {items:,} items", "int", size, unit="B an item"))
     history = tokens(torch.randint(0, CODES, (settings["users"], 7, LEVELS))).flatten(1)
 
     def search(tree: PrefixTree) -> object:
         return beam_search(model.steps(history, padded=False), tree, 20)
 
     rivals = {items: partial(search, tree) for items, tree in trees.items()}
-    found = benchmarking.in_turns(rivals, settings["rounds"])
+    found = clock.in_turns(rivals, settings["rounds"])
     smallest = found[settings["items"][0]]
     for items, seconds in found.items():
         cost, peer = (1000 * s / len(history) for s in (seconds, smallest))
-        rows.append(benchmarking.row(f"beam 20 over {items:,} items", "fp32", cost, peer))
+        rows.append(clock.row(f"beam 20 over {items:,} items", "fp32", cost, peer))
         rows[-1]["unit"] = "ms a user"
     rows += disk_rows(rng)
-    benchmarking.write(path, rows)
+    clock.write(path, rows)
 
 
 def held(tree: PrefixTree) -> int:
@@ -62,13 +62,13 @@ def disk_rows(rng: np.random.Generator) -> list[dict[str, Any]]:
         path, shape = Path(folder) / "probabilities.npy", (MANY, LEVELS, CODES)
         np.lib.format.open_memmap(path, "w+", np.float16, shape)
         targets = np.load(path, mmap_mode="r")
-        before, began = benchmarking.own_memory(), time.perf_counter()
+        before, began = clock.own_memory(), time.perf_counter()
         for _ in range(100):
             batch = torch.from_numpy(np.asarray(targets[np.sort(rng.integers(0, MANY, 256))]))
-        seconds, after = (time.perf_counter() - began) / 100, benchmarking.own_memory()
+        seconds, after = (time.perf_counter() - began) / 100, clock.own_memory()
         del batch
     what = f"targets of a batch of 256 of {MANY:,}"
     return [
-        benchmarking.row(what, "fp16", 1000 * seconds, unit="ms"),
-        benchmarking.row(f"{what}, memory kept", "fp16", (after - before) / 1e6, unit="MB"),
+        clock.row(what, "fp16", 1000 * seconds, unit="ms"),
+        clock.row(f"{what}, memory kept", "fp16", (after - before) / 1e6, unit="MB"),
     ]

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.benchmarks import arithmetic
-from lohrec.benchmarks import clock as benchmarking
+from lohrec.benchmarks import arithmetic, clock
 from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_model
 from lohrec.common import devices
-from lohrec.data import examples as windows
+from lohrec.data.examples import read_examples
 from lohrec.identifiers.codewords import LEVELS, PAD, normalised
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.losses import distilled, margin_ranking
@@ -36,13 +35,13 @@ def measure(
     that some share prefixes; the teacher's probabilities are random, as their values cost nothing.
     """
     semantic, cpu = np.load(ids).astype(np.int64), torch.device("cpu")
-    train = windows.load(sequences, examples, "train")
+    train = read_examples(sequences, examples, "train")
     data = TrainingData(train, semantic, simulated_prior(train.target, semantic), None)
     rng, batches = np.random.default_rng(0), []
     # Batches at the quantiles of an epoch's lengths stand for all of it.
     epoch = sorted(data.epoch(settings["batch_size"], rng), key=lambda r: train.length[r].mean())
     picks = np.linspace(0, len(epoch) - 1, 2 * settings["batches"] + 1)[1::2].round().astype(int)
-    loader = benchmarking.in_turns({"batch": lambda: data.batch(epoch[picks[0]])}, 5)["batch"]
+    loader = clock.in_turns({"batch": lambda: data.batch(epoch[picks[0]])}, 5)["batch"]
     for pick in picks:
         batch = data.batch(epoch[pick])
         teacher = torch.rand(len(batch.candidates), LEVELS, normalised(network["codewords"]))
@@ -54,39 +53,35 @@ def measure(
         "dwr": {"loss": "distilled", "generation": 1.0, "ranking": 1.0, "losses": losses},
     }
     rows = []
-    for dtype, precision in benchmarking.types().items():
+    for dtype, precision in clock.types().items():
         bf16 = precision == torch.bfloat16
-        product, operations = benchmarking.multiply(precision)
+        product, operations = clock.multiply(precision)
         rivals = {"product": product}
         for name, objective_settings in steps.items():
             rivals[name] = step(model, partial(run, model, objective_settings), batches, bf16)
         rivals["peer"] = step(peer, partial(padded_loss, peer), batches, bf16)
-        seconds = benchmarking.in_turns(rivals, settings["rounds"])
+        seconds = clock.in_turns(rivals, settings["rounds"])
         rate = operations / seconds["product"]
         count = sum(len(batch.candidates) for batch in batches)
         for name in steps:
             floor = sum(work(network, batch, name == "dwr") for batch in batches) / rate
             ours, rival, least = (1000 * s / count for s in (seconds[name], seconds["peer"], floor))
-            rows.append(
-                benchmarking.row(f"{name} step", dtype, ours, rival, least, "ms an example")
-            )
+            rows.append(clock.row(f"{name} step", dtype, ours, rival, least, "ms an example"))
             rows[-1]["share_of_peer"] = seconds[name] / seconds["peer"]
             rows[-1]["share_of_plain"] = seconds[name] / seconds["plain"]
-            rows[-1]["products"] = benchmarking.share_of_products(rivals[name])
+            rows[-1]["products"] = clock.share_of_products(rivals[name])
         with devices.autocast(cpu, bf16):
             middle = batches[len(batches) // 2]
             memory = saved_bytes(partial(run, model, steps["dwr"]), middle)
             naive = saved_bytes(partial(naive_dwr, model, steps["dwr"]), middle)
         rows.append(
-            benchmarking.row(
-                "dwr step, saved for backward", dtype, memory / 1e6, naive / 1e6, unit="MB"
-            )
+            clock.row("dwr step, saved for backward", dtype, memory / 1e6, naive / 1e6, unit="MB")
         )
     plain = next(r["ours"] for r in reversed(rows) if r["name"] == "plain step")
     each = 1000 * loader / settings["batch_size"]
-    rows.append(benchmarking.row("making a batch, against a plain step", dtype, each, plain))
+    rows.append(clock.row("making a batch, against a plain step", dtype, each, plain))
     rows[-1]["unit"] = "ms an example"
-    benchmarking.write(path, rows, examples=len(train), batch_size=settings["batch_size"])
+    clock.write(path, rows, examples=len(train), batch_size=settings["batch_size"])
 
 
 def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.ndarray:
@@ -136,7 +131,7 @@ def step(
     bf16: bool,
 ) -> Callable[[], object]:
     """A function that takes one optimiser step on every batch."""
-    one = benchmarking.descend(model, loss, bf16)
+    one = clock.descend(model, loss, bf16)
     return lambda: [one(batch) for batch in batches]
 
 

@@ -63,8 +63,8 @@ class Examples:
         return np.where(real, self.sequences[place], -1).astype(np.int32)
 
 
-def load(sequences: str | Path, examples: str | Path, split: str) -> Examples:
-    """Load one split ("train", "dev" or "test").
+def read_examples(sequences: str | Path, examples: str | Path, split: str) -> Examples:
+    """Read one split ("train", "dev" or "test").
 
     Raises:
         ValueError: the split has no examples.

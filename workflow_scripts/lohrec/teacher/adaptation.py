@@ -1,17 +1,19 @@
-"""Language models with words as teachers: codewords for tokens, LoRA or all weights (LC-Rec)."""
+"""A language model made ready to learn identifiers: codewords as tokens, LoRA (LC-Rec, 4.2)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from lohrec.common import language_models
 from lohrec.identifiers.codewords import CODEWORDS
-from lohrec.teacher import model as teacher
 from lohrec.teacher import tokenizers
+from lohrec.teacher.model import build_llama, head
 from lohrec.teacher.sequence_packing import Sample, fill_rows, mask, pack
-from lohrec.teacher.text_tasks import Phrasing, Texts
+from lohrec.teacher.text_tasks import Phrasing
+from lohrec.teacher.texts import Texts
 
 SETTINGS = {
     "model": {
@@ -77,13 +79,16 @@ class Adapted:
     """
 
     network: PreTrainedModel
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     first: int
     merge: Callable[[], PreTrainedModel]
 
 
 def adapt(
-    settings: dict, adaptation: dict, texts: Texts, templates: dict[str, list[Phrasing]]
+    settings: dict[str, Any],
+    adaptation: dict[str, Any],
+    texts: Texts,
+    templates: dict[str, list[Phrasing]],
 ) -> Adapted:
     """Build or load the network of `settings["kind"]` and prepare it.
 
@@ -91,7 +96,7 @@ def adapt(
     texts; "pretrained" is a checkpoint of transformers.
 
     Args:
-        settings: the section `teacher`.
+        settings: the teacher's kind and its groups `network` and `training` as one.
         adaptation: the section `adaptation`.
     """
     if settings["kind"] == "scratch_text":
@@ -100,7 +105,7 @@ def adapt(
         ]
         corpus = [text for text in (*texts.titles, *texts.descriptions, *phrasings) if text]
         tokenizer = tokenizers.train_tokenizer(corpus, adaptation["vocabulary"])
-        network = teacher.build(settings, tokenizer)
+        network = build_llama(settings, tokenizer)
     else:
         # Frozen weights may be rounded; weights that learn need float32's small steps.
         rounded = adaptation["method"] == "lora" and settings["bf16"] is True
@@ -115,7 +120,13 @@ def adapt(
     return _lora(network, tokenizer, first, settings["seed"], adaptation)
 
 
-def _lora(network: PreTrainedModel, tokenizer, first: int, seed: int, adaptation: dict) -> Adapted:
+def _lora(
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    first: int,
+    seed: int,
+    adaptation: dict[str, Any],
+) -> Adapted:
     from peft import LoraConfig, get_peft_model
 
     rows = list(range(first, first + len(CODEWORDS)))
@@ -136,7 +147,8 @@ def _lora(network: PreTrainedModel, tokenizer, first: int, seed: int, adaptation
 
 
 def _name(network: PreTrainedModel, layer: torch.nn.Module) -> str:
-    return next(name for name, own in network.named_modules() if own is layer).split(".")[-1]
+    names = [name for name, module in network.named_modules() if module is layer]
+    return str(names[0].split(".")[-1])
 
 
 @torch.no_grad()
@@ -159,10 +171,10 @@ def check_architecture(network: PreTrainedModel) -> None:
         position_ids=packed.position.to(network.device),
         use_cache=False,
     ).last_hidden_state
-    found = teacher.head(network)(state)[0].float()
+    logits = head(network)(state)[0].float()
     expected = torch.cat([network(part[None]).logits[0] for part in (tokens[5:], tokens[:5])])
     expected = expected.float()
-    if (found - expected).norm() > 0.05 * expected.norm():
+    if (logits - expected).norm() > 0.05 * expected.norm():
         raise ValueError(
             f"Models of type {network.config.model_type!r} cannot be the teacher: they do not keep "
             "packed samples apart, or do more to their logits than a linear layer. Name a model of "

@@ -1,4 +1,4 @@
-"""The teacher's beams: how it continues prompts by an identifier (Eq. 15, Algorithm 1)."""
+"""The teacher's beams: how it continues prompts by an identifier (C1 of Eq. 15, Algorithm 1)."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from lohrec.identifiers.beam_search import beam_search as search
-from lohrec.identifiers.beam_search import lineage
+from lohrec.identifiers.beam_search import beam_search, lineage
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.model import logits_of
-from lohrec.teacher.prompts import Asked
+from lohrec.teacher.prompts import PromptBatch
 
 SETTINGS = {
     "beams": {
@@ -36,7 +35,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Prompt:
+class ReadPrompts:
     """What the model remembers of read prompts.
 
     Attributes:
@@ -75,11 +74,11 @@ class Beams:
 
 
 @torch.inference_mode()
-def read(model: PreTrainedModel, tokens: Tensor) -> Prompt:
+def read_prompts(model: PreTrainedModel, tokens: Tensor) -> ReadPrompts:
     """Read prompts, int64 (rows, length), padded on the right."""
     out = model.base_model(input_ids=tokens, use_cache=True)
     layers = out.past_key_values.layers
-    return Prompt(out.last_hidden_state, [(layer.keys, layer.values) for layer in layers])
+    return ReadPrompts(out.last_hidden_state, [(layer.keys, layer.values) for layer in layers])
 
 
 class PromptSteps:
@@ -91,8 +90,8 @@ class PromptSteps:
 
     Args:
         model: the teacher, in evaluation mode.
-        prompt: what `read` returned.
-        row: int64 (examples,), the row of `prompt` each example continues.
+        prompts: what `read_prompts` returned.
+        row: int64 (examples,), the row of `prompts` each example continues.
         length: int64 (examples,), after how many tokens of it.
         first: the token of the first codeword.
         codewords: whether beams are of the levels' codewords alone; otherwise of all tokens.
@@ -101,13 +100,13 @@ class PromptSteps:
     def __init__(
         self,
         model: PreTrainedModel,
-        prompt: Prompt,
+        prompts: ReadPrompts,
         row: Tensor,
         length: Tensor,
         first: int,
         codewords: bool,
     ) -> None:
-        self.model, self.prompt, self.row, self.length = model, prompt, row, length
+        self.model, self.prompts, self.row, self.length = model, prompts, row, length
         self.first_token, self.codewords = first, codewords
 
     def first(self) -> Tensor:
@@ -115,11 +114,11 @@ class PromptSteps:
         row, device = self.row, self.row.device
         longest = int(self.length.max())
         self.cache = DynamicCache(
-            [(k[row, :, :longest], v[row, :, :longest]) for k, v in self.prompt.memory]
+            [(k[row, :, :longest], v[row, :, :longest]) for k, v in self.prompts.memory]
         )
         self.in_prompt = torch.arange(longest, device=device) < self.length[:, None]
         self.lineage = torch.empty(len(row), 1, 0, dtype=torch.bool, device=device)
-        return self._log_p(self.prompt.state[row, self.length - 1].unsqueeze(1), 0)
+        return self._log_p(self.prompts.state[row, self.length - 1].unsqueeze(1), 0)
 
     def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
         """Read the tokens just chosen."""
@@ -145,9 +144,9 @@ class PromptSteps:
         return self.first_token + level * CODES if self.codewords else 0
 
 
-def beam_search(
+def continue_prompts(
     model: PreTrainedModel,
-    prompt: Prompt,
+    prompts: ReadPrompts,
     row: Tensor,
     length: Tensor,
     beams: int,
@@ -159,50 +158,50 @@ def beam_search(
     """The most probable continuations of prompts by one identifier.
 
     Args:
-        model, prompt, row, length, first: see `PromptSteps`.
+        model, prompts, row, length, first: see `PromptSteps`.
         beams, excluded, renormalise: see `identifiers.beam_search`.
         tree: all identifiers; it forbids what is none. None decodes over the whole vocabulary.
     """
-    steps = PromptSteps(model, prompt, row, length, first, codewords=tree is not None)
+    steps = PromptSteps(model, prompts, row, length, first, codewords=tree is not None)
     if tree is None:
-        free = search(steps, None, beams)
+        free = beam_search(steps, None, beams)
         return Beams(free.code, free.score, None, first)
-    best = search(steps, tree, beams, excluded, renormalise)
+    best = beam_search(steps, tree, beams, excluded, renormalise)
     code = tree.identifiers(best.leaf)
     token = code + first + torch.arange(LEVELS, device=row.device) * CODES
     return Beams(token.where(code >= 0, -1), best.score, best.leaf, first)
 
 
-def answers(
+def generate_beams(
     model: PreTrainedModel,
-    asked: Asked,
+    batch: PromptBatch,
     beams: int,
     first: int,
     tree: PrefixTree | None = None,
     excluded: Tensor | None = None,
     renormalise: bool = False,
 ) -> Beams:
-    """The beams of all examples of `asked`; a row is read once for all examples in it."""
-    prompt = read(model, asked.tokens)
-    return beam_search(
-        model, prompt, asked.row, asked.length, beams, tree, excluded, first, renormalise
+    """The beams of all examples of a batch; a row is read once for all examples in it."""
+    prompts = read_prompts(model, batch.tokens)
+    return continue_prompts(
+        model, prompts, batch.row, batch.length, beams, tree, excluded, first, renormalise
     )
 
 
 def items_only(
-    found: Beams, tree: PrefixTree, excluded: Tensor | None = None
+    beams: Beams, tree: PrefixTree, excluded: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Unconstrained beams without those that are no item's identifier.
 
     Args:
-        found: beams over the whole vocabulary.
+        beams: over the whole vocabulary.
         tree: all identifiers.
         excluded: int64 (examples, n), leaves that are left out too, -1 for none.
 
     Returns:
         leaf (examples, beams) int64 and log-probabilities, in order; -1 and -inf at the end.
     """
-    code = found.codewords
+    code = beams.codewords
     node = torch.zeros(code.shape[:2], dtype=torch.long, device=code.device)
     for level in range(LEVELS):
         child = tree.children(level, node).gather(-1, code[..., level : level + 1].clamp(min=0))
@@ -211,4 +210,4 @@ def items_only(
         node = node.masked_fill((node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1), -1)
     order = (node < 0).long().argsort(dim=1, stable=True)
     leaf = node.gather(1, order)
-    return leaf, found.score.gather(1, order).masked_fill(leaf < 0, -torch.inf)
+    return leaf, beams.score.gather(1, order).masked_fill(leaf < 0, -torch.inf)

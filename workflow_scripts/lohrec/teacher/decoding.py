@@ -1,4 +1,4 @@
-"""The teacher's own lists: in the prefix tree, or of what it writes unconstrained (4.2, 4.6)."""
+"""The teacher as a recommender: its lists for any histories (Sections 4.2 and 4.6)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from lohrec.data.examples import Examples
 from lohrec.identifiers import user_lists
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher.beams import answers, items_only
-from lohrec.teacher.prompts import CodewordQuestions, TextQuestions
-from lohrec.teacher.text_tasks import Phrasing
+from lohrec.teacher.beams import generate_beams, items_only
+from lohrec.teacher.prompts import Words, prompts_for
 
 
 def best_leaves(
     model: PreTrainedModel,
-    words: tuple[PreTrainedTokenizerBase, Phrasing] | None,
+    words: Words | None,
     items: np.ndarray,
     length: np.ndarray,
     ids: np.ndarray,
@@ -31,7 +30,7 @@ def best_leaves(
 
     Args:
         model: the teacher, on the tree's device, in evaluation mode.
-        words: what `prompts.words` returns for the teacher's folder.
+        words: what `prompts.load_words` returns for the teacher's folder.
         items: int (users, longest), histories, the oldest item first; -1 on the right is padding.
         length: int (users,), items of each history.
         ids: int (items, levels).
@@ -49,23 +48,18 @@ def best_leaves(
     Raises:
         ValueError: a history is empty.
     """
-    examples = _examples(items, length)
-    questions: CodewordQuestions | TextQuestions
-    if words is None:
-        questions = CodewordQuestions(examples, ids)
-    else:
-        questions = TextQuestions(examples, ids, *words)
+    prompts = prompts_for(words, _examples(items, length), ids)
     device, beams, invalid = tree.item.device, decoding["beams"], 0
 
     def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
         nonlocal invalid
-        asked = questions.ask(users, answered=False).to(device)
+        batch = prompts.batch(users, with_answers=False).to(device)
         if constrained:
             renormalise = decoding["renormalise"]
-            best = answers(model, asked, beams, questions.first, tree, excluded, renormalise)
+            best = generate_beams(model, batch, beams, prompts.first, tree, excluded, renormalise)
             assert best.leaf is not None  # for there is a tree
             return best.leaf, best.score
-        best = answers(model, asked, beams, questions.first)
+        best = generate_beams(model, batch, beams, prompts.first)
         leaf, score = items_only(best, tree, excluded)
         invalid += int((leaf < 0).sum())
         last = torch.from_numpy(items[users, length[users] - 1]).long().to(device)

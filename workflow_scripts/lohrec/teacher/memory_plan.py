@@ -1,9 +1,11 @@
-"""How much GPU memory and time a language model's training and reading take, computed."""
+"""How much GPU memory a teacher's training takes, computed from its shape (Section 4.2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from transformers import PretrainedConfig, PreTrainedModel
 
 # Matrices of a layer that LoRA can adapt.
 MODULES = (
@@ -39,7 +41,9 @@ class Step:
     bf16: bool
 
 
-def plan(config, parameters: float, learned: float, frozen_bytes: int, step: Step) -> dict:
+def plan(
+    config: PretrainedConfig, parameters: float, learned: float, frozen_bytes: int, step: Step
+) -> dict[str, float]:
     """Bytes of one training process, by part.
 
     Learned parameters are float32 with a gradient and AdamW's two moments: 16 bytes each. With
@@ -73,7 +77,7 @@ def plan(config, parameters: float, learned: float, frozen_bytes: int, step: Ste
     }
 
 
-def of_network(network, step: Step) -> dict[str, float]:
+def of_network(network: PreTrainedModel, step: Step) -> dict[str, float]:
     """The plan for a network as it is."""
     every = list(network.parameters())
     frozen = [p for p in every if not p.requires_grad]
@@ -83,10 +87,10 @@ def of_network(network, step: Step) -> dict[str, float]:
     return plan(network.config, total, learned, width, step)
 
 
-def of_packed(teacher: dict, adaptation: dict) -> Step:
+def of_packed(training: dict[str, Any], adaptation: dict[str, Any]) -> Step:
     """A step of packed samples; their responses are at most a third of their tokens or so."""
     tokens = max(adaptation["batch_tokens"], adaptation["row_tokens"])
-    bf16 = teacher["bf16"] is True
+    bf16 = training["bf16"] is True
     return Step(tokens, adaptation["row_tokens"], tokens // 3, adaptation["checkpointing"], bf16)
 
 
@@ -118,7 +122,7 @@ def lora_parameters(
     return layers * rank * sum(sum(shape[name]) for name in modules) + rows
 
 
-def check_shape(config, adaptation: dict) -> None:
+def check_shape(config: PretrainedConfig, adaptation: dict[str, Any]) -> None:
     """Refuse a model whose layers are not LLaMA's.
 
     Args:
@@ -175,7 +179,9 @@ def enough(parts: dict[str, float], gigabytes: float, remedy: str) -> None:
         )
 
 
-def of_checkpoint(config, parameters: int, settings: dict) -> dict[str, float]:
+def of_checkpoint(
+    config: PretrainedConfig, parameters: int, settings: dict[str, Any]
+) -> dict[str, float]:
     """The plan for a checkpoint that was not loaded, from its configuration."""
     adaptation = settings["adaptation"]
     key_value = getattr(config, "num_key_value_heads", None) or config.num_attention_heads

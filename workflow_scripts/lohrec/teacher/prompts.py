@@ -1,4 +1,4 @@
-"""Histories as a teacher reads them, with the place where its answer, an identifier, begins."""
+"""Prompts: histories as a teacher reads them before it writes an identifier (Section 4.2)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,17 +6,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from lohrec.common import artefacts
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import LEVELS, token_table
-from lohrec.teacher.model import START, Windows, prompts
+from lohrec.teacher.model import START
 from lohrec.teacher.text_tasks import Phrasing, history_text, index_texts
 from lohrec.teacher.tokenizers import first_codeword
+from lohrec.teacher.windows import Windows
+
+# What a teacher with words needs besides its network.
+Words = tuple[PreTrainedTokenizerBase, Phrasing]
 
 
 @dataclass(frozen=True)
-class Asked:
+class PromptBatch:
     """Prompts of some examples; those that begin alike may share a row.
 
     Attributes:
@@ -33,14 +38,25 @@ class Asked:
     length: Tensor
     answer: Tensor
 
-    def to(self, device: torch.device) -> "Asked":
+    def to(self, device: torch.device) -> "PromptBatch":
         """The same on another device."""
         parts = (self.tokens, self.row, self.length, self.answer)
-        return Asked(self.example, *(part.to(device) for part in parts))
+        return PromptBatch(self.example, *(part.to(device) for part in parts))
 
 
-class CodewordQuestions:
-    """For a model over codewords alone: a start token and the history's, one row a window."""
+def prompt_tokens(items: np.ndarray, table: np.ndarray) -> Tensor:
+    """The start token and the items' codewords, int64 (rows, 1 + 4 * items); PAD for item -1."""
+    tokens = table[items].reshape(len(items), -1)
+    return torch.from_numpy(np.pad(tokens, ((0, 0), (1, 0)), constant_values=START))
+
+
+class CodewordPrompts:
+    """Prompts of a model over codewords alone: a start token and the history's, one row a window.
+
+    Args:
+        examples: whose histories are read.
+        ids: int (items, levels).
+    """
 
     first = 0
 
@@ -49,64 +65,80 @@ class CodewordQuestions:
         self.table = token_table(ids)
 
     def batches(self, size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
-        """Parts for `ask`, of like length, with about `size` examples each."""
+        """Windows for `batch`, of like length, with about `size` examples each."""
         return self.windows.batches(size, rng)
 
-    def ask(self, part: np.ndarray, answered: bool) -> Asked:
-        """Prompts of the windows `part`; with `answered` the true targets stand after them."""
-        example, row = self.windows.examples_of(part)
+    def batch(self, rows: np.ndarray, with_answers: bool) -> PromptBatch:
+        """Prompts of the windows `rows`; with answers the true targets stand after them."""
+        example, row = self.windows.examples_of(rows)
         place = self.windows.place[example]
-        items = self.windows.items(part, targets=True)
-        tokens = prompts(items, self.table)
-        tokens = tokens[:, :-1] if answered else tokens[:, : 1 + LEVELS * int(place.max())]
+        items = self.windows.items(rows, targets=True)
+        tokens = prompt_tokens(items, self.table)
+        tokens = tokens[:, :-1] if with_answers else tokens[:, : 1 + LEVELS * int(place.max())]
         answer = self.table[items[row, place]]
         length = 1 + LEVELS * place
-        return Asked(example, tokens, *map(torch.from_numpy, (row, length, answer)))
+        return PromptBatch(example, tokens, *map(torch.from_numpy, (row, length, answer)))
 
 
-class TextQuestions:
-    """For a model with words: the prompt that it was trained to answer, one row an example."""
+class TextPrompts:
+    """Prompts of a model with words, in the phrasing that it was trained on, one row an example.
 
-    def __init__(self, examples: Examples, ids: np.ndarray, tokenizer, phrasing: Phrasing) -> None:
+    Args:
+        examples: whose histories are read.
+        ids: int (items, levels).
+        tokenizer: of the model, with the codewords.
+        phrasing: the prompt's words around the history.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        ids: np.ndarray,
+        tokenizer: PreTrainedTokenizerBase,
+        phrasing: Phrasing,
+    ) -> None:
         self.examples, self.tokenizer, self.phrasing = examples, tokenizer, phrasing
         self.index = index_texts(ids)
         self.first = first_codeword(tokenizer)
         self.table = token_table(ids) + self.first
 
     def batches(self, size: int) -> list[np.ndarray]:
-        """Examples in batches of like length."""
+        """Examples for `batch`, of like length, `size` at a time."""
         order = np.argsort(self.examples.length, kind="stable")
         return [order[low : low + size] for low in range(0, len(order), size)]
 
-    def ask(self, part: np.ndarray, answered: bool) -> Asked:
-        """Prompts of the examples `part`; with `answered` the true targets stand after them."""
+    def batch(self, rows: np.ndarray, with_answers: bool) -> PromptBatch:
+        """Prompts of the examples `rows`; with answers the true targets stand after them."""
         texts = []
-        for row in self.examples.histories(part).tolist():
-            history = history_text([self.index[item] for item in row if item >= 0])
+        for items in self.examples.histories(rows).tolist():
+            history = history_text([self.index[item] for item in items if item >= 0])
             texts.append(self.phrasing.prompt.format(history=history))
-        read = self.tokenizer(texts)["input_ids"]
-        answer = self.table[self.examples.target[part]]
-        length = np.array([len(tokens) for tokens in read])
-        tokens = np.zeros((len(part), length.max() + (LEVELS - 1) * answered), np.int64)
-        for number, own in enumerate(read):
-            tokens[number, : len(own)] = own
-            if answered:
-                tokens[number, len(own) : len(own) + LEVELS - 1] = answer[number, :-1]
-        row = np.arange(len(part))
-        return Asked(part, *map(torch.from_numpy, (tokens, row, length, answer)))
+        prompts: list[list[int]] = self.tokenizer(texts)["input_ids"]
+        answer = self.table[self.examples.target[rows]]
+        length = np.array([len(prompt) for prompt in prompts])
+        tokens = np.zeros((len(rows), length.max() + (LEVELS - 1) * with_answers), np.int64)
+        for number, prompt in enumerate(prompts):
+            tokens[number, : len(prompt)] = prompt
+            if with_answers:
+                tokens[number, len(prompt) : len(prompt) + LEVELS - 1] = answer[number, :-1]
+        row = np.arange(len(rows))
+        return PromptBatch(rows, *map(torch.from_numpy, (tokens, row, length, answer)))
 
 
-def save(folder: str | Path, tokenizer, phrasing: Phrasing) -> None:
+Prompts = CodewordPrompts | TextPrompts
+
+
+def save_words(folder: str | Path, tokenizer: PreTrainedTokenizerBase, phrasing: Phrasing) -> None:
     """Put beside a model with words what its prompts are made of."""
     tokenizer.save_pretrained(folder)
     artefacts.write_json(Path(folder) / "prompt.json", vars(phrasing))
 
 
-def words(folder: str | Path) -> tuple | None:
+def load_words(folder: str | Path) -> Words | None:
     """Tokenizer and `Phrasing` of the teacher saved in `folder`; None: it reads codewords alone.
 
     Raises:
-        FileNotFoundError: a teacher with words has lost the file that says how it is asked.
+        FileNotFoundError: a teacher with words has lost the file with its prompt.
     """
     folder = Path(folder)
     if not (folder / "prompt.json").is_file():
@@ -116,21 +148,12 @@ def words(folder: str | Path) -> tuple | None:
                 "or delete it to train again."
             )
         return None
-    from transformers import AutoTokenizer
-
     phrasing = Phrasing(**artefacts.read_json(folder / "prompt.json"))
     return AutoTokenizer.from_pretrained(folder), phrasing
 
 
-def of(
-    folder: str | Path, examples: Examples, ids: np.ndarray
-) -> CodewordQuestions | TextQuestions:
-    """The questions that the teacher saved in `folder` can answer.
-
-    Raises:
-        FileNotFoundError: see `words`.
-    """
-    known = words(folder)
-    if known is None:
-        return CodewordQuestions(examples, ids)
-    return TextQuestions(examples, ids, *known)
+def prompts_for(words: Words | None, examples: Examples, ids: np.ndarray) -> Prompts:
+    """Prompts of examples, for a teacher of these words or, with None, over codewords alone."""
+    if words is None:
+        return CodewordPrompts(examples, ids)
+    return TextPrompts(examples, ids, *words)

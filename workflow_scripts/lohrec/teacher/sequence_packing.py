@@ -1,4 +1,4 @@
-"""Several short samples in one row of tokens, none of which sees another."""
+"""Packing: several short samples in one row of tokens, none of which sees another (LC-Rec, 4.2)."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import PreTrainedModel
 
 from lohrec.common.devices import send
 from lohrec.teacher.model import head
@@ -49,7 +50,8 @@ def mask(sample: Tensor) -> Tensor:
 
 def fill_rows(length: np.ndarray, capacity: int) -> list[list[int]]:
     """Samples in as few rows as first-fit finds, longest first; a longer one is alone."""
-    rows, room = [], []
+    rows: list[list[int]] = []
+    room: list[int] = []
     for index in np.argsort(-length, kind="stable").tolist():
         fits = next((i for i, left in enumerate(room) if left >= length[index]), None)
         if fits is None:
@@ -70,23 +72,24 @@ def pack(samples: list[Sample], rows: list[list[int]]) -> Packed:
     for number, row in enumerate(rows):
         low = 0
         for count, index in enumerate(row):
-            own = samples[index]
-            high = low + len(own.tokens)
-            tokens[number, low:high] = own.tokens
+            packed = samples[index]
+            high = low + len(packed.tokens)
+            tokens[number, low:high] = packed.tokens
             sample[number, low:high] = count
             position[number, low:high] = np.arange(high - low)
-            answer[number, low + own.prompt : high] = True
+            answer[number, low + packed.prompt : high] = True
             low = high
     return Packed(*map(torch.from_numpy, (tokens, sample, position, answer)))
 
 
-def loss(model, packed: Packed) -> Tensor:
+def loss(model: PreTrainedModel, packed: Packed) -> Tensor:
     """Mean cross-entropy of the responses' tokens, over the whole vocabulary."""
     # Only states before an answer meet the head: its logits are the largest tensor of a step.
     # Where they are is found on the host, so that the device need not be waited for.
     place = packed.answer.flatten().nonzero().flatten()
-    read = packed.tokens, packed.sample, packed.position, place - 1, packed.tokens.flatten()[place]
-    tokens, sample, position, before, wanted = (send(part, model.device) for part in read)
+    wanted = packed.tokens.flatten()[place]
+    inputs = packed.tokens, packed.sample, packed.position, place - 1, wanted
+    tokens, sample, position, before, wanted = (send(part, model.device) for part in inputs)
     state = model.base_model(
         input_ids=tokens,
         attention_mask=mask(sample),

@@ -1,8 +1,8 @@
-"""What the language model practises: templates filled with items, histories and texts (LC-Rec)."""
+"""Text tasks of a teacher with words: templates filled with items, histories, texts (LC-Rec)."""
 
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import yaml
 
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, CODEWORDS
+from lohrec.teacher.texts import Texts
 
 SETTINGS = {
     "templates": {
@@ -115,11 +116,11 @@ def read_templates(path: str | Path) -> dict[str, list[Phrasing]]:
         ValueError: the file is of another form, a task or field is unknown, or `sequential`
             cannot recommend.
     """
-    read = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    tasks = read.get("tasks") if isinstance(read, dict) else None
+    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    tasks = content.get("tasks") if isinstance(content, dict) else None
     if not isinstance(tasks, dict):
         raise ValueError(f"{path} must read tasks: {{TASK: [{{prompt: TEXT, response: TEXT}}]}}.")
-    found = {}
+    templates = {}
     for task, rows in tasks.items():
         if task not in FIELDS:
             raise ValueError(f"{path}: there is no task {task!r}; choose from {sorted(FIELDS)}.")
@@ -128,19 +129,19 @@ def read_templates(path: str | Path) -> dict[str, list[Phrasing]]:
                 f"{path}: {task} must be a list of phrasings, "
                 "each {prompt: TEXT, response: TEXT}."
             )
-        found[task] = [Phrasing(**row) for row in rows]
-        for phrasing in found[task]:
+        templates[task] = [Phrasing(**row) for row in rows]
+        for phrasing in templates[task]:
             if unknown := phrasing.fields - FIELDS[task]:
                 raise ValueError(
                     f"{path}: {task} has no field {sorted(unknown)}; use {sorted(FIELDS[task])}."
                 )
-    first = found.get("sequential", [Phrasing("", "")])[0]
+    first = templates.get("sequential", [Phrasing("", "")])[0]
     if "{history}" not in first.prompt or first.response != "{target}":
         raise ValueError(
             f"{path}: the first phrasing of sequential recommends. Its prompt must hold "
             "{history} and its response must be {target} and nothing else."
         )
-    return found
+    return templates
 
 
 def _is_phrasing(row: object) -> bool:
@@ -151,23 +152,7 @@ def _is_phrasing(row: object) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Texts of items and users.
-
-    Attributes:
-        titles, descriptions: one an item; may be empty.
-        preference: {user: texts on what the user likes}.
-        intention: {user: text on what the user looked for at the last train target}.
-    """
-
-    titles: Sequence[str]
-    descriptions: Sequence[str]
-    preference: dict[int, list[str]] = field(default_factory=dict)
-    intention: dict[int, str] = field(default_factory=dict)
-
-
-class Tasks:
+class TextTasks:
     """All samples that can be made of a train split.
 
     Args:
@@ -193,18 +178,19 @@ class Tasks:
         self._last = {int(user): row for row, user in enumerate(examples.user)}
 
     def population(self, task: str) -> np.ndarray:
-        """What there is to ask: items, or rows of the train examples, for which a phrasing fits."""
+        """What samples are made of: items, or rows of the train examples, that a phrasing fits."""
         if task in OF_ITEMS:
             every = np.arange(len(self.index))
         elif task in OF_USERS:
-            known = getattr(self.texts, task)
-            every = np.array([row for user, row in self._last.items() if known.get(user)], np.int64)
+            by_user = getattr(self.texts, task)
+            rows = [row for user, row in self._last.items() if by_user.get(user)]
+            every = np.array(rows, np.int64)
         else:
             every = np.arange(len(self.examples))
         if task == "sequential" or not len(every):
             return every
-        fits = [bool(self._fitting(task, int(index))) for index in every]
-        return every[np.array(fits, bool)]
+        fitting = [index for index in every.tolist() if self._fitting(task, index)]
+        return np.array(fitting, np.int64)
 
     def sample(self, task: str, index: int, rng: np.random.Generator) -> tuple[str, str]:
         """One sample's prompt and response, in a phrasing drawn from those that fit."""
@@ -238,10 +224,10 @@ class Tasks:
         elif task == "titles_to_index":
             values["titles"] = "\n".join(titles[item] for item in history if titles[item])
         elif task in OF_USERS:
-            known = getattr(self.texts, task)[int(examples.user[index])]
+            text = getattr(self.texts, task)[int(examples.user[index])]
             if task == "preference":
-                known = known[rng.integers(len(known)) if rng else 0]
-            values[task] = known
+                text = text[rng.integers(len(text)) if rng else 0]
+            values[task] = text
         return values
 
 
@@ -257,7 +243,7 @@ def history_text(indices: Sequence[str]) -> str:
 
 
 def draw(
-    tasks: Tasks, mixture: dict[str, float], limit: int | None, rng: np.random.Generator
+    tasks: TextTasks, mixture: dict[str, float], limit: int | None, rng: np.random.Generator
 ) -> list[tuple[str, int]]:
     """The samples of one epoch in random order.
 

@@ -1,4 +1,4 @@
-"""Codewords as words of a language model: tokens `<a_0>` .. `<d_255>`, their weights (4.2)."""
+"""Tokenizers with codewords as words, `<a_0>` .. `<d_255>`, and their weights (LC-Rec, 4.2)."""
 
 from collections.abc import Iterable
 from typing import Any

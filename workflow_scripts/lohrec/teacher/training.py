@@ -1,8 +1,10 @@
-"""Training a teacher, over codewords alone or with words (Section 4.2)."""
+"""Training a teacher, whatever it reads: steps, accuracy on the dev set, the best state (4.2)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +13,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lohrec.common import processes
-from lohrec.common import training as runs
 from lohrec.common.checkpoints import Checkpoint
 from lohrec.common.devices import autocast
+from lohrec.common.training import adamw, train
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.teacher.beams import answers
-from lohrec.teacher.training_steps import CodewordTask, TextTask, answer_loss
+from lohrec.teacher.beams import generate_beams
+from lohrec.teacher.memory_plan import Step
+from lohrec.teacher.probabilities import answer_loss
+from lohrec.teacher.prompts import Prompts
 
 SETTINGS = {
     "epochs": {"default": 4},
@@ -29,13 +33,65 @@ SETTINGS = {
     "seed": {"type": "integer", "default": 0, "description": "Seed of weights, order and dropout."},
 }  # fmt: skip
 
-Task = CodewordTask | TextTask
+
+@dataclass(frozen=True)
+class Part:
+    """What is computed at once.
+
+    Attributes:
+        share: of the step's loss; the shares of a step's parts add up to 1.
+        tokens: that are read.
+        content: for the learner's `loss`.
+    """
+
+    share: float
+    tokens: int
+    content: Any
 
 
-def train(
-    task: Task,
+class Learner(Protocol):
+    """A network and what it learns, in steps: a `CodewordLearner` or a `TextLearner`.
+
+    Attributes:
+        network: what learns.
+        ids: int (items, levels).
+        training: the group `teacher.training`, which `common.training.train` reads too.
+        planned: what a step computes at once, for the memory plan.
+        remedy: what makes a training need less memory.
+        dev_batch: dev examples at once.
+        description: of what an epoch holds.
+    """
+
+    network: PreTrainedModel
+    ids: np.ndarray
+    training: dict[str, Any]
+    planned: Step
+    remedy: str
+    dev_batch: int
+    description: str
+
+    def epoch(self, number: int) -> Sequence[Any]:
+        """The steps of an epoch."""
+
+    def parts(self, step: Any) -> list[Part]:
+        """A step, in the parts that are computed at once."""
+
+    def loss(self, content: Any) -> Tensor:
+        """Of the content of a part."""
+
+    def prompts(self, examples: Examples) -> Prompts:
+        """Prompts of other examples."""
+
+    def finish(self) -> PreTrainedModel:
+        """The trained model, without what only training needs."""
+
+    def save_words(self, folder: Path) -> None:
+        """Write what a teacher with words needs besides its network."""
+
+
+def train_teacher(
+    learner: Learner,
     dev: Examples,
-    training: dict[str, Any],
     device: torch.device,
     checkpoint_path: str | Path | None = None,
     made_of: str = "",
@@ -45,28 +101,28 @@ def train(
     Where several processes train together, each computes its share of a step's parts.
 
     Args:
-        task: the network and what it learns.
-        dev: dev examples; `training["dev_users"]` of them choose the best state by NDCG@10.
-        training: seed, clip, bf16, dev_users, and what `common.training.train` reads.
+        learner: the network and what it learns.
+        dev: dev examples; `dev_users` of them choose the best state by NDCG@10.
         checkpoint_path: where the run leaves its state.
         made_of: a digest of all that the result depends on; no checkpoint outlives its change.
 
     Raises:
         FloatingPointError: the loss is no longer finite.
     """
-    model, bf16 = task.network.to(device), training["bf16"]
-    tree = PrefixTree.from_ids(task.ids).to(device)
+    training = learner.training
+    model, bf16 = learner.network.to(device), training["bf16"]
+    tree = PrefixTree.from_ids(learner.ids).to(device)
     dev = _sample(dev, training["dev_users"])
     if processes.rank():
         torch.manual_seed(training["seed"] + processes.rank())  # another dropout in each process
     learned = [p for p in model.parameters() if p.requires_grad]
 
-    def step(drawn: Any) -> tuple[dict[str, Tensor], int]:
-        parts, total = task.parts(drawn), torch.zeros((), device=device)
+    def compute(step: Any) -> tuple[dict[str, Tensor], int]:
+        parts, total = learner.parts(step), torch.zeros((), device=device)
         model.zero_grad()
         for part in parts[processes.rank() :: processes.world()]:
             with autocast(device, bf16):
-                loss = task.loss(part.content) * part.share
+                loss = learner.loss(part.content) * part.share
             loss.backward()
             total += loss.detach()
         _add_up_gradients(learned)
@@ -76,40 +132,42 @@ def train(
     checkpoint = None
     if checkpoint_path is not None:
         checkpoint = Checkpoint(checkpoint_path, f"{made_of} {processes.world()}")
-    print(task.what)
+    print(learner.description)
     rate, decay = training["learning_rate"], training["weight_decay"]
-    history = runs.train(
+    history = train(
         model,
-        task.epoch,
-        step,
-        lambda: accuracy(model, task, dev, tree, bf16),
+        learner.epoch,
+        compute,
+        lambda: accuracy(model, learner, dev, tree, bf16),
         itemgetter("dev_ndcg@10"),
         training,
-        optimizer=runs.adamw(model, rate, decay, betas=(0.9, 0.98)),
+        optimizer=adamw(model, rate, decay, betas=(0.9, 0.98)),
         checkpoint=checkpoint,
         unit="tokens",
         remedy="Lower learning_rate of the teacher, or set its bf16 to false.",
         description="training the teacher",
     )
-    return task.finish().eval(), history
+    return learner.finish().eval(), history
 
 
 @torch.inference_mode()
 def accuracy(
-    model: PreTrainedModel, task: Task, dev: Examples, tree: PrefixTree, bf16: bool | str
+    model: PreTrainedModel, learner: Learner, dev: Examples, tree: PrefixTree, bf16: bool | str
 ) -> dict[str, float]:
     """Mean loss a codeword and, at the level of identifiers, Recall@10 and NDCG@10."""
-    questions = task.ask(dev)
+    prompts = learner.prompts(dev)
     discount = 1 / torch.arange(2, 12, device=model.device).log2()
     sums = torch.zeros(3, dtype=torch.float64, device=model.device)
-    batches = questions.batches(task.batch)[processes.rank() :: processes.world()]
-    for part in batches:
-        asked = questions.ask(part, answered=True).to(model.device)
-        target = torch.from_numpy(dev.target[asked.example].astype(np.int64)).to(model.device)
+    batches = prompts.batches(learner.dev_batch)[processes.rank() :: processes.world()]
+    for rows in batches:
+        batch = prompts.batch(rows, with_answers=True).to(model.device)
+        target = torch.from_numpy(dev.target[batch.example].astype(np.int64)).to(model.device)
         with autocast(model.device, bf16):
-            loss = answer_loss(model, asked)
-            asked = questions.ask(part, answered=False).to(model.device)
-            leaf = answers(model, asked, 20, questions.first, tree).leaf[:, :10]
+            loss = answer_loss(model, batch)
+            batch = prompts.batch(rows, with_answers=False).to(model.device)
+            beams = generate_beams(model, batch, 20, prompts.first, tree)
+        assert beams.leaf is not None  # for there is a tree
+        leaf = beams.leaf[:, :10]
         hit = (leaf == tree.leaf_of_item[target].unsqueeze(1)).float()
         gain = hit @ discount[: hit.shape[1]]
         sums += torch.stack([loss.double() * len(target), hit.sum().double(), gain.sum().double()])

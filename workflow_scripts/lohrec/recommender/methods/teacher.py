@@ -16,8 +16,9 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.methods.generative import searched
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
-from lohrec.teacher import model, prompts
 from lohrec.teacher.decoding import best_leaves
+from lohrec.teacher.model import load_teacher
+from lohrec.teacher.prompts import load_words
 from lohrec.teacher.tokenizers import first_codeword
 
 SETTINGS: dict[str, Any] = {
@@ -68,8 +69,8 @@ class Teacher(Recommender):
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable identifiers, as items."""
         leaf, score = best_leaves(
-            model.load(self.folder, self.device),
-            prompts.words(self.folder),
+            load_teacher(self.folder, self.device),
+            load_words(self.folder),
             *histories,
             self.ids,
             self.tree,
@@ -92,14 +93,14 @@ class Teacher(Recommender):
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Teacher":
-        """The model itself is read when it is asked."""
+        """The model itself is read when it recommends."""
         return cls(folder, store.load(folder), **saved, device=device)
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:
         """float32 (items, hidden), the mean of the embeddings of an item's codewords."""
-        known = prompts.words(folder)
-        first = 0 if known is None else first_codeword(known[0])
+        words = load_words(folder)
+        first = 0 if words is None else first_codeword(words[0])
         # Of a large model's file these rows alone.
         with safe_open(folder / "model.safetensors", "pt") as file:
             rows = file.get_slice("model.embed_tokens.weight")[first : first + LEVELS * CODES]

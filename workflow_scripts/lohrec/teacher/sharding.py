@@ -1,7 +1,8 @@
-"""Users in folds and shards: whose examples a teacher learns, and whose a job computes."""
+"""Folds and shards of users: whose examples a teacher learns, and whose a job computes (3.2)."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def others(examples: Examples, fold: int, folds: int) -> Examples:
+def without_fold(examples: Examples, fold: int, folds: int) -> Examples:
     """The examples of all users but those of a fold.
 
     Raises:
@@ -45,7 +46,7 @@ def shard(examples: Examples, number: int, folds: int, shards: int) -> tuple[np.
 
 
 def gather(
-    examples: Examples, shards: Sequence[str | Path], path: str | Path, sharding: dict
+    examples: Examples, shards: Sequence[str | Path], path: str | Path, sharding: dict[str, Any]
 ) -> None:
     """Write one array, a row an example, from arrays with a row for each example of a shard.
 
@@ -57,8 +58,10 @@ def gather(
     Raises:
         ValueError: a shard's array has another number of rows.
     """
+    first = np.load(shards[0], mmap_mode="r")
+    shape = (len(examples), *first.shape[1:])
     with whole(path) as temporary:
-        out = None
+        out = np.lib.format.open_memmap(temporary, "w+", first.dtype, shape)
         for number, name in enumerate(shards):
             part = np.load(name, mmap_mode="r")
             rows, _ = shard(examples, number, sharding["folds"], sharding["shards"])
@@ -67,9 +70,6 @@ def gather(
                     f"{name} has {len(part)} rows for {len(rows)} examples; it comes from other "
                     "data: delete it and make it again."
                 )
-            if out is None:
-                shape = (len(examples), *part.shape[1:])
-                out = np.lib.format.open_memmap(temporary, "w+", part.dtype, shape)
             for low in range(0, len(rows), 65536):
                 out[rows[low : low + 65536]] = part[low : low + 65536]
         out.flush()
