@@ -49,7 +49,7 @@ def test_rivals_take_turns_and_the_warm_up_does_not_count():
 
 
 def test_a_ratio_above_one_is_ours_faster():
-    row = benchmarking.row("x", "fp32", ours=2.0, peer=8.0, floor=1.0)
+    row = benchmarking.row("x", "fp32", ours=2.0, rival=8.0, floor=1.0)
     assert (row["ratio"], row["floor_share"]) == (4.0, 0.5)
 
 

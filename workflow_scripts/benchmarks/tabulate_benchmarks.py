@@ -5,7 +5,7 @@ from pathlib import Path
 from lohrec.common import job
 from lohrec.common.artefacts import read_json, whole
 
-COLUMNS = ("name", "dtype", "device", "ours", "peer", "ratio", "floor_share", "unit")
+COLUMNS = ("name", "dtype", "device", "ours", "rival", "ratio", "floor_share", "unit")
 
 
 def main(benchmarks: list[str], table: str) -> None:
