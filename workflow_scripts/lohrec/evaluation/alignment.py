@@ -1,10 +1,11 @@
 """How close a variant's lists are to its teacher's: Coverage and Coordination (4.6)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lohrec.evaluation import bootstrap, ranked_lists
+from lohrec.evaluation import bootstrap, ranked_lists, tables
 
 LEVEL, SEED = 0.95, 0
 
@@ -69,6 +70,27 @@ def first_items(path: str | Path, users: np.ndarray, items: int, top: int) -> np
     lists = ranked_lists.read(path, "test", users, items)
     first = lists.padded(np.ones(len(lists.item), dtype=bool))[:, :top]
     return np.pad(first, ((0, 0), (0, top - first.shape[1])), constant_values=-1)
+
+
+def page(result: dict[str, Any]) -> str:
+    """The page alignment.md.
+
+    Args:
+        result: what alignment.json holds: dataset, users, top and variants, see `against_teacher`.
+    """
+    top, users = result["top"], result["users"]
+    rows = [
+        [name, *(f"{m['mean']:.4f} [{m['low']:.4f}, {m['high']:.4f}]" for m in measures.values())]
+        for name, measures in result["variants"].items()
+    ]
+    parts = [
+        f"# {result['dataset']}: lists of {top} against the teacher's, {users:,} test users",
+        tables.markdown(["variant", "Coverage", "Coordination"], rows),
+        f"Coverage: share of the teacher's {top} items that the variant lists too. "
+        f"Coordination: longest\ncommon subsequence of the two lists over {top}. "
+        f"In brackets: {LEVEL:.0%} bootstrap intervals over users.",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _same(lists: np.ndarray, teacher: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lohrec.common.job_log import progress
-from lohrec.identifiers.rqvae import RQVAE
+from lohrec.identifiers import quality
+from lohrec.identifiers.rqvae import RQVAE, decode_all
 
 SETTINGS = {
     "epsilon": {
@@ -93,6 +95,30 @@ def resolve(
         transported = codes.copy()
         _nearest_free(model, latents, codes)
     return Resolution(quantised, transported, codes, done)
+
+
+def report(model: RQVAE, vectors: np.ndarray, resolved: Resolution) -> dict[str, Any]:
+    """quality.json: what was moved, and how good identifiers are after each step.
+
+    Args:
+        model: that quantised them.
+        vectors: float (items, dimensions), which identifiers stand for.
+    """
+    codes = model.codebooks.shape[1]
+    steps = ("quantised", "transported", "final")
+    ids = {step: getattr(resolved, step) for step in steps}
+    return {
+        "source": "rqvae",
+        "moved": resolved.moved,
+        "rounds": resolved.rounds,
+        "steps": {
+            step: {
+                **quality.identifier_quality(assigned, codes),
+                "relative_error": quality.relative_error(vectors, decode_all(model, assigned)),
+            }
+            for step, assigned in ids.items()
+        },
+    }
 
 
 def transport_plan(cost: Tensor, epsilon: float, iterations: int) -> Tensor:
