@@ -1,6 +1,5 @@
 """The real workflow, scripts and all, from simulated reviews to metrics and comparison."""
 
-import ast
 import json
 import os
 import re
@@ -88,8 +87,13 @@ def test_reviews_to_comparison(workflow: Path) -> None:
 
 
 def test_the_readme_recommends_for_a_history(workflow: Path) -> None:
-    """Runs after the first test, with what it has trained."""
+    """Runs after the first test, with what it has trained and names of its items."""
     program = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    known = pl.read_parquet(workflow / "results/demo/data/items.parquet")["asin"].to_list()
+    names = re.findall(r'"(B[0-9A-Z]{9})"', program)
+    assert len(names) == 3
+    for name, there in zip(names, known[5:], strict=False):
+        program = program.replace(name, there)
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=workflow,
@@ -98,16 +102,17 @@ def test_the_readme_recommends_for_a_history(workflow: Path) -> None:
         check=True,
         text=True,
     )
-    titles = ast.literal_eval(done.stdout)
-    known = pl.read_parquet(workflow / "results/demo/data/items.parquet")["title"]
-    assert len(titles) == 10 and set(titles) <= set(known)
+    lists = [line.split() for line in done.stdout.splitlines()]
+    items, scores = [name for name, _ in lists], [float(score) for _, score in lists]
+    assert len(items) == 10 and set(items) <= set(known) - set(known[5:8])
+    assert scores == sorted(scores, reverse=True) and scores[0] < 0
 
 
 def test_analyses(workflow: Path) -> None:
     """Runs after the first test, on its results."""
     names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md", "training.svg")
     folder = workflow / "results/demo/analysis"
-    against = "results/demo/generators/dwr/seed_0/generate.json"
+    against = "results/demo/dwr/seed_0/generate.json"
     run(workflow, *(f"results/demo/analysis/{name}" for name in names), against)
     generators = ["tiger", "distill", "dwr"]
 

@@ -1,5 +1,7 @@
 import gzip
+import hashlib
 from collections import Counter
+from dataclasses import replace
 
 import ingest as script
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from lohrec.common import artefacts
 from lohrec.data.interactions import Interactions, core, drop_repeats, keep_items, renumber, table_3
+from lohrec.data.sources.amazon2018 import read_reviews
 
 
 def columns(rows):
@@ -35,6 +38,22 @@ def rows_of(interactions):
     ]
 
 
+def tie(user, item, seed=0):
+    """The order of items of one time in plain integers."""
+    low = 2**64 - 1
+    bits = [
+        int.from_bytes(
+            hashlib.blake2b(name.encode(), digest_size=8, key=seed.to_bytes(8, "little")).digest(),
+            "little",
+        )
+        for name in (user, item)
+    ]
+    x = (bits[0] + 0x9E3779B97F4A7C15 * bits[1]) & low
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & low
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & low
+    return x ^ (x >> 31)
+
+
 def by_hand(rows, described, k):
     """The paper's order in plain loops: repeats, metadata, k-core, order of time."""
     earliest = {}
@@ -45,7 +64,7 @@ def by_hand(rows, described, k):
         users, items = Counter(u for u, _, _ in left), Counter(i for _, i, _ in left)
         kept = [row for row in left if users[row[0]] >= k and items[row[1]] >= k]
         if len(kept) == len(left):
-            return sorted(kept, key=lambda row: (row[0], row[2], row[1]))
+            return sorted(kept, key=lambda row: (row[0], row[2], tie(row[0], row[1])))
         left = kept
 
 
@@ -95,11 +114,57 @@ def test_codes_are_dense_and_sorted_by_name(rows, described):
     assert (kept.user.dtype, kept.item.dtype, kept.time.dtype) == (np.int32, np.int32, np.int64)
 
 
-def test_earliest_of_repeats_stays_and_ties_go_by_item():
-    kept = renumber(
-        drop_repeats(columns([("u", "b", 5), ("u", "c", 3), ("u", "b", 3), ("u", "a", 3)]))
+def test_earliest_of_repeats_stays_and_ties_go_by_a_hash():
+    rows = [("u", "b", 5), ("u", "c", 3), ("u", "b", 3), ("u", "a", 3), ("u", "d", 1)]
+    for seed in (0, 7):
+        kept = rows_of(renumber(drop_repeats(columns(rows)), seed))
+        tied = sorted("abc", key=lambda item: tie("u", item, seed))
+        assert kept == [("u", "d", 1), *(("u", item, 3) for item in tied)]
+
+
+def test_the_last_of_a_tied_day_has_the_largest_name_as_often_as_chance(real_data):
+    """Also where the items of public data are renamed at random."""
+    reviews, _ = read_reviews(real_data("amazon2018/Gift_Cards_5.json.gz"))
+    names = reviews.items.to_pylist()
+    for seed in range(3):
+        renamed = np.random.default_rng(seed).permutation(names) if seed else names
+        kept, _ = core(drop_repeats(replace(reviews, items=pa.array(renamed))), 5)
+        share, chance = largest_last(renumber(kept, tie_seed=seed))
+        assert abs(share - chance) < 4 * np.sqrt(chance * (1 - chance) / 280)
+
+
+def test_tied_items_of_many_users_come_in_every_order():
+    """Names that sort alike for all users, as ASINs do by age."""
+    rows = [(f"u{u}", f"i{i}", 0) for u in range(2000) for i in range(4)]
+    kept = renumber(columns_fast(rows))
+    share, chance = largest_last(kept)
+    assert chance == 0.25 and abs(share - chance) < 0.04
+    first = kept.item.reshape(-1, 4)[:, 0]
+    assert (np.bincount(first) > 400).all()
+
+
+def columns_fast(rows):
+    user, item, time = map(list, zip(*rows, strict=True))
+    users, items = pa.array(user).dictionary_encode(), pa.array(item).dictionary_encode()
+    return Interactions(
+        users.indices.to_numpy(),
+        items.indices.to_numpy(),
+        np.array(time, dtype=np.int64),
+        users.dictionary,
+        items.dictionary,
     )
-    assert rows_of(kept) == [("u", "a", 3), ("u", "b", 3), ("u", "c", 3)]
+
+
+def largest_last(kept):
+    """Share of users with a tied last time whose last item has the largest name; and by chance."""
+    hits, chances = [], []
+    for user in range(len(kept.users)):
+        rows = np.flatnonzero(kept.user == user)
+        tied = rows[kept.time[rows] == kept.time[rows[-1]]]
+        if len(tied) > 1:
+            hits.append(kept.item[tied[-1]] == kept.item[tied].max())
+            chances.append(1 / len(tied))
+    return float(np.mean(hits)), float(np.mean(chances))
 
 
 def test_core_of_a_core_is_itself_and_takes_no_round(rows):

@@ -12,18 +12,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+UMASK = os.umask(0)  # it can only be read by being set
+os.umask(UMASK)
+
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it on success, remove it on failure.
 
-    The temporary name keeps the ending, so that writers that look at it behave the same.
+    The temporary name keeps the ending, so that writers that look at it behave the same. Others may
+    read the file as far as the process's umask lets them, whatever its writer thought.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
+        temporary.chmod(0o666 & ~UMASK)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -21,7 +21,13 @@ SETTINGS = {
             "hold."
         ),
     },
+    "tie_seed": {
+        "type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0,
+        "description": "Seed of the order of a user's items of one time.",
+    },
 }  # fmt: skip
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two items of a user fall together
 
 
 @dataclass(frozen=True)
@@ -118,14 +124,20 @@ def core(interactions: Interactions, k: int) -> tuple[Interactions, int]:
     )
 
 
-def renumber(interactions: Interactions) -> Interactions:
-    """Number users and items densely by sorted name; sort rows by user, time and item.
+def renumber(interactions: Interactions, tie_seed: int = 0) -> Interactions:
+    """Number users and items densely by sorted name; sort rows by user and time.
 
-    The result does not depend on the order of rows, since no two share user and item.
+    Amazon's times are whole days, so ties are common. They are broken by a hash of user and item:
+    the same whatever the order of rows, and blind to how names sort. (Sorted by name, the test item
+    of a tied day would be the one with the largest name, and that order would itself be learned.)
+
+    Args:
+        tie_seed: of the hash.
     """
     user, users = _dense(interactions.user, interactions.users)
     item, items = _dense(interactions.item, interactions.items)
-    order = np.lexsort((item, interactions.time, user))
+    tie = _mixed(_hashes(users, tie_seed)[user] + GOLDEN * _hashes(items, tie_seed)[item])
+    order = np.lexsort((tie, interactions.time, user))
     return Interactions(user, item, interactions.time, users, items).where(order)
 
 
@@ -202,6 +214,24 @@ def write(
             "kept": kept.counts(),
         },
     )
+
+
+def _hashes(names: pa.Array, seed: int) -> np.ndarray:
+    """64 bits of every name."""
+    key = seed.to_bytes(8, "little")
+    digests = (
+        hashlib.blake2b(name.encode(), digest_size=8, key=key).digest()
+        for name in names.to_pylist()
+    )
+    return np.frombuffer(b"".join(digests), dtype="<u8")
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    """A permutation of 64 bits in which each depends on all (the finaliser of SplitMix64)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def _dense(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:

@@ -17,7 +17,7 @@ from lohrec.data.interactions import Ingested, Interactions
 from lohrec.data.item_texts import ItemText, item_text
 
 SETTINGS: dict[str, Any] = {}
-READS = ("core",)
+READS = ("core", "tie_seed")
 FILES: dict[str, dict[str, Any]] = {
     "reviews": {
         "file": "{category}_5.json.gz",
@@ -37,12 +37,13 @@ BATCH = 2**18
 _KINDS = {"reviewerID": str, "asin": str, "unixReviewTime": int}
 
 
-def read(paths: Mapping[str, Path], core: int) -> Ingested:
+def read(paths: Mapping[str, Path], core: int, tie_seed: int = 0) -> Ingested:
     """Read, drop repeats, take the k-core and drop items without metadata.
 
     Args:
         paths: of `reviews` and `metadata`.
         core: fewest interactions of a user and of an item.
+        tie_seed: of the order of a user's items of one time.
 
     Raises:
         FileNotFoundError: a file is not there.
@@ -70,7 +71,7 @@ def read(paths: Mapping[str, Path], core: int) -> Ingested:
     kept, more = interactions.core(described, core)
     counted["core_rounds"] = rounds + more
     print(f"Kept: {kept.counts()}")
-    return Ingested(interactions.renumber(kept), texts, counted)
+    return Ingested(interactions.renumber(kept, tie_seed), texts, counted)
 
 
 def read_reviews(path: str | Path) -> tuple[Interactions, dict[str, Any]]:

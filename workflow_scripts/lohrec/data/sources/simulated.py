@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
         "description": "Another seed draws another shop.",
     },
 }
-READS = ("core",)
+READS = ("core", "tie_seed")
 FILES = {
     "reviews": {"made": "resources/simulated/{dataset}/reviews.json.gz"},
     "metadata": {"made": "resources/simulated/{dataset}/metadata.json.gz"},
@@ -62,9 +62,9 @@ SUMMARIES = ["One Star", "Two Stars", "Three Stars", "Four Stars", "Five Stars"]
 ACCESSORIES = ["Case", "Cable", "Stand", "Cover", "Battery", "Strap", "Guide", "Adapter"]
 
 
-def read(paths: Mapping[str, Path], core: int) -> Ingested:
+def read(paths: Mapping[str, Path], core: int, tie_seed: int = 0) -> Ingested:
     """Read what `write_simulation` wrote; see `amazon2018.read`."""
-    return amazon2018.read(paths, core)
+    return amazon2018.read(paths, core, tie_seed)
 
 
 def write_simulation(
