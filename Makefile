@@ -38,7 +38,7 @@ test: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
-	# $(BIN)/mypy
+	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 # One job at a time, so that none is measured beside another.

@@ -1,18 +1,16 @@
-# The paper's further analyses: beam widths (Figures 1 and 3), how close a student is to its teacher
-
-
+# The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
 
 def analysed(wildcards):
     """The generative recommenders among the variants that a dataset's row compares."""
     dataset = wildcards.dataset
     names = DATASETS[dataset].get("variants", REPORTED)
-    found = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
-    if not found:
+    generative = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
+    if not generative:
         raise WorkflowError(
             f"{dataset} compares no generative variant of its own, so there is nothing "
             f"to analyse; add one to datasets.{dataset}.variants."
         )
-    return found
+    return generative
 
 
 def first_model(wildcards):
@@ -34,8 +32,8 @@ def widths(wildcards):
 
 def decoding_at_width(wildcards):
     """The section `decoding` with another beam width; no list is longer than that."""
-    found, beams = section("decoding")(wildcards), int(wildcards.beams)
-    return found | {"beams": beams, "top": min(found["top"], beams)}
+    decoding, beams = section("decoding")(wildcards), int(wildcards.beams)
+    return decoding | {"beams": beams, "top": min(decoding["top"], beams)}
 
 
 use rule recommend as recommend_at_width with:
@@ -150,7 +148,7 @@ def alignment_settings(wildcards):
 
 rule measure_alignment:
     input:
-        students=lists_of_analysed,
+        recommendations=lists_of_analysed,
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -187,7 +185,7 @@ def teacher_as_recommender(wildcards):
 
 rule map_embeddings:
     input:
-        students=models_of_analysed,
+        models=models_of_analysed,
         teacher=teacher_as_recommender,
         ids="results/{dataset}/ids/semantic_ids.npy",
     output:
@@ -218,7 +216,7 @@ def cases_settings(wildcards):
 
 rule show_cases:
     input:
-        students=lists_of_analysed,
+        recommendations=lists_of_analysed,
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",

@@ -1,4 +1,4 @@
-# How fast each step is, against its peer and against the arithmetic. Public data is used where
+# How fast each step is, against its rival and against the arithmetic. Public data is used where
 # raw_dir holds it, simulated reviews otherwise.
 
 

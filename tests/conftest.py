@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+# Fixtures that several files share.
+pytest_plugins = ["digest_workflow", "shipped_config"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

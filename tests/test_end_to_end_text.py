@@ -41,7 +41,7 @@ def finished(workflow: Path) -> Path:  # noqa: F811
     return workflow
 
 
-def test_a_checkpoint_becomes_teacher_and_student(finished: Path) -> None:
+def test_a_checkpoint_becomes_teacher_and_variant(finished: Path) -> None:
     results = finished / "results/demo"
     checked = json.loads((results / "teacher/language_model.json").read_text())
     assert checked["model_type"] == "llama" and checked["memory_plan_gb"]["optimiser"] > 0

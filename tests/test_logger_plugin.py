@@ -4,12 +4,14 @@ import io
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from digest_workflow import planned, snakemake
 
 from snakemake_logger_plugin_lohrec.handler import last_lines
 from snakemake_logger_plugin_lohrec.screen import Screen
@@ -169,3 +171,19 @@ def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     log.write_bytes(b"one\n" + b"x" * 100_000 + b"\n\ntwo \xff\n\n three\n")
     assert last_lines(str(log), 2) == ["two \N{REPLACEMENT CHARACTER}", " three"]
     assert last_lines(str(tmp_path / "none"), 2) == []
+
+
+def test_the_demonstration_prints_a_line_a_step(
+    fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow_scripts"))  # as an installation does
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    target = "results/demo/comparison.md"
+    jobs = sum(planned(folder, target).values())
+    status, printed = snakemake(folder, "--cores", "4", "--logger", "lohrec", "--", target)
+    assert status == 0, printed
+    profile, plan, *steps, log, end = printed.splitlines()
+    assert "profiles/default" in profile and plan.startswith(f"{jobs} steps")
+    numbers = [re.match(r"\[ *(\d+)/(\d+)\] \w+ ", line).groups() for line in steps]
+    assert numbers == [(str(number), str(jobs)) for number in range(1, jobs + 1)]
+    assert log.startswith("Complete log") and end.startswith(f"{jobs} of {jobs} steps done")

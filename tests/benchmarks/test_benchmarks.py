@@ -6,12 +6,11 @@ import benchmark_decoding
 import benchmark_training
 import numpy as np
 import pytest
-import tabulate_benchmarks
 import torch
 from conftest import ROOT
 from transformers import LlamaForCausalLM
 
-from lohrec.benchmarks import clock, cuda, teacher_sizes, training
+from lohrec.benchmarks import clock, cuda, tables, teacher_sizes, training
 from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers.codewords import CODES, LEVELS
@@ -48,7 +47,7 @@ def test_rivals_take_turns_and_the_warm_up_does_not_count():
 
 
 def test_a_ratio_above_one_is_ours_faster():
-    row = clock.row("x", "fp32", ours=2.0, peer=8.0, floor=1.0)
+    row = clock.row("x", "fp32", ours=2.0, rival=8.0, floor=1.0)
     assert (row["ratio"], row["floor_share"]) == (4.0, 0.5)
 
 
@@ -101,7 +100,7 @@ def test_the_gpu_script_needs_no_workflow(tmp_path):
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     rows = json.loads((tmp_path / "cuda.json").read_text())["rows"]
     assert len(rows) == 6 and all(row["ours"] > 0 for row in rows)
-    assert "DWR, 200 epochs" in tabulate_benchmarks.one_table(str(tmp_path / "cuda.json"))
+    assert "DWR, 200 epochs" in tables.table(tmp_path / "cuda.json")
 
 
 def test_simulated_games_are_split_as_leave_one_out():
@@ -114,7 +113,7 @@ def test_simulated_games_are_split_as_leave_one_out():
 
 @pytest.mark.parametrize(("value", "text"), [(None, ""), (0.12345, "0.123"), (12345.6, "12,346")])
 def test_cells(value, text):
-    assert tabulate_benchmarks.cell(value) == text
+    assert tables.cell(value) == text
 
 
 @pytest.mark.parametrize("shape", teacher_sizes.SHAPES.values())

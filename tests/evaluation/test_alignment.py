@@ -16,12 +16,12 @@ def longest_common(a: list[int], b: list[int]) -> int:
 
 def test_figures_of_random_lists_are_those_of_the_definitions():
     rng = np.random.default_rng(0)
-    student, teacher = (np.stack([rng.permutation(9)[:6] for _ in range(30)]) for _ in range(2))
+    lists, teacher = (np.stack([rng.permutation(9)[:6] for _ in range(30)]) for _ in range(2))
     for s, t, covered, ordered in zip(
-        student,
+        lists,
         teacher,
-        alignment.coverage(student, teacher),
-        alignment.coordination(student, teacher),
+        alignment.coverage(lists, teacher),
+        alignment.coordination(lists, teacher),
         strict=True,
     ):
         assert covered == pytest.approx(len(set(s) & set(t)) / 6)

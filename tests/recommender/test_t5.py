@@ -32,14 +32,14 @@ def test_equals_transformers(model, tmp_path):
     from transformers import T5ForConditionalGeneration
 
     model.save(tmp_path)
-    peer = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
+    reference = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
     ids = tokens(torch.randint(0, CODES, (3, 7, 4))).flatten(1)
     ids[1, 12:] = PAD
     target = torch.cat(
         [torch.full((3, 1), START), tokens(torch.randint(0, CODES, (3, 4)))[:, :3]], 1
     )
     with torch.no_grad():
-        theirs = peer(
+        theirs = reference(
             input_ids=ids, attention_mask=(ids != PAD).long(), decoder_input_ids=target
         ).logits
         state, _ = model.decode(target, *chain(4), model.encode(ids))
@@ -47,7 +47,7 @@ def test_equals_transformers(model, tmp_path):
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
     # The other way round: their weights load into ours, and nothing is left over.
     again = T5(CONFIG)
-    state = peer.state_dict()
+    state = reference.state_dict()
     again.load_state_dict({key: state[key] for key in again.state_dict()})
     tied = {
         f"{name}.weight" for name in ("encoder.embed_tokens", "decoder.embed_tokens", "lm_head")
@@ -120,14 +120,14 @@ def test_causal_encoder_equals_transformers_with_a_causal_mask(tmp_path):
     torch.manual_seed(0)
     model = T5(CONFIG | {"causal_encoder": True}).eval()
     model.save(tmp_path)
-    peer = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
+    reference = T5ForConditionalGeneration.from_pretrained(tmp_path).eval()
     ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
     token = torch.tensor([[START, 3, 300, 600]]).expand(2, -1)
     with torch.no_grad():
         closed = torch.cat([ids, torch.full((2, 1), END)], 1)
         mask = torch.full((2, 1, 21, 21), -torch.inf).triu(1)  # added to the scores
-        encoded = peer.encoder(input_ids=closed, attention_mask=mask)
-        theirs = peer(encoder_outputs=encoded, decoder_input_ids=token).logits
+        encoded = reference.encoder(input_ids=closed, attention_mask=mask)
+        theirs = reference(encoder_outputs=encoded, decoder_input_ids=token).logits
         state, _ = model.decode(token, *chain(4), model.encode(ids))
     torch.testing.assert_close(state @ model.shared.weight.T, theirs, rtol=1e-4, atol=1e-4)
 

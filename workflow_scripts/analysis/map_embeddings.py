@@ -8,7 +8,7 @@ from lohrec.recommender.recommender import item_vectors
 
 
 def main(
-    students: list[str],
+    models: list[str],
     teacher: str,
     ids: str,
     json: str,
@@ -23,7 +23,7 @@ def main(
     of neighbours in the full spaces.
 
     Args:
-        students: recommender.json of each variant.
+        models: recommender.json of each variant.
         teacher: that of the teacher.
         ids: semantic_ids.npy.
         json, figure: the files to write.
@@ -33,7 +33,7 @@ def main(
     """
     semantic = np.load(ids).astype(np.int64)
     embedded = {"teacher": item_vectors(teacher)}
-    for name, path in zip(variants, students, strict=True):
+    for name, path in zip(variants, models, strict=True):
         embedded[name] = item_vectors(path)
     near = {name: embedding_maps.nearest(vectors, neighbours) for name, vectors in embedded.items()}
     shared = {name: embedding_maps.overlap(near[name], near["teacher"]) for name in variants}

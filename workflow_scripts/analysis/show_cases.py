@@ -1,4 +1,4 @@
-"""What single users have bought and what each generator lists for them (Tables 4 and 5)."""
+"""What single users have bought and what each variant lists for them (Tables 4 and 5)."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ SEED = 0  # of the draw of users
 
 
 def main(
-    students: list[str],
+    recommendations: list[str],
     teacher: str,
     sequences: str,
     examples: str,
@@ -23,7 +23,7 @@ def main(
     """Write cases.md for test users drawn at random, not chosen for what they show.
 
     Args:
-        students: recommendations.parquet of each variant.
+        recommendations: recommendations.parquet of each variant.
         teacher: recommendations.parquet of the teacher.
         sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
         markdown: the file to write.
@@ -36,11 +36,11 @@ def main(
     rows = np.random.default_rng(SEED).choice(
         len(test), min(settings["cases"], len(test)), replace=False
     )
-    found = {
+    lists = {
         name: ranked_lists.read(path, "test", test.user, len(names))
-        for name, path in zip([*variants, "teacher"], [*students, teacher], strict=True)
+        for name, path in zip([*variants, "teacher"], [*recommendations, teacher], strict=True)
     }
-    page = cases.page(dataset, test, rows, names, found, settings["cutoff"])
+    page = cases.page(dataset, test, rows, names, lists, settings["cutoff"])
     artefacts.write_text(markdown, page)
 
 

@@ -30,7 +30,7 @@ def main(
         users, figures = user_metrics.read(per_user, split)
         summary[split] = {name: tables.mean_and_std(values) for name, values in figures.items()}
         tables.check(
-            {name: own["mean"] for name, own in summary[split].items()},
+            {name: figure["mean"] for name, figure in summary[split].items()},
             f"{dataset}, {variant}, {split}",
         )
     summary |= {

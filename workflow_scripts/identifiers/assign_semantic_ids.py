@@ -6,7 +6,6 @@ import torch
 from lohrec.common import artefacts, job
 from lohrec.identifiers import collisions, rqvae
 from lohrec.identifiers import index as index_file
-from lohrec.identifiers import quality as id_quality
 
 
 def main(
@@ -35,28 +34,13 @@ def main(
     vectors = np.load(embeddings)
     trained = rqvae.load(model)
     z = rqvae.encode_all(trained, torch.from_numpy(vectors))
-    found = collisions.resolve(trained, z, **settings)
+    resolved = collisions.resolve(trained, z, **settings)
 
-    codes = trained.shape["codes"]
-    steps = {"quantised": found.quantised, "transported": found.transported, "final": found.final}
-    report = {
-        "source": "rqvae",
-        "moved": found.moved,
-        "rounds": found.rounds,
-        "steps": {
-            step: {
-                **id_quality.identifier_quality(assigned, codes),
-                "relative_error": id_quality.relative_error(
-                    vectors, rqvae.decode_all(trained, assigned)
-                ),
-            }
-            for step, assigned in steps.items()
-        },
-    }
+    report = collisions.report(trained, vectors, resolved)
     print(report)
     artefacts.write_npy(latents, z.numpy())
-    artefacts.write_npy(ids, found.final)
-    index_file.write(index, found.final, [str(item) for item in range(len(vectors))])
+    artefacts.write_npy(ids, resolved.final)
+    index_file.write(index, resolved.final, [str(item) for item in range(len(vectors))])
     artefacts.write_json(quality, report)
 
 

@@ -42,7 +42,7 @@ def main(
     train = read_examples(sequences, examples, "train")
     folder = Path(model).parent
     checkpoint = folder.with_name(".fit.checkpoint")
-    found = named(settings["recommender"]).fit(
+    fitted = named(settings["recommender"]).fit(
         Inputs(
             train,
             read_examples(sequences, examples, "dev"),
@@ -59,7 +59,7 @@ def main(
     )
     with artefacts.whole_folder(folder) as temporary:
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
-        found.save(temporary, made | {"versions": provenance.versions()})
+        fitted.save(temporary, made | {"versions": provenance.versions()})
     checkpoint.unlink(missing_ok=True)
 
 

@@ -86,14 +86,14 @@ def row(
     name: str,
     dtype: str,
     ours: float,
-    peer: float | None = None,
+    rival: float | None = None,
     floor: float | None = None,
     unit: str = "s",
 ) -> dict[str, Any]:
     """One line of a benchmark.
 
     Args:
-        ours, peer: cost, in `unit`.
+        ours, rival: cost, in `unit`.
         floor: what the arithmetic alone costs, in `unit`: operations over the rate of a matrix
             product on this machine; its share of ours is 1 where nothing but products takes time.
     """
@@ -102,8 +102,8 @@ def row(
         "dtype": dtype,
         "device": f"CPU, {torch.get_num_threads()} thread(s)",
         "ours": ours,
-        "peer": peer,
-        "ratio": None if peer is None else peer / ours,
+        "rival": rival,
+        "ratio": None if rival is None else rival / ours,
         "floor_share": None if floor is None else floor / ours,
         "unit": unit,
     }

@@ -90,12 +90,12 @@ def measure(output: str, device: torch.device, size: Size) -> None:
     rows = [line("matrix product", ours=rate / 1e12, unit="TFLOP/s")]
 
     seconds, work = dwr_epoch(train, ids, size, device)
-    peer = peer_epoch(train, ids, size, device)
-    cost: dict[str, Any] = {"ours": 200 * seconds, "peer": 200 * peer, "floor": 200 * work / rate}
-    rows.append(line("DWR, 200 epochs; peer: plain steps", **cost))
+    rival = rival_epoch(train, ids, size, device)
+    cost: dict[str, Any] = {"ours": 200 * seconds, "rival": 200 * rival, "floor": 200 * work / rate}
+    rows.append(line("DWR, 200 epochs; rival: plain steps", **cost))
     rows[-1]["examples"] = len(train)
-    seconds, peer, work = decode_all(test, ids, size, device)
-    cost = {"ours": seconds, "peer": peer, "floor": work / rate}
+    seconds, rival, work = decode_all(test, ids, size, device)
+    cost = {"ours": seconds, "rival": rival, "floor": work / rate}
     rows.append(line("all test users, beam 20; floor of bf16", **cost, dtype="fp32"))  # or TF32
     rows[-1]["users"] = len(test)
     rows += [line(what, ours=s) for what, s in teach(train, ids, size, device).items()]
@@ -182,7 +182,7 @@ def dwr_epoch(
     return seconds, work
 
 
-def peer_epoch(train: Examples, ids: np.ndarray, size: Size, device: torch.device) -> float:
+def rival_epoch(train: Examples, ids: np.ndarray, size: Size, device: torch.device) -> float:
     """Seconds of an epoch of transformers' plain steps, histories padded to 80 tokens."""
     model = transformers_model(size["network"]).to(device).train()
     rows = np.random.default_rng(0).permutation(len(train))[: size["batch"]]
@@ -290,11 +290,11 @@ def packed_step(
     inner = sum(p.numel() for p in network.base_model.layers.parameters())
     # Six operations a weight and token; the head meets the answers only.
     work = 6 * (inner * tokens + words * settings["hidden"] * answers)
-    lines = [line(f"teacher's training, {tokens:,} tokens", ours=seconds, floor=work / rate)]
-    lines[-1]["tokens_per_second"] = tokens / seconds
-    lines[-1]["parameters"] = sum(p.numel() for p in network.parameters())
+    rows = [line(f"teacher's training, {tokens:,} tokens", ours=seconds, floor=work / rate)]
+    rows[-1]["tokens_per_second"] = tokens / seconds
+    rows[-1]["parameters"] = sum(p.numel() for p in network.parameters())
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated() - held
-        lines.append(line("its memory", ours=peak / 1e9, unit="GB"))
-        lines[-1]["planned"] = sum(planned.values()) / 1e9
-    return lines
+        rows.append(line("its memory", ours=peak / 1e9, unit="GB"))
+        rows[-1]["planned"] = sum(planned.values()) / 1e9
+    return rows

@@ -115,9 +115,9 @@ def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torc
     epoch = data.epoch(128, np.random.default_rng(0))[:steps]
     for rows in job_log.progress(epoch, "short training", unit="step"):
         with devices.autocast(device, "auto"):
-            found = objective(model, data.batch(rows), ONE_HOT)
+            losses = objective(model, data.batch(rows), ONE_HOT)
         optimizer.zero_grad(set_to_none=True)
-        found["loss"].backward()
+        losses["loss"].backward()
         optimizer.step()
     return model.eval()
 
@@ -125,7 +125,7 @@ def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torc
 def at_quantiles(test: Examples, table: np.ndarray, size: int, count: int) -> list[torch.Tensor]:
     """`count` batches of histories as tokens, at the quantiles of all users' lengths.
 
-    The histories of a batch are of equal length, so that the peer needs no padding either.
+    The histories of a batch are of equal length, so that the rival needs no padding either.
     """
     batches = length_batches(test.length, size, np.random.default_rng(0))
     even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
@@ -139,8 +139,8 @@ def decode(
 ) -> torch.Tensor:
     """Lists of all histories, leaves (users, beams)."""
     with devices.autocast(torch.device("cpu"), bf16):
-        found = [leaves(model, history, tree, beams) for history in histories]
-    return torch.cat(found)
+        leaf = [leaves(model, history, tree, beams) for history in histories]
+    return torch.cat(leaf)
 
 
 def with_threads(count: int, run: Callable[[], object]) -> None:

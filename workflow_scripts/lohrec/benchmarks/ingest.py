@@ -20,7 +20,7 @@ LINE = '{{"reviewerID": "A{:09d}", "asin": "B{:09d}", "overall": 5.0, "unixRevie
 
 
 def measure(path: str, settings: dict[str, Any]) -> None:
-    """Simulate and read files of growing size, each in a process of its own."""
+    """Simulate and read files of growing size, each in another process."""
     rows, seconds = [], {}
     for lines in settings["lines"]:
         with tempfile.TemporaryDirectory() as folder:

@@ -28,11 +28,11 @@ def measure(
     vectors = np.load(embeddings).astype(np.float32)
     began = time.perf_counter()
     model, history = train(vectors, laptop)
-    found = collisions.resolve(
+    resolved = collisions.resolve(
         model, rqvae.encode_all(model, torch.from_numpy(vectors)), **resolving
     )
     seconds = time.perf_counter() - began
-    left = len(found.final) - len(np.unique(found.final, axis=0))
+    left = len(resolved.final) - len(np.unique(resolved.final, axis=0))
     rows = [clock.row(f"laptop preset, {len(vectors):,} items, no collisions", "fp32", seconds)]
     rows[0] |= {"collisions": left, "epochs": len(history)} | use(history)
 

@@ -52,14 +52,14 @@ def compare(
         theirs = generate(history, beams)
         seconds["ours"] += between - began
         seconds["generate"] += time.perf_counter() - between
-        found = tokens(tree.identifiers(leaf))
-        equal = (found == theirs).all(-1)
+        listed = tokens(tree.identifiers(leaf))
+        equal = (listed == theirs).all(-1)
         same += int(equal.all(1).sum())
         same_top += int(equal[:, :10].all(1).sum())
         differ = ~equal.all(1)
         if differ.any():
             true = tokens(tree.identifiers(leaves(exact, history[differ], tree, beams)))
-            for name, lists in (("ours", found), ("generate", theirs)):
+            for name, lists in (("ours", listed), ("generate", theirs)):
                 rounded[name] += int((lists[differ] != true).flatten(1).any(1).sum())
     return {
         "users": len(sample),

@@ -37,11 +37,11 @@ def measure(path: str, network: dict[str, Any], settings: dict[str, Any]) -> Non
         return beam_search(model.steps(history, padded=False), tree, 20)
 
     rivals = {items: partial(search, tree) for items, tree in trees.items()}
-    found = clock.in_turns(rivals, settings["rounds"])
-    smallest = found[settings["items"][0]]
-    for items, seconds in found.items():
-        cost, peer = (1000 * s / len(history) for s in (seconds, smallest))
-        rows.append(clock.row(f"beam 20 over {items:,} items", "fp32", cost, peer))
+    seconds_at = clock.in_turns(rivals, settings["rounds"])
+    smallest = seconds_at[settings["items"][0]]
+    for items, seconds in seconds_at.items():
+        cost, rival = (1000 * s / len(history) for s in (seconds, smallest))
+        rows.append(clock.row(f"beam 20 over {items:,} items", "fp32", cost, rival))
         rows[-1]["unit"] = "ms a user"
     rows += disk_rows(rng)
     clock.write(path, rows)

@@ -22,6 +22,26 @@ TFLOPS = 300  # that a GPU sustains: a third of an H100's peak in bfloat16
 BEAM_PLACES = 3 * 25  # positions that the beam search computes after a prompt
 
 
+def page(settings: dict[str, dict[str, Any]]) -> str:
+    """A Markdown table of all `SHAPES`.
+
+    Args:
+        settings: sections `teacher`, `adaptation` and `tasks` of the paper's preset.
+    """
+    head = ["teacher", "memory, LoRA (GB)", "memory, all weights (GB)", "training, LoRA (h)"]
+    head += ["training, all weights (h)", "candidates (h)", "probabilities (h)", "text vectors (h)"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    teacher, adaptation = settings["teacher"], settings["adaptation"]
+    for name, shape in SHAPES.items():
+        config, mixture = configuration(*shape), settings["tasks"]["mixture"]
+        values = row(config, teacher, adaptation, mixture, TFLOPS * 1e12)
+        cells = [f"{value:.2g}" if value < 10 else f"{value:.0f}" for value in values]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
+    epochs = teacher["training"]["epochs"]
+    note = f"Games set, {epochs} epochs, {TFLOPS:g} TFLOP/s sustained; computed."
+    return "\n".join([note, "", *lines]) + "\n"
+
+
 def configuration(
     hidden: int,
     layers: int,

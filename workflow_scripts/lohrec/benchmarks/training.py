@@ -47,7 +47,7 @@ def measure(
         teacher = torch.rand(len(batch.candidates), LEVELS, normalised(network["codewords"]))
         batches.append(Batch(**(vars(batch) | {"teacher": teacher / teacher.sum(-1, True)})))
     torch.manual_seed(0)
-    model, peer = T5(network), transformers_model(network)
+    model, theirs = T5(network), transformers_model(network)
     steps = {
         "plain": ONE_HOT,
         "dwr": {"loss": "distilled", "generation": 1.0, "ranking": 1.0, "losses": losses},
@@ -59,15 +59,17 @@ def measure(
         rivals = {"product": product}
         for name, objective_settings in steps.items():
             rivals[name] = step(model, partial(run, model, objective_settings), batches, bf16)
-        rivals["peer"] = step(peer, partial(padded_loss, peer), batches, bf16)
+        rivals["rival"] = step(theirs, partial(padded_loss, theirs), batches, bf16)
         seconds = clock.in_turns(rivals, settings["rounds"])
         rate = operations / seconds["product"]
         count = sum(len(batch.candidates) for batch in batches)
         for name in steps:
             floor = sum(work(network, batch, name == "dwr") for batch in batches) / rate
-            ours, rival, least = (1000 * s / count for s in (seconds[name], seconds["peer"], floor))
+            ours, rival, least = (
+                1000 * s / count for s in (seconds[name], seconds["rival"], floor)
+            )
             rows.append(clock.row(f"{name} step", dtype, ours, rival, least, "ms an example"))
-            rows[-1]["share_of_peer"] = seconds[name] / seconds["peer"]
+            rows[-1]["share_of_rival"] = seconds[name] / seconds["rival"]
             rows[-1]["share_of_plain"] = seconds[name] / seconds["plain"]
             rows[-1]["products"] = clock.share_of_products(rivals[name])
         with devices.autocast(cpu, bf16):
@@ -115,11 +117,11 @@ def naive_dwr(model: T5, settings: dict[str, Any], batch: Batch) -> torch.Tensor
     assert mask is not None  # histories are padded
     states = [(k[row], v[row]) for k, v in memory], mask[row]
     scores, log_p = candidate_tree.score(model, states, batch.candidates.flatten(0, 1)[:, None])
-    along_target, own = log_p.unflatten(0, (-1, count))[:, 0], settings["losses"]
+    along_target, each = log_p.unflatten(0, (-1, count))[:, 0], settings["losses"]
     code = batch.candidates[:, 0]
-    generation = distilled.loss(along_target, code, batch, own["distilled"])
+    generation = distilled.loss(along_target, code, batch, each["distilled"])
     scores = margin_ranking.score(scores.view(-1, count), LEVELS)
-    ranking = margin_ranking.loss(scores, batch.real, own["margin_ranking"])
+    ranking = margin_ranking.loss(scores, batch.real, each["margin_ranking"])
     total: torch.Tensor = generation + settings["ranking"] * ranking
     return total
 

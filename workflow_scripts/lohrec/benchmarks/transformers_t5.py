@@ -35,17 +35,17 @@ def transformers_model(c: dict[str, Any]) -> T5ForConditionalGeneration:
     )
 
 
-def padded_loss(peer: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
-    """The peer's loss on the same examples."""
+def padded_loss(model: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:
+    """Its loss on the same examples."""
     history = batch.history
     history = torch.nn.functional.pad(history, (0, PADDED - history.shape[1]), value=PAD)
     labels = tokens(batch.candidates[:, 0])
-    out = peer(input_ids=history, attention_mask=(history != PAD).long(), labels=labels)
+    out = model(input_ids=history, attention_mask=(history != PAD).long(), labels=labels)
     loss: Tensor = out.loss
     return loss
 
 
-class Peer(T5ForConditionalGeneration):  # type: ignore[misc] # transformers' types are skipped
+class NormalisedT5(T5ForConditionalGeneration):  # type: ignore[misc] # transformers' types are skipped
     """T5ForConditionalGeneration with the normalisation that the model was trained with."""
 
     # `generate` reads the signature to see which arguments the model takes.
@@ -71,7 +71,7 @@ class Generate:
     """
 
     def __init__(self, folder: str | Path, ids: np.ndarray) -> None:
-        self.model = Peer.from_pretrained(folder).eval()
+        self.model = NormalisedT5.from_pretrained(folder).eval()
         legal: dict[tuple[int, ...], set[int]] = {}
         for row in tokens(torch.from_numpy(ids)).tolist():
             for depth in range(LEVELS):

@@ -30,12 +30,12 @@ class Averages:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """The averages are the model's weights, until the block ends."""
-        own = [p.detach().clone() for p in self.learned]
+        latest = [p.detach().clone() for p in self.learned]
         self._write(self.values)
         try:
             yield
         finally:
-            self._write(own)
+            self._write(latest)
 
     def restore(self, values: list[Tensor]) -> None:
         """Go back to earlier `values`."""

@@ -19,7 +19,7 @@ def fingerprint(settings: Any, *arrays: np.ndarray) -> str:
         digest.update(str((array.shape, array.dtype)).encode())
         # In pieces, so that a memory map larger than the memory can be read.
         for low in range(0, len(array), 65536):
-            digest.update(np.ascontiguousarray(array[low : low + 65536]).view(np.uint8))
+            digest.update(np.ascontiguousarray(array[low : low + 65536]).view(np.uint8).data)
     return digest.hexdigest()
 
 

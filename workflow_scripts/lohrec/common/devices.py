@@ -35,24 +35,24 @@ def acquire(cuda: dict[str, Any], threads: int) -> torch.device:
         keep_memory()
         print(f"device: CPU, {threads} thread(s)")
         return torch.device("cpu")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if found < cuda["count"]:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count < cuda["count"]:
         raise RuntimeError(
             f"This step needs {cuda['count']} CUDA GPU(s) of {cuda['memory_gb']} GB and finds "
-            f"{found} (torch {torch.__version__}, built for CUDA {torch.version.cuda}). Run it on "
+            f"{count} (torch {torch.__version__}, built for CUDA {torch.version.cuda}). Run it on "
             "a GPU machine (see profiles/slurm), or choose a dataset row with the laptop preset."
         )
-    gpus = [torch.cuda.get_device_properties(index) for index in range(found)]
-    said = [f"GPU {i} {gpu.name}, {gpu.total_memory / 1e9:.0f} GB" for i, gpu in enumerate(gpus)]
+    gpus = [torch.cuda.get_device_properties(index) for index in range(count)]
+    names = [f"GPU {i} {gpu.name}, {gpu.total_memory / 1e9:.0f} GB" for i, gpu in enumerate(gpus)]
     fitting = [i for i, gpu in enumerate(gpus) if gpu.total_memory / 1e9 >= cuda["memory_gb"]]
     if len(fitting) < cuda["count"]:
         raise RuntimeError(
             f"This step's settings ask for {cuda['count']} GPU(s) of {cuda['memory_gb']} GB, and "
-            f"there is: {'; '.join(said)}. Lower cuda.*.memory_gb together with the batch size, or "
-            "use a larger GPU."
+            f"there is: {'; '.join(names)}. Lower cuda.*.memory_gb together with the batch size, "
+            "or use a larger GPU."
         )
     index = _take({i: gpus[i].uuid for i in fitting})
-    print(f"device: {said[index]}")
+    print(f"device: {names[index]}")
     torch.cuda.set_device(index)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True

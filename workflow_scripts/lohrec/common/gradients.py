@@ -60,7 +60,9 @@ class Gradients(Generic[AnyBatch]):
         self.model, self.loss, self.clip, self.bf16 = model, loss, clip, bf16
         self.device = next(model.parameters()).device
         recorded = graphs and self.device.type == "cuda"
-        self.graphs: dict[tuple[torch.Size, ...], Any] | None = {} if recorded else None
+        self.graphs: (
+            dict[tuple[torch.Size, ...], tuple[torch.cuda.CUDAGraph, AnyBatch, Losses]] | None
+        ) = {} if recorded else None
         self.pool = None if self.graphs is None else torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: AnyBatch) -> Losses:
@@ -80,10 +82,10 @@ class Gradients(Generic[AnyBatch]):
                 print(f"WARNING: going on without CUDA graphs, which is slower: {failure}")
                 self.graphs = None
                 return self(batch)
-        graph, own, found = self.graphs[shape]
-        copy(batch, own)
+        graph, read, losses = self.graphs[shape]
+        copy(batch, read)
         graph.replay()
-        return found
+        return losses
 
     def _compute(self, batch: AnyBatch, keep: bool) -> Losses:
         """Forward, backward and clipping.
@@ -98,10 +100,10 @@ class Gradients(Generic[AnyBatch]):
             self.model.zero_grad()
         # A cache of casts would not be written again when a graph is replayed.
         with autocast(self.device, self.bf16, cache=not keep):
-            found = self.loss(batch)
-        found["loss"].backward()
+            losses = self.loss(batch)
+        losses["loss"].backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        return {name: value.detach() for name, value in found.items()}
+        return {name: value.detach() for name, value in losses.items()}
 
     def _record(self, batch: AnyBatch) -> tuple[torch.cuda.CUDAGraph, AnyBatch, Losses]:
         """A graph, the batch that it reads and the losses that it writes.
@@ -109,21 +111,21 @@ class Gradients(Generic[AnyBatch]):
         The random state is put back, so that a resumed run, which records again, goes on alike; and
         the stream, which torch does not leave where a recording fails.
         """
-        own, random = batch.to(self.device), torch.cuda.get_rng_state(self.device)
+        read, random = batch.to(self.device), torch.cuda.get_rng_state(self.device)
         side, usual = torch.cuda.Stream(), torch.cuda.current_stream()
         try:
             side.wait_stream(usual)
             with torch.cuda.stream(side):
                 for _ in range(3):
-                    self._compute(own, keep=True)
+                    self._compute(read, keep=True)
             usual.wait_stream(side)
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self.pool):
-                found = self._compute(own, keep=True)
+                losses = self._compute(read, keep=True)
         finally:
             torch.cuda.set_stream(usual)
             torch.cuda.set_rng_state(random, self.device)
-        return graph, own, found
+        return graph, read, losses
 
 
 def copy(batch: Batch, into: Batch) -> None:

@@ -75,8 +75,8 @@ def load(
         )
     except (OSError, ValueError) as error:
         raise _unusable(name, section, error) from error
-    model, found = loaded
-    if missing := sorted(found["missing_keys"]):
+    model, report = loaded
+    if missing := sorted(report["missing_keys"]):
         raise ValueError(
             f"{section}.model {name!r} lacks {len(missing)} weights of its configuration, "
             f"{missing[0]} first, which would be random. Download it again."

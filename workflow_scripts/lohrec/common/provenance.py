@@ -17,10 +17,10 @@ PACKAGES = [
 
 def versions() -> dict[str, str | None]:
     """{"python": "3.11.2", "torch": ..., ...}; None for a package that is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    versions: dict[str, str | None] = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    return found
+            versions[package] = None
+    return versions

@@ -272,9 +272,9 @@ class _Run:
         self.averages.restore(state["averages"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        own = state["each"][processes.rank()]
-        set_random_state(own["random"])
-        sums = {name: value.to(self.device) for name, value in own["sums"].items()}
+        mine = state["each"][processes.rank()]
+        set_random_state(mine["random"])
+        sums = {name: value.to(self.device) for name, value in mine["sums"].items()}
         self.at = _Place(**(state["place"] | {"sums": sums}))
 
     def _tick(self) -> None:

@@ -130,8 +130,9 @@ def fitting(sections: Values, row: Values) -> Table:
     """
     own = of_row(sections, row)
     if not is_trained(row):
-        roles = {role: row[role] for role in ("retriever", "ranker") if role in row}
-        return roles | own["recommenders"][row["recommender"]]
+        roles: Table = {role: row[role] for role in ("retriever", "ranker") if role in row}
+        settings: Table = own["recommenders"][row["recommender"]]
+        return roles | settings
     idle = _idle(row)
     return {
         "network": {"name": row["network"], **own["networks"][row["network"]]},

@@ -230,7 +230,8 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     """A permutation of 64 bits in which each depends on all (the finaliser of SplitMix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    mixed: np.ndarray = x ^ (x >> np.uint64(31))
+    return mixed
 
 
 def _dense(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:

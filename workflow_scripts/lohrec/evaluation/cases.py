@@ -16,7 +16,7 @@ def page(
     test: Examples,
     rows: np.ndarray,
     names: list[str],
-    found: dict[str, ranked_lists.RankedLists],
+    lists: dict[str, ranked_lists.RankedLists],
     cutoff: int,
 ) -> str:
     """A Markdown page of users' histories, targets and lists.
@@ -26,7 +26,7 @@ def page(
         test: the test split.
         rows: examples to show.
         names: a line for every item.
-        found: {model: its lists}, "teacher" among them.
+        lists: {model: its lists}, "teacher" among them.
         cutoff: places that are shown.
     """
     parts = [
@@ -42,20 +42,20 @@ def page(
             "\n".join(f"{n}. {names[item]}" for n, item in enumerate(history, 1)),
             f"Next: **{names[target]}**",
         ]
-        lists = {name: items_of(own, user)[:cutoff] for name, own in found.items()}
-        taught = set(lists["teacher"].tolist())
+        shown = {name: items_of(each, user)[:cutoff] for name, each in lists.items()}
+        taught = set(shown["teacher"].tolist())
         columns = [
             [
                 (f"**{names[i]}**" if i == target else names[i])
                 + (" *" if name != "teacher" and i in taught else "")
                 for i in items
             ]
-            for name, items in lists.items()
+            for name, items in shown.items()
         ]
         longest = max(map(len, columns))
         columns = [column + [""] * (longest - len(column)) for column in columns]
         places = [str(place) for place in range(1, longest + 1)]
-        header = ["place", *lists]
+        header = ["place", *shown]
         parts.append(tables.markdown(header, list(zip(places, *columns, strict=True))))
     return "\n\n".join(parts) + "\n"
 

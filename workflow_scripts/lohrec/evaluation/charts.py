@@ -66,8 +66,9 @@ def curves(
         figure, axes = _panels(title, len(panels), 1)
         for panel, (measure, series) in zip(axes, panels.items(), strict=True):
             for number, (name, (x, values, marked)) in enumerate(series.items()):
-                look = {"color": COLOURS[number % 7], "marker": MARKERS[(number + number // 7) % 7]}
-                panel.plot(x, values, label=name, markevery=[marked], **look)
+                marker = MARKERS[(number + number // 7) % 7]
+                colour = COLOURS[number % 7]
+                panel.plot(x, values, label=name, color=colour, marker=marker, markevery=[marked])
             panel.grid(axis="y", color="#dddddd", linewidth=0.6)
             panel.set_title(measure, fontsize=12)
             panel.set_xlabel(axis)
@@ -87,9 +88,12 @@ def bars(path: str | Path, title: str, figures: dict[str, dict[str, dict[str, fl
     with rc_context(STYLE):
         figure, axes = _panels(title, len(measures), 1)
         for panel, measure in zip(axes, measures, strict=True):
-            own = [figures[name][measure] for name in names]
-            mean = np.array([v["mean"] for v in own])
-            spread = np.array([mean - [v["low"] for v in own], [v["high"] for v in own] - mean])
+            intervals = [figures[name][measure] for name in names]
+            mean, low, high = (
+                np.array([interval[key] for interval in intervals])
+                for key in ("mean", "low", "high")
+            )
+            spread = np.array([mean - low, high - mean])
             spread = spread.clip(min=0)  # of few resamples the mean may lie outside
             panel.barh(names, mean, xerr=spread, color=COLOURS[0], ecolor="black", capsize=3)
             panel.invert_yaxis()

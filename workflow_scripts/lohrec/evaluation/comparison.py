@@ -33,7 +33,10 @@ def compare(
     metrics = list(figures[reference])
     # (users, variants, metrics), averaged over seeds
     values = np.stack(
-        [np.stack([own[m].mean(axis=0) for m in metrics], axis=1) for own in figures.values()],
+        [
+            np.stack([values[m].mean(axis=0) for m in metrics], axis=1)
+            for values in figures.values()
+        ],
         axis=1,
     )
     samples = bootstrap.resampled_means(values.reshape(len(values), -1), resamples, SEED)
@@ -45,10 +48,10 @@ def compare(
     means = values.mean(axis=0)
 
     result: dict[str, Any] = {}
-    for v, (name, own) in enumerate(figures.items()):
+    for v, name in enumerate(figures):
         result[name] = {"seeds": len(variants[name]), "metrics": {}}
         for m, metric in enumerate(metrics):
-            entry: dict[str, Any] = {**tables.mean_and_std(own[metric])}
+            entry: dict[str, Any] = {**tables.mean_and_std(figures[name][metric])}
             if v != base:
                 entry["difference"] = {
                     "mean": float(means[v, m] - means[base, m]),

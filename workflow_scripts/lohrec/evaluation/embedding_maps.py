@@ -18,20 +18,20 @@ def maps(embedded: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """
     from umap import UMAP  # takes seconds
 
-    found: dict[str, np.ndarray] = {}
+    turned: dict[str, np.ndarray] = {}
     for name, vectors in embedded.items():
         print(f"UMAP of {name}", flush=True)
         points = UMAP(random_state=SEED, n_jobs=1).fit_transform(vectors)
         points = (points - points.mean(0)) / points.std()
-        first = next(iter(found.values()), points)
-        found[name] = points @ orthogonal_procrustes(points, first)[0]
-    return found
+        first = next(iter(turned.values()), points)
+        turned[name] = points @ orthogonal_procrustes(points, first)[0]
+    return turned
 
 
 def nearest(vectors: np.ndarray, count: int) -> np.ndarray:
     """The nearest items of every item by cosine, itself left out, (items, count)."""
-    found = NearestNeighbors(n_neighbors=count, metric="cosine").fit(vectors)
-    near: np.ndarray = found.kneighbors(return_distance=False)
+    index = NearestNeighbors(n_neighbors=count, metric="cosine").fit(vectors)
+    near: np.ndarray = index.kneighbors(return_distance=False)
     return near
 
 

@@ -36,11 +36,11 @@ def draw(path: str | Path, result: dict[str, Any], split: str, metrics: list[str
         panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for panel, metric in zip(panels, metrics, strict=True):
             for y, name in enumerate(names):
-                own = part["variants"][name]["metrics"][metric]
-                if own["relative"] is None:
+                gain = part["variants"][name]["metrics"][metric]
+                if gain["relative"] is None:
                     continue
-                mean, low, high = (100 * own["relative"][key] for key in ("mean", "low", "high"))
-                sure = own["excludes_zero"]
+                mean, low, high = (100 * gain["relative"][key] for key in ("mean", "low", "high"))
+                sure = gain["excludes_zero"]
                 colour = (GAIN if mean > 0 else LOSS) if sure else UNSURE
                 panel.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
                 fill = colour if sure else "white"

@@ -81,18 +81,25 @@ def comparison(result: dict[str, Any]) -> str:
             markdown(
                 ["variant", "seeds", *map(label, shown + tied)],
                 [
-                    [name, str(variants[name]["seeds"]), *(_figure(own[m]) for m in shown + tied)]
-                    for name, own in figures.items()
+                    [
+                        name,
+                        str(variants[name]["seeds"]),
+                        *(_figure(metrics[m]) for m in shown + tied),
+                    ]
+                    for name, metrics in figures.items()
                 ],
             )
         )
-        others = {name: own for name, own in figures.items() if name != reference}
+        others = {name: metrics for name, metrics in figures.items() if name != reference}
         if others:
             page.append(f"Difference to {reference} in % [{level} interval]:")
             page.append(
                 markdown(
                     ["variant", *map(label, shown)],
-                    [[name, *(_difference(own[m]) for m in shown)] for name, own in others.items()],
+                    [
+                        [name, *(_difference(metrics[m]) for m in shown)]
+                        for name, metrics in others.items()
+                    ],
                 )
             )
     page.append(
@@ -101,11 +108,11 @@ def comparison(result: dict[str, Any]) -> str:
         "so the interval covers the\nchoice of users, not the training. "
         "± is the standard deviation over seeds."
     )
-    own = result["diversity"] == "model"
+    scope = "variant" if result["diversity"] == "model" else "dataset"
     page.append(
         f"Diversity is Eq. 17 of the paper on the vectors `{result['diversity']}`; the usual "
         "intra-list diversity is\nthat times (K + 1) / (K - 1). Compare it within one "
-        f"{'variant' if own else 'dataset'} only."
+        f"{scope} only."
     )
     return "\n\n".join(page) + "\n"
 
@@ -126,20 +133,20 @@ def _shown(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
     cutoffs = sorted(int(name.split("@")[1]) for name in metrics if name.startswith("recall@"))
     accuracy = [f"{name}@{k}" for name in ("recall", "ndcg") for k in cutoffs]
     tied = any(
-        abs(own[f"sid_{metric}"]["mean"] - own[metric]["mean"]) > TOLERANCE
-        for own in figures.values()
+        abs(values[f"sid_{metric}"]["mean"] - values[metric]["mean"]) > TOLERANCE
+        for values in figures.values()
         for metric in accuracy
     )
     sid = [f"sid_{name}@{cutoffs[-1]}" for name in ("recall", "ndcg")] if tied else []
     return [*accuracy, f"diversity@{cutoffs[-1]}"], sid
 
 
-def _figure(own: dict[str, Any]) -> str:
-    return f"{own['mean']:.4f}" + ("" if own["std"] is None else f" ±{own['std']:.4f}")
+def _figure(figure: dict[str, Any]) -> str:
+    return f"{figure['mean']:.4f}" + ("" if figure["std"] is None else f" ±{figure['std']:.4f}")
 
 
-def _difference(own: dict[str, Any]) -> str:
-    relative, mark = own["relative"], "*" if own["excludes_zero"] else " "
+def _difference(figure: dict[str, Any]) -> str:
+    relative, mark = figure["relative"], "*" if figure["excludes_zero"] else " "
     if relative is None:
         return f"n/a {mark}"
     low, high = _percent(relative["low"]), _percent(relative["high"])

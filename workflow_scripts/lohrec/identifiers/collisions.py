@@ -2,13 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from lohrec.common.job_log import progress
-from lohrec.identifiers.rqvae import RQVAE
+from lohrec.identifiers import quality
+from lohrec.identifiers.rqvae import RQVAE, decode_all
 
 SETTINGS = {
     "epsilon": {
@@ -94,6 +97,30 @@ def resolve(
     return Resolution(quantised, transported, codes, done)
 
 
+def report(model: RQVAE, vectors: np.ndarray, resolved: Resolution) -> dict[str, Any]:
+    """quality.json: what was moved, and how good identifiers are after each step.
+
+    Args:
+        model: that quantised them.
+        vectors: float (items, dimensions), which identifiers stand for.
+    """
+    codes = model.codebooks.shape[1]
+    steps = ("quantised", "transported", "final")
+    ids = {step: getattr(resolved, step) for step in steps}
+    return {
+        "source": "rqvae",
+        "moved": resolved.moved,
+        "rounds": resolved.rounds,
+        "steps": {
+            step: {
+                **quality.identifier_quality(assigned, codes),
+                "relative_error": quality.relative_error(vectors, decode_all(model, assigned)),
+            }
+            for step, assigned in ids.items()
+        },
+    }
+
+
 def transport_plan(cost: Tensor, epsilon: float, iterations: int) -> Tensor:
     """Logarithm of the Sinkhorn-Knopp plan between rows and columns of equal masses each.
 
@@ -130,9 +157,9 @@ def _transport_round(
             # An item's mass is nearly the same on all codewords of its share, so its largest is
             # an accident. The plan says whose a codeword is; an item takes its nearest.
             owner = plan.argmax(1, keepdim=True)
-            own = owner == torch.arange(part.shape[1])[:, None]
-            nearest = cost.masked_fill(~own, torch.inf).argmin(-1)
-            has = own.any(-1).numpy()
+            mine = owner == torch.arange(part.shape[1])[:, None]
+            nearest = cost.masked_fill(~mine, torch.inf).argmin(-1)
+            has = mine.any(-1).numpy()
             codes[part[has], last] = nearest.numpy()[has]
     return bool((codes != before).any())
 
@@ -143,22 +170,21 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
     movers = []
     for groups in _groups_by_size(codes):
         distance = _last_distances(model, latents, codes, groups.ravel())
-        own = torch.from_numpy(codes[groups.ravel(), last].astype(np.int64))
-        stays = distance.gather(1, own[:, None]).view(groups.shape).argmin(1).numpy()
+        code = torch.from_numpy(codes[groups.ravel(), last].astype(np.int64))
+        stays = distance.gather(1, code[:, None]).view(groups.shape).argmin(1).numpy()
         movers.append(groups[np.arange(groups.shape[1]) != stays[:, None]])
     if not movers:
         return
     taken = set(map(tuple, codes.tolist()))
     count = Counter(map(tuple, codes[:, :last].tolist()))
-    movers = np.sort(np.concatenate(movers))
-    for item in progress(movers, "nearest free codeword", unit="item"):
-        own = tuple(codes[item, :last].tolist())
-        head = own[:-1]
+    for item in progress(np.sort(np.concatenate(movers)), "nearest free codeword", unit="item"):
+        here = tuple(codes[item, :last].tolist())
+        head = here[:-1]
         residual = latents[[item]] - _sum(model, [head])
         for code in model.distances(residual, last - 1)[0].argsort(stable=True).tolist():
             prefix = (*head, code)
             # Every item under a prefix has a place there, this one too until it has found another.
-            if count[prefix] + (prefix != own) <= size:
+            if count[prefix] + (prefix != here) <= size:
                 break
         else:
             raise ValueError(
@@ -171,7 +197,7 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
                 break
         codes[item] = (*prefix, code)
         taken.add((*prefix, code))
-        count[own] -= 1
+        count[here] -= 1
         count[prefix] += 1
 
 
@@ -192,5 +218,5 @@ def _last_distances(model: RQVAE, latents: Tensor, codes: np.ndarray, items: np.
     return model.distances(residual, last)
 
 
-def _sum(model: RQVAE, codes) -> Tensor:
+def _sum(model: RQVAE, codes: ArrayLike) -> Tensor:
     return model.embed(torch.as_tensor(np.asarray(codes, dtype=np.int64)))

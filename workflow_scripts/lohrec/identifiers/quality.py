@@ -1,5 +1,7 @@
 """How good identifiers are: whether they tell items apart and use their codebooks."""
 
+from typing import Any
+
 import numpy as np
 
 CHUNK = 8192  # vectors at a time
@@ -21,7 +23,7 @@ def use_and_perplexity(ids: np.ndarray, codes: int) -> tuple[list[int], list[flo
     return use, perplexity
 
 
-def identifier_quality(ids: np.ndarray, codes: int = 256) -> dict:
+def identifier_quality(ids: np.ndarray, codes: int = 256) -> dict[str, Any]:
     """Figures of one set of identifiers.
 
     Args:
@@ -58,7 +60,7 @@ def relative_error(vectors: np.ndarray, reconstruction: np.ndarray) -> float:
     """
     mean, error, variance = vectors.mean(0), 0.0, 0.0
     for low in range(0, len(vectors), CHUNK):
-        own, near = vectors[low : low + CHUNK], reconstruction[low : low + CHUNK]
-        error += np.square(own - near, dtype=np.float64).sum()
-        variance += np.square(own - mean, dtype=np.float64).sum()
+        part, near = vectors[low : low + CHUNK], reconstruction[low : low + CHUNK]
+        error += np.square(part - near, dtype=np.float64).sum()
+        variance += np.square(part - mean, dtype=np.float64).sum()
     return float(error / variance) if variance > 0 else 0.0

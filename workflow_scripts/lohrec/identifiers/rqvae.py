@@ -65,11 +65,13 @@ class RQVAE(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latents z, (items, latent), of vectors, (items, inputs)."""
-        return self.encoder((x - self.centre) / self.scale)
+        z: Tensor = self.encoder((x - self.centre) / self.scale)
+        return z
 
     def decode(self, z: Tensor) -> Tensor:
         """Vectors, (items, inputs), from latents, (items, latent)."""
-        return self.decoder(z) * self.scale + self.centre
+        x: Tensor = self.decoder(z)
+        return x * self.scale + self.centre
 
     def distances(self, residual: Tensor, level: int) -> Tensor:
         """Squared distances of residuals, (items, latent), to a level's codewords, (codes)."""
@@ -92,7 +94,8 @@ class RQVAE(nn.Module):
 
     def embed(self, codes: Tensor) -> Tensor:
         """The sum of the codewords of the levels given, (items, latent), of (items, <= levels)."""
-        return sum(self.codebooks[level][code] for level, code in enumerate(codes.T))
+        first, *others = (self.codebooks[level][code] for level, code in enumerate(codes.T))
+        return sum(others, first)
 
     def losses(self, x: Tensor, beta: float, reduction: str) -> tuple[Tensor, Tensor]:
         """Reconstruction and codebook loss (Eq. 4 and 5), averaged over the batch.

@@ -18,9 +18,11 @@ def save(folder: str | Path, ids: np.ndarray) -> None:
 
 def load(folder: str | Path) -> np.ndarray:
     """The identifiers in a model's folder, int64 (items, levels)."""
-    return load_file(Path(folder) / FILE)["semantic_ids"].astype(np.int64)
+    ids: np.ndarray = load_file(Path(folder) / FILE)["semantic_ids"]
+    return ids.astype(np.int64)
 
 
 def load_ids(path: str | Path) -> np.ndarray:
     """The identifiers of semantic_ids.npy, int64 (items, levels)."""
-    return np.load(path).astype(np.int64)
+    ids: np.ndarray = np.load(path)
+    return ids.astype(np.int64)

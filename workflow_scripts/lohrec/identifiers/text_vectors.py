@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,7 +115,7 @@ def without_long(texts: Sequence[str], most: int | None, kind: str) -> list[str]
     """The texts, those of more than `most` characters empty; None leaves all. Says how many.
 
     Args:
-        kind: of text, for what is said.
+        kind: of text, for the message.
     """
     long = [most is not None and len(text) > most for text in texts]
     if any(long):
@@ -131,15 +132,16 @@ def fill_empty(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors, (items, dimensions), scaled to length 1; zeros stay."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    scaled: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return scaled
 
 
 def llama(
     titles: Sequence[str],
     descriptions: Sequence[str],
     output: str | Path,
-    settings: dict,
-    code: dict,
+    settings: dict[str, Any],
+    code: dict[str, str],
     device: torch.device,
 ) -> None:
     """Write the language model's vectors: masked means of the last hidden states.
@@ -214,7 +216,7 @@ def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
 
 
 @torch.inference_mode()
-def _encode(model, tokens: list[np.ndarray], device: torch.device) -> np.ndarray:
+def _encode(model: Any, tokens: list[np.ndarray], device: torch.device) -> np.ndarray:
     # Padded by hand on the right: a tokenizer needs no pad token, and under a causal mask no real
     # token sees the padding.
     real = torch.arange(max(map(len, tokens))) < torch.tensor([[len(t)] for t in tokens])
@@ -228,14 +230,14 @@ def _encode(model, tokens: list[np.ndarray], device: torch.device) -> np.ndarray
     return (total / real.sum(1, keepdim=True)).cpu().numpy()
 
 
-def _tokenise(tokenizer, texts: list[str], max_tokens: int) -> list[np.ndarray]:
+def _tokenise(tokenizer: Any, texts: list[str], max_tokens: int) -> list[np.ndarray]:
     none = np.empty(0, dtype=np.int64)
     tokens = [none] * len(texts)
     filled = [row for row, text in enumerate(texts) if text.strip()]
     for low in progress(range(0, len(filled), CHUNK), "tokenise", unit="chunk"):
         rows = filled[low : low + CHUNK]
-        found = tokenizer([texts[row] for row in rows], truncation=True, max_length=max_tokens)
-        for row, ids in zip(rows, found["input_ids"], strict=True):
+        encoded = tokenizer([texts[row] for row in rows], truncation=True, max_length=max_tokens)
+        for row, ids in zip(rows, encoded["input_ids"], strict=True):
             tokens[row] = np.array(ids, dtype=np.int64)
     return tokens
 

@@ -1,5 +1,7 @@
 """The items that a teacher's beams name."""
 
+from typing import Any
+
 import numpy as np
 
 CHUNK = 4096  # examples at once, so that intermediate arrays stay small
@@ -17,8 +19,8 @@ def identifier_items(beams: np.ndarray, ids: np.ndarray) -> np.ndarray:
     known, lowest = np.unique(ids.astype(np.int64) @ weight, return_index=True)
     key = beams.astype(np.int64) @ weight
     place = np.minimum(np.searchsorted(known, key), len(known) - 1)
-    found = (known[place] == key) & (beams >= 0).all(-1)
-    return np.where(found, lowest[place], -1).astype(np.int32)
+    real = (known[place] == key) & (beams >= 0).all(-1)
+    return np.where(real, lowest[place], -1).astype(np.int32)
 
 
 def labels(
@@ -37,16 +39,16 @@ def labels(
     rng = np.random.default_rng(seed)
     out = targets.astype(np.int32)
     for low in range(0, len(beams), CHUNK):
-        found = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)
+        items = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)
         # Real items first, in the order of the beams or in a random one.
-        key = rng.random(found.shape) if which == "random" else np.zeros(found.shape)
-        best = np.argsort(key + 2 * (found < 0), axis=1, kind="stable")[:, :1]
-        best = np.take_along_axis(found, best, 1)[:, 0]
+        key = rng.random(items.shape) if which == "random" else np.zeros(items.shape)
+        best = np.argsort(key + 2 * (items < 0), axis=1, kind="stable")[:, :1]
+        best = np.take_along_axis(items, best, 1)[:, 0]
         out[low : low + CHUNK] = np.where(best >= 0, best, out[low : low + CHUNK])
     return out
 
 
-def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict:
+def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str, Any]:
     """How many raw beams are items, why others are not, and how often the target is among them.
 
     Args:
@@ -66,8 +68,8 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict:
     among = first = 0
     for low in range(0, len(beams), CHUNK):
         part = np.asarray(beams[low : low + CHUNK])
-        found = identifier_items(part, ids)
-        invalid += (found < 0).sum(0)
+        items = identifier_items(part, ids)
+        invalid += (items < 0).sum(0)
         fine = np.ones(part.shape[:2], bool)
         for level in range(levels):
             known = identifier_items(part[..., : level + 1], ids[:, : level + 1]) >= 0
@@ -76,7 +78,7 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict:
             reasons["other_level"][level] += (fine & (token == -1)).sum()
             reasons["no_item"][level] += (fine & (token >= 0) & ~known).sum()
             fine &= known
-        hit = found == same_identifier[targets[low : low + CHUNK], None]
+        hit = items == same_identifier[targets[low : low + CHUNK], None]
         among += int(hit.any(1).sum())
         first += int(hit[:, 0].sum())
     every = len(beams) * beams.shape[1]

@@ -27,12 +27,12 @@ def objective(model: T5, batch: Batch, settings: dict[str, Any]) -> dict[str, Te
     log_p_total, log_p = candidate_tree.score(model, memory, batch.candidates, full)
     first = torch.arange(LEVELS, device=log_p.device) * model.first_code(1)
     code = batch.candidates[:, 0] + first
-    name, own = settings["loss"], settings["losses"]
-    generation = registry.load("loss", name).loss(log_p, code, batch, own[name])
+    name, each = settings["loss"], settings["losses"]
+    generation = registry.load("loss", name).loss(log_p, code, batch, each[name])
     losses = {"generation": generation, "loss": settings["generation"] * generation}
     if settings["ranking"]:
         margin_ranking = registry.load("loss", "margin_ranking")
         scores = margin_ranking.score(log_p_total, LEVELS)
-        ranking = margin_ranking.loss(scores, batch.real, own["margin_ranking"])
+        ranking = margin_ranking.loss(scores, batch.real, each["margin_ranking"])
         losses |= {"ranking": ranking, "loss": losses["loss"] + settings["ranking"] * ranking}
     return losses

@@ -44,8 +44,8 @@ def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int =
     out = np.full((len(beams), keep), -1, dtype=np.int32)
     for low in range(0, len(beams), CHUNK):
         target = targets[low : low + CHUNK]
-        found = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)
-        listed = np.concatenate([same_identifier[target][:, None], found], 1)
+        items = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)
+        listed = np.concatenate([same_identifier[target][:, None], items], 1)
         repeats = np.tril(listed[:, :, None] == listed[:, None, :], -1).any(-1)
         kept = (listed >= 0) & ~repeats
         listed[:, 0] = target
@@ -123,10 +123,10 @@ def cooccurrences(train: Examples, items: int) -> sparse.csr_array:
     row = np.repeat(np.arange(len(user)), count)
     place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + first[row]
     column = np.asarray(train.sequences)[place]
-    marks = sparse.coo_array((np.ones(len(row), np.int32), (row, column)), (len(user), items))
-    marks = marks.tocsr()
+    ones, shape = np.ones(len(row), np.int32), (len(user), items)
+    marks = sparse.coo_array((ones, (row, column)), shape).tocsr()
     marks.data[:] = 1  # an item that comes twice in a sequence still counts once
-    pairs = (marks.T @ marks).tocsr()
+    pairs: sparse.csr_array = (marks.T @ marks).tocsr()
     pairs.setdiag(0)
     pairs.eliminate_zeros()
     return pairs
@@ -151,7 +151,8 @@ def by_cooccurrence(targets: np.ndarray, pairs: sparse.csr_array, keep: int = 16
     table = np.full((items, keep), -1, dtype=np.int32)
     table[:, 0] = np.arange(items)
     table[row[best], rank[best] + 1] = pairs.indices[order][best]
-    return table[targets]
+    first: np.ndarray = table[targets]
+    return first
 
 
 def summary(prior: np.ndarray) -> dict[str, float | int]:
@@ -165,10 +166,17 @@ def summary(prior: np.ndarray) -> dict[str, float | int]:
     }
 
 
+def _by_teacher(
+    train: Examples, ids: np.ndarray, keep: int, beams: np.ndarray | None
+) -> np.ndarray:
+    assert beams is not None  # the rule that orders by the teacher hands them over
+    return correct(beams, train.target, ids, keep)
+
+
 # By the name that a variant's `prior` gives. Each takes the train split, the identifiers, how many
 # candidates to keep and, where it corrects them, the teacher's beams.
 PRIORS: dict[str, Callable[[Examples, np.ndarray, int, np.ndarray | None], np.ndarray]] = {
-    "teacher": lambda train, ids, keep, beams: correct(beams, train.target, ids, keep),
+    "teacher": _by_teacher,
     "distance": lambda train, ids, keep, _: by_distance(train.target, ids, SEED)[:, :keep],
     "cooccurrence": lambda train, ids, keep, _: by_cooccurrence(
         train.target, cooccurrences(train, len(ids)), keep

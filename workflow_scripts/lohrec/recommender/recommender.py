@@ -82,10 +82,10 @@ class Recommender(ABC):
     @classmethod
     def fit(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Recommender":
         """Learn from the train split; the same inputs, settings and seed give the same bytes."""
-        found = cls.learn(inputs, settings, seed)
-        found.catalogue, found.history = inputs.catalogue, inputs.history
-        found.decoding = inputs.decoding
-        return found
+        fitted = cls.learn(inputs, settings, seed)
+        fitted.catalogue, fitted.history = inputs.catalogue, inputs.history
+        fitted.decoding = inputs.decoding
+        return fitted
 
     @classmethod
     @abstractmethod
@@ -144,8 +144,8 @@ class Recommender(ABC):
         warm = np.flatnonzero(~cold)
         if len(warm):
             longest = int(length[warm].max())
-            found = self.rank(Histories(items[warm, :longest], length[warm]), top, exclude_history)
-            rows.append(found._replace(user=warm[found.user]))
+            ranked = self.rank(Histories(items[warm, :longest], length[warm]), top, exclude_history)
+            rows.append(ranked._replace(user=warm[ranked.user]))
         user, rank, item, score = (np.concatenate(parts) for parts in zip(*rows, strict=True))
         order = np.argsort(user, kind="stable")
         ranked = Ranked(user[order], rank[order], item[order], score[order].astype(np.float32))
@@ -193,10 +193,10 @@ class Recommender(ABC):
         saved = read_json(folder / FILE)
         if lost := [name for name in saved["sha256"] if not (folder / name).is_file()]:
             raise FileNotFoundError(f"{folder} lacks {', '.join(lost)}. Copy the whole folder.")
-        found = named(saved["recommender"]).load_parts(folder, saved["saved"], device)
-        found.catalogue, found.history = Catalogue.load(folder / ITEMS), saved["history"]
-        found.decoding = saved["decoding"] if decoding is None else decoding
-        return found
+        loaded = named(saved["recommender"]).load_parts(folder, saved["saved"], device)
+        loaded.catalogue, loaded.history = Catalogue.load(folder / ITEMS), saved["history"]
+        loaded.decoding = saved["decoding"] if decoding is None else decoding
+        return loaded
 
     def _numbers(
         self, histories: np.ndarray | Sequence[Sequence[str | int]]
@@ -229,8 +229,8 @@ class Recommender(ABC):
         """The most popular items, for each of `users`."""
         order = np.argsort(-self.catalogue.count, kind="stable")[:top]
         item = np.tile(order, (len(users), 1))
-        found = Ranked.of_items(item, self.catalogue.count[item].astype(np.float32))
-        return found._replace(user=users[found.user])
+        ranked = Ranked.of_items(item, self.catalogue.count[item].astype(np.float32))
+        return ranked._replace(user=users[ranked.user])
 
 
 def named(name: str) -> type[Recommender]:

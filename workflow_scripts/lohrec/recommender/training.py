@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -49,7 +50,7 @@ def accuracy(
     examples: Examples,
     ids: np.ndarray,
     tree: PrefixTree,
-    decoding: dict[str, Any],
+    decoding: Mapping[str, Any],
     bf16: bool | str,
     retriever: T5 | None = None,
 ) -> dict[str, float]:
@@ -90,12 +91,12 @@ def train(
     network: dict[str, Any],
     training: dict[str, Any],
     objective: dict[str, Any],
-    decoding: dict[str, Any],
+    decoding: Mapping[str, Any],
     seed: int,
     device: torch.device,
     start: T5 | None = None,
     checkpoint_path: str | Path | None = None,
-    code: dict[str, Any] | None = None,
+    code: Mapping[str, str] | None = None,
 ) -> tuple[T5, pa.Table]:
     """Train one recommender and return its best state on the dev set, with the history.
 

@@ -43,7 +43,7 @@ class Batch(gradients.Batch):
     teacher: Tensor | None
 
     def uniform(self) -> "Batch":
-        """One shape, one value of `padded`: what is said to hold PAD need not."""
+        """One shape, one value of `padded`: what counts as holding PAD need not."""
         return replace(self, padded=True)
 
 

@@ -12,8 +12,6 @@ from lohrec.recommender.recommender import Histories, Inputs, Recommender
 
 SETTINGS: dict[str, Any] = {}
 
-SETTINGS: dict[str, dict] = {}
-
 
 class Popularity(Recommender):
     """Equal counts come in the order of item numbers."""

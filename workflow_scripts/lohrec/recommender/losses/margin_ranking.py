@@ -56,7 +56,7 @@ def loss(scores: Tensor, real: Tensor, settings: dict[str, Any]) -> Tensor:
     gap = place[None, :] - place[:, None]
     pair = (gap > 0) & real[:, :, None] & real[:, None, :]
     margin = gap * settings["margin"]
-    hinge = (scores[:, None, :] - scores[:, :, None] + margin).clamp(min=0) * pair
+    hinge: Tensor = (scores[:, None, :] - scores[:, :, None] + margin).clamp(min=0) * pair
     if settings["reduction"] == "sum":
         return hinge.sum((1, 2)).mean()
     if settings["reduction"] == "mean":

@@ -75,7 +75,7 @@ class Cascade(Recommender):
 
 
 def _generative(folder: Path, device: torch.device) -> Generative:
-    found = Recommender.load(folder, device)
-    if not isinstance(found, Generative):
+    part = Recommender.load(folder, device)
+    if not isinstance(part, Generative):
         raise ValueError(f"A cascade is made of generative recommenders; {folder} holds another.")
-    return found
+    return part

@@ -80,9 +80,9 @@ class Generative(Recommender):
             inputs.checkpoint,
             inputs.code,
         )
-        found = cls(network, kind, ids, inputs.device)
-        found.curve = curve.to_pylist()
-        return found
+        trained = cls(network, kind, ids, inputs.device)
+        trained.curve = curve.to_pylist()
+        return trained
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable identifiers (Algorithm 1), as items."""
@@ -110,9 +110,9 @@ class Generative(Recommender):
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:
         """float32 (items, d), the mean of the embeddings of an item's codewords."""
-        found = cls.load(folder)
-        assert isinstance(found, Generative)
-        return found.network.embed(torch.from_numpy(found.ids)).numpy()
+        loaded = cls.load(folder)
+        assert isinstance(loaded, Generative)
+        return loaded.network.embed(torch.from_numpy(loaded.ids)).numpy()
 
 
 def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:

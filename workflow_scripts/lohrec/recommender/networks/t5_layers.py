@@ -130,11 +130,11 @@ class Block(nn.Module):
         def attention() -> Attention:
             return Attention(d_model, config["heads"], config["d_kv"])
 
-        own = attention()
+        itself = attention()
         if first:
-            own.relative_attention_bias = nn.Embedding(BUCKETS, config["heads"])
-            nn.init.normal_(own.relative_attention_bias.weight, std=d_model**-0.5)
-        layers = [Sublayer("SelfAttention", own, d_model)]
+            itself.relative_attention_bias = nn.Embedding(BUCKETS, config["heads"])
+            nn.init.normal_(itself.relative_attention_bias.weight, std=d_model**-0.5)
+        layers = [Sublayer("SelfAttention", itself, d_model)]
         if decoder:
             layers.append(Sublayer("EncDecAttention", attention(), d_model))
         feed_forward = FeedForward(d_model, config["d_ff"])
@@ -152,11 +152,11 @@ class Block(nn.Module):
         real: Real | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """x and the first result are (batch, n, d_model), or with `real` (real, d_model)."""
-        own: Any = self.layer[0]
-        q, k, v = own.SelfAttention.project(own.layer_norm(x), "qkv", real)
+        first: Any = self.layer[0]
+        q, k, v = first.SelfAttention.project(first.layer_norm(x), "qkv", real)
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        x = self._add(x, own.SelfAttention(q, k, v, bias, self.dropout, real))
+        x = self._add(x, first.SelfAttention(q, k, v, bias, self.dropout, real))
         if memory is not None:
             cross: Any = self.layer[1]
             (q,) = cross.EncDecAttention.project(cross.layer_norm(x), "q", real)

@@ -1,0 +1,134 @@
+"""Which jobs a target asks for, and from which files."""
+
+import re
+import shutil
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from digest_workflow import planned, snakemake
+
+
+def test_another_recommender_is_a_module_with_settings_and_a_row(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    setting = {"type": "integer", "minimum": 1, "default": 5, "description": "Items compared."}
+    path = folder / "workflow_scripts/lohrec/recommender/baselines/nearest.py"
+    path.write_text(f"SETTINGS = {{'neighbours': {setting}}}\n")
+    for value, refused in ((3, ""), (0, "recommenders.nearest.neighbours: 0 is less than")):
+        row = {"recommender": "nearest", "settings": {"recommenders": {"nearest": {}}}}
+        row["settings"]["recommenders"]["nearest"]["neighbours"] = value
+        (folder / "mine.yaml").write_text(yaml.safe_dump({"variants": {"mine": row}}))
+        target = "results/demo/tiger/metrics.json"
+        status, printed = snakemake(
+            folder, "-n", "--cores", "2", target, "--configfile", "mine.yaml"
+        )
+        assert bool(status) == bool(refused) and refused in printed, printed
+
+
+@pytest.mark.parametrize("name", ["Gift_Cards.json.gz", "Gift_Cards.csv"])
+def test_all_reviews_or_ratings_serve_where_the_5_core_is_not_there(
+    fresh: Path, tmp_path: Path, name: str
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for file in (name, "meta_Gift_Cards.json.gz"):
+        (raw / file).write_text("raw")
+    target = "results/gift_cards/data/statistics.json"
+    assert planned(fresh, target, "--config", f"raw_dir={raw}") == {"ingest": 1}
+
+
+def test_other_names_count_after_a_download(fresh: Path, tmp_path: Path) -> None:
+    raw, target = tmp_path / "raw", "results/gift_cards/data/statistics.json"
+    raw.mkdir()
+    for file in (raw / "Gift_Cards.csv", raw / "meta_Gift_Cards.json.gz"):
+        file.write_text("raw")
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    download = folder / "resources/downloads/Gift_Cards_5.json.gz"
+    download.parent.mkdir(parents=True)
+    download.write_text("raw")
+    status, printed = snakemake(folder, "-n", "--cores", "2", target, "--config", f"raw_dir={raw}")
+    assert status == 0, printed
+    assert "resources/downloads/Gift_Cards_5.json.gz" in printed and "Gift_Cards.csv" not in printed
+
+
+def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
+    status, printed = snakemake(fresh, "-n", "--cores", "8", "results/gift_cards/comparison.json")
+    assert status == 0, printed
+    makers = {}
+    for rule, inputs, outputs in re.findall(
+        r"^(?:local)?rule (\w+):\n(?:    input: (.*)\n)?    output: (.*)$", printed, re.MULTILINE
+    ):
+        for output in outputs.split(", "):
+            makers[output] = rule, inputs.split(", ") if inputs else []
+
+    def needs(variant: str) -> set[str]:
+        rules, todo = set(), [f"results/gift_cards/{variant}/seed_0/recommendations.parquet"]
+        while todo:
+            file = todo.pop()
+            rule, inputs = makers[file]
+            rules.add(f"{rule} {Path(file).stem}" if rule in wide else rule)
+            todo += inputs
+        return rules
+
+    wide = {"gather_shards", "order_candidates"}  # one rule for several artefacts
+    data = {"download_reviews", "ingest", "split_sequences"}
+    ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
+    tiger = ids | {"fit", "recommend"}
+    distill = tiger | {"train_teacher", "score_codewords", "gather_shards probabilities"}
+    ordered = {
+        "train_teacher",
+        "generate_candidates",
+        "gather_shards beams",
+        "order_candidates teacher",
+    }
+    assert needs("popularity") == data | {"fit", "recommend"}
+    assert needs("lcrec") == ids | {"train_teacher", "fit", "recommend"}
+    assert needs("tiger") == needs("smooth") == tiger
+    assert needs("distill") == distill
+    assert needs("dwr") == distill | ordered
+    assert needs("dwr_no_distill") == tiger | ordered
+    assert needs("dwr_distance") == distill | {"order_candidates distance"}
+    assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
+    assert needs("dtr") == distill | ordered
+    # Training that starts from another row starts from that row's model of the same seed.
+    _, inputs = makers["results/gift_cards/dwr/seed_2/model/recommender.json"]
+    assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs
+
+
+def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:
+    overlay = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "mine.yaml").write_text(textwrap.dedent(overlay))
+    given = "results/demo/comparison.md", "--configfile", str(tmp_path / "mine.yaml")
+    assert planned(fresh, *given)["fit"] == 2
+
+
+def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path) -> None:
+    target = "results/instruments_lcrec/tiger/metrics.json"
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target)
+    assert status != 0
+    assert "needs Instruments." in printed and "--config raw_dir=FOLDER" in printed
+
+    (tmp_path / "lcrec").mkdir()
+    for kind in ("inter", "index"):
+        (tmp_path / "lcrec" / f"Instruments.{kind}.json").write_text("{}")
+    jobs = planned(fresh, target, "--config", f"raw_dir={tmp_path}")
+    assert {"ingest", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
+    assert not {"train_rqvae", "embed_items", "train_teacher"} & jobs.keys()
+    row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["instruments_lcrec"]
+    assert jobs["fit"] == len(row["seeds"])  # TIGER needs no other row's model
+
+    row["settings"]["evaluation"]["diversity"] = "text"
+    (tmp_path / "text.yaml").write_text(yaml.safe_dump({"datasets": {"instruments_lcrec": row}}))
+    overlay = "--configfile", str(tmp_path / "text.yaml"), "--config", f"raw_dir={tmp_path}"
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *overlay)
+    assert status and "instruments_lcrec has no text to measure diversity on" in printed
+
+
+def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:
+    jobs = planned(fresh, "results/games/dwr/metrics.json")
+    assert jobs["fit"] == 6
+    assert {"download_reviews", "train_teacher", "order_candidates"} <= jobs.keys()

@@ -1,0 +1,79 @@
+"""How the workflow refuses what cannot be made, with what would help."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from digest_workflow import TARGET, planned, snakemake
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["results/gamez/dwr/metrics.json"], ["'gamez'", "Did you mean games?"]),
+        ([TARGET, "--config", "raw_dri=x"], ["'raw_dri'", "Did you mean raw_dir?"]),
+    ],
+)
+def test_a_slip_is_refused_with_the_nearest_name(
+    fresh: Path, arguments: list[str], words: list[str]
+) -> None:
+    status, printed = snakemake(fresh, "-n", "--cores", "1", *arguments)
+    assert status != 0
+    for word in words:
+        assert word in printed
+
+
+def test_a_row_without_generative_variants_has_nothing_to_analyse(fresh: Path) -> None:
+    target = "results/games_laptop_text/analysis/alignment.md"
+    status, printed = snakemake(fresh, "-n", "--cores", "2", target)
+    assert status
+    assert "games_laptop_text compares no generative variant" in printed
+
+
+def test_diversity_on_the_models_own_vectors_needs_a_model(fresh: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "model.yaml"
+    row = {"settings": {"evaluation": {"diversity": "model"}}}
+    overlay.write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    targets = [f"results/demo/{name}/metrics.json" for name in ("lcrec", "distill", "dtr")]
+    jobs = planned(fresh, *targets, "--configfile", str(overlay))
+    assert jobs["embed_codewords"] == jobs["evaluate"] == 3
+    status, printed = snakemake(
+        fresh, "-n", "--cores", "2", "results/demo/comparison.md", "--configfile", str(overlay)
+    )
+    assert status and "popularity has no model that embeds items" in printed
+
+
+def test_lists_longer_than_a_compared_beam_stop_that_comparison_alone(
+    fresh: Path, tmp_path: Path
+) -> None:
+    longer = tmp_path / "longer.yaml"
+    row = {"settings": {"evaluation": {"cutoffs": [5, 20]}}}
+    longer.write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    overlay = "--configfile", str(longer)
+    assert planned(fresh, "results/demo/tiger/metrics.json", *overlay)
+    target = "results/demo/analysis/beam_widths.md"
+    status, printed = snakemake(fresh, "-n", "--cores", "2", target, *overlay)
+    assert status and "analysis.beams (10) is below evaluation.cutoffs (20)" in printed
+
+
+def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "sh", "which"):  # the last for the SLURM plugin, where it is installed
+        (tools / tool).symlink_to(shutil.which(tool))
+    target = "results/games/text/embeddings.npy"
+    status, printed = snakemake(folder, "--cores", "2", target, path=str(tools))
+    assert status != 0
+    assert "embed_items: 1 GPU(s) of 24 GB" in printed
+    assert "you can run: games_laptop" in printed
+    assert not (folder / "resources").exists()
+
+    (tools / "nvidia-smi").write_text("#!/bin/sh\necho 40960\n")
+    (tools / "nvidia-smi").chmod(0o755)
+    status, printed = snakemake(folder, "--cores", "2", target, path=str(tools))
+    assert status == 0, printed
+    assert (folder / "resources/downloads/Video_Games_5.json.gz").exists()
