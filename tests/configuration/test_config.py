@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from lohrec.configuration import machine, rows, sections, settings
+from lohrec.configuration import machine, registry, rows, sections, settings
 from lohrec.recommender.networks import t5
 
 SCHEMA = ROOT / "config/schemas/config.schema.yaml"
@@ -96,6 +96,18 @@ def test_a_reordered_config_resolves_to_the_same_text(config: dict) -> None:
     assert str(settings.resolve(config)["demo"]) == before
 
 
+def all_of(kind: str) -> str:
+    """What an error says there is of a kind."""
+    return f"There is: {', '.join(registry.names(kind))}."
+
+
+def test_an_unknown_source_is_one_error(written: dict) -> None:
+    merge(written, {"datasets": {"demo": {"source": "simulation"}}})
+    with pytest.raises(ValueError) as error:
+        settings.check(written, SCHEMA)
+    assert str(error.value).count("datasets.demo") == 1
+
+
 def own(settings: dict) -> dict:
     """A row's own settings."""
     return {"settings": settings}
@@ -127,6 +139,16 @@ def own(settings: dict) -> dict:
         ({"variants": {"tiger": {"loss": "smothed"}}}, ["tiger.loss", "Did you mean smoothed?"]),
         ({"variants": {"tiger": {"loss": "margin_ranking"}}}, ["variants.tiger.loss", "one_hot"]),
         ({"variants": {"tiger": {"network": "t5x"}}}, ["tiger.network", "Did you mean t5?"]),
+        ({"variants": {"tiger": {"network": "bert"}}}, ["'bert'", all_of("network")]),
+        ({"variants": {"tiger": {"loss": "x"}}}, ["There is: distilled,", "one_hot", "smoothed"]),
+        (
+            {"variants": {"tiger": {"recommender": "x"}}},
+            [all_of("recommender")],
+        ),
+        (
+            {"datasets": {"demo": {"source": "simulation"}}},
+            ["demo.source", f"Did you mean simulated? {all_of('source')}"],
+        ),
         (
             {"variants": {"popularity": {"recommender": "popular"}}},
             ["variants.popularity.recommender", "Did you mean popularity?", "generative"],
