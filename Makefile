@@ -1,6 +1,7 @@
 # make demo     set up, run the demonstration (simulated reviews, minutes) and print its comparison
 # make report   the demonstration and its analyses as one page, results/demo/report.html
 # make test     set up, check style and run the tests
+# make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test bench performance setup
+.PHONY: demo report test docs bench performance setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -40,6 +41,14 @@ test: .venv/dev.stamp
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+docs: setup
+	$(BIN)/python -m lohrec.configuration.page > docs/configuration.new
+	mv docs/configuration.new docs/configuration.md
+	@command -v dot > /dev/null || { echo "Install graphviz: its program dot draws docs/dag.svg."; exit 1; }
+	$(BIN)/snakemake --rulegraph -- results/games/comparison.md > docs/dag.dot
+	dot -Tsvg docs/dag.dot > docs/dag.svg
+	rm docs/dag.dot
 
 # One job at a time, so that none is measured beside another.
 bench: setup

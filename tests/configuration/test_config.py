@@ -3,7 +3,12 @@
 import pytest
 from shipped_config import SCHEMA
 
-from lohrec.configuration import rows, settings
+from lohrec.configuration import registry, rows, settings
+
+
+def all_of(kind: str) -> str:
+    """What an error says there is of a kind."""
+    return f"There is: {', '.join(registry.names(kind))}."
 
 
 def own(settings: dict) -> dict:
@@ -37,6 +42,13 @@ def own(settings: dict) -> dict:
         ({"variants": {"tiger": {"loss": "smothed"}}}, ["tiger.loss", "Did you mean smoothed?"]),
         ({"variants": {"tiger": {"loss": "margin_ranking"}}}, ["variants.tiger.loss", "one_hot"]),
         ({"variants": {"tiger": {"network": "t5x"}}}, ["tiger.network", "Did you mean t5?"]),
+        ({"variants": {"tiger": {"network": "bert"}}}, ["'bert'", all_of("network")]),
+        ({"variants": {"tiger": {"loss": "x"}}}, ["There is: distilled,", "one_hot", "smoothed"]),
+        ({"variants": {"tiger": {"recommender": "x"}}}, [all_of("recommender")]),
+        (
+            {"datasets": {"demo": {"source": "simulation"}}},
+            ["demo.source", f"Did you mean simulated? {all_of('source')}"],
+        ),
         (
             {"variants": {"popularity": {"recommender": "popular"}}},
             ["variants.popularity.recommender", "Did you mean popularity?", "generative"],
@@ -206,3 +218,10 @@ def merge(into: dict, change: dict) -> None:
             merge(into[key], value)
         else:
             into[key] = value
+
+
+def test_an_unknown_source_is_one_error(written: dict) -> None:
+    merge(written, {"datasets": {"demo": {"source": "simulation"}}})
+    with pytest.raises(ValueError) as error:
+        settings.check(written, SCHEMA)
+    assert str(error.value).count("datasets.demo") == 1

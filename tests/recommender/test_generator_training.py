@@ -18,6 +18,7 @@ from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 SETTINGS = {
+    "name": "t5",
     "d_model": 32,
     "d_ff": 64,
     "heads": 2,

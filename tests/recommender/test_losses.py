@@ -4,6 +4,8 @@ import jsonschema
 import pytest
 import torch
 
+from lohrec.configuration import registry, rows
+from lohrec.configuration.sections import defaults, tree
 from lohrec.recommender.losses import distilled, margin_ranking, one_hot, smoothed
 from lohrec.recommender.training_data import Batch
 
@@ -52,11 +54,27 @@ def test_scores_are_normalised_by_length_as_in_equation_13():
     assert torch.equal(margin_ranking.score(total, 4, eta=0.5), total / 2)
 
 
-@pytest.mark.parametrize("module", [one_hot, smoothed, distilled, margin_ranking])
-def test_defaults_are_within_their_own_bounds(module):
+@pytest.mark.parametrize("name", registry.names("loss"))
+def test_defaults_are_within_their_own_bounds(name):
+    module = registry.load("loss", name)
     for own in module.SETTINGS.values():
         jsonschema.validate(own["default"], own)
     assert set(module.READS) <= {"probabilities", "prior"}
+
+
+@pytest.mark.parametrize("name", [n for n in registry.names("loss") if n != rows.RANKING])
+def test_a_generation_loss_falls_as_the_true_item_gains(name):
+    settings = defaults(tree()["losses"][name])
+    code, logits = torch.randint(0, 256, (3, 4)), torch.randn(3, 4, 256)
+    true = torch.nn.functional.one_hot(code, 256).float()
+    values = []
+    for more in (0.0, 1.0, 2.0):
+        log_p = (logits + more * true).log_softmax(-1).requires_grad_()
+        values.append(registry.load("loss", name).loss(log_p, code, of_teacher(true), settings))
+        (gradient,) = torch.autograd.grad(values[-1], log_p)
+        assert values[-1].shape == () and gradient.isfinite().all()
+        assert (gradient.gather(-1, code.unsqueeze(-1)) < 0).all()
+    assert values[0] > values[1] > values[2] > 0
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean", "by_gap"])

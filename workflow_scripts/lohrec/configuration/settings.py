@@ -114,7 +114,9 @@ def schema(path: str | Path) -> Values:
     definitions["preset"]["properties"]["extends"] = {"type": "string"}
     of_row, sources = definitions["dataset"], registry.names("source")
     of_row["properties"]["source"]["enum"] = sources
-    of_row["if"]["properties"]["source"]["enum"] = [name for name in sources if not _in_parts(name)]
+    for in_parts, case in enumerate(of_row["allOf"]):
+        of_case = [name for name in sources if _in_parts(name) == bool(in_parts)]
+        case["if"]["properties"]["source"]["enum"] = of_case
     of_variant = definitions["variant"]["properties"]
     for kind in ("recommender", "network", "loss"):
         of_variant[kind]["enum"] = registry.names(kind)

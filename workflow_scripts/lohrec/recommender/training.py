@@ -20,6 +20,7 @@ from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import normalised
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import networks
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective as losses_of
@@ -104,7 +105,7 @@ def train(
         data: the train split.
         dev: dev examples; `training["dev_users"]` of them, the same for every variant and seed,
             choose the best state by NDCG@10.
-        network: the architecture, see `T5`.
+        network: its name and architecture, see `networks.build`.
         training: batch_size, clip, bf16, dev_users, and what `common.training.train` reads.
         objective: names and weights of the losses, see `objective.objective`.
         decoding: settings of the beam search on the dev set.
@@ -120,7 +121,7 @@ def train(
         FloatingPointError: the loss is no longer finite.
     """
     torch.manual_seed(seed)
-    model = (T5(network) if start is None else copy.deepcopy(start)).to(device)
+    model = (networks.build(network) if start is None else copy.deepcopy(start)).to(device)
     _check_alike(model.config, network)
     retriever = start.to(device).eval() if start and not objective["generation"] else None
     tree = PrefixTree.from_ids(data.ids).to(device)
