@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -14,6 +14,7 @@ from lohrec.common.artefacts import read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
+from lohrec.recommender.histories import Given, numbers
 from lohrec.recommender.lists import Lists, Ranked
 
 FILE, ITEMS, CURVE, MODEL = "recommender.json", "items.json", "training.json", "model"
@@ -118,33 +119,36 @@ class Recommender(ABC):
 
     def recommend(
         self,
-        histories: np.ndarray | Sequence[Sequence[str | int]],
+        histories: Given,
         top: int = 10,
         exclude_history: bool = True,
     ) -> Lists:
         """Lists for any number of users.
 
         Args:
-            histories: a row a user, the oldest item first; items by the names that the source has,
-                or by number. Or an integer array (users, longest), -1 on the right. Items that the
-                recommender does not know are skipped, and of the others the last `history` are
+            histories: a row a user, the oldest item first. An item is a text, the name that the
+                source has, or an integer, the place of its name in `catalogue.names`: where names
+                are digits, "7" and 7 may be two items. Rows are lists or arrays; or all are one
+                integer array (users, longest), -1 on the right. Items that the recommender does
+                not know are skipped (`Lists.unknown`), and of the others the last `history` are
                 read. A user without any gets the most popular items (`Lists.cold`).
             top: items of a list. It is shorter where fewer are left to be listed.
-            exclude_history: leave the items of a user's history out of the list.
+            exclude_history: leave the items that were read of a user's history out of the list.
 
         Raises:
             ValueError: `top` is below 1.
-            TypeError: a history is a single text, or an item is neither a name nor a number.
+            TypeError: a history is no list of items, or an item is neither a name nor a number.
         """
         if top < 1:
             raise ValueError(f"top is {top}; a list has at least one item.")
-        items, length, unknown = self._numbers(histories)
+        items, length, unknown = numbers(histories, self.catalogue, self.history)
         cold = length == 0
         rows = [self._popular(np.flatnonzero(cold), top)]
         warm = np.flatnonzero(~cold)
         if len(warm):
-            longest = int(length[warm].max())
-            ranked = self.rank(Histories(items[warm, :longest], length[warm]), top, exclude_history)
+            read = Histories(items[warm], length[warm])
+            # No list is longer than the catalogue, and no search need be wider.
+            ranked = self.rank(read, min(top, len(self.catalogue)), exclude_history)
             rows.append(ranked._replace(user=warm[ranked.user]))
         user, rank, item, score = (np.concatenate(parts) for parts in zip(*rows, strict=True))
         order = np.argsort(user, kind="stable")
@@ -160,9 +164,14 @@ class Recommender(ABC):
         Args:
             folder: empty, or not there yet.
             made: what is worth knowing about how it was made; kept as it is.
+
+        Raises:
+            FileExistsError: the folder holds something.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FileExistsError(f"{folder} is not empty; name a new folder, or empty it first.")
         parts = self.save_parts(folder)
         self.catalogue.save(folder / ITEMS)
         if self.curve is not None:
@@ -198,33 +207,6 @@ class Recommender(ABC):
         loaded.decoding = saved["decoding"] if decoding is None else decoding
         return loaded
 
-    def _numbers(
-        self, histories: np.ndarray | Sequence[Sequence[str | int]]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Known items (users, longest) with -1 on the right, their lengths, and unknown ones."""
-        if isinstance(histories, np.ndarray) and histories.ndim == 2:
-            items = histories.astype(np.int64)
-            length = (items >= 0).sum(1)
-            in_front = np.arange(items.shape[1]) < length[:, None]
-            known = (items < len(self.catalogue)).all() and (in_front == (items >= 0)).all()
-            if known and items.shape[1] <= self.history:
-                return items, length, np.zeros_like(length)
-        rows = [list(map(self._number, _items(row))) for row in histories]
-        known = [[item for item in row if item >= 0][-self.history :] for row in rows]
-        length = np.array([len(row) for row in known], dtype=np.int64)
-        items = np.full((len(known), length.max(initial=0)), -1, dtype=np.int64)
-        for number, row in enumerate(known):
-            items[number, : len(row)] = row
-        unknown = [sum(item < 0 for item in row) for row in rows]
-        return items, length, np.array(unknown, dtype=np.int64)
-
-    def _number(self, item: str | int | np.integer) -> int:
-        if isinstance(item, str):
-            return self.catalogue.number.get(item, -1)
-        if isinstance(item, int | np.integer) and not isinstance(item, bool):
-            return int(item) if 0 <= item < len(self.catalogue) else -1
-        raise TypeError(f"An item is a name or a number, not {item!r}.")
-
     def _popular(self, users: np.ndarray, top: int) -> Ranked:
         """The most popular items, for each of `users`."""
         order = np.argsort(-self.catalogue.count, kind="stable")[:top]
@@ -257,7 +239,7 @@ def home(folder: str | Path) -> Path:
     """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file.
 
     Raises:
-        FileNotFoundError: neither does.
+        FileNotFoundError: none of them holds a recommender.
     """
     folder = Path(folder)
     for place in (folder, folder / MODEL, folder.parent if folder.name == FILE else folder):
@@ -292,9 +274,3 @@ def curve(folder: str | Path) -> list[dict[str, Any]]:
 def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _items(row: Sequence[str | int] | np.ndarray) -> Sequence[Any]:
-    if isinstance(row, str):
-        raise TypeError(f"A history is a list of items, not the text {row!r}.")
-    return row[row >= 0].tolist() if isinstance(row, np.ndarray) else row
