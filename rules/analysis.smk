@@ -1,4 +1,6 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
+# (Figure 4), and the lists of single users (Tables 4 and 5); and how the models were trained.
+
 
 def analysed(wildcards):
     """The generative recommenders among the variants that a dataset's row compares."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from lohrec.common import artefacts, devices, job, job_log
 from lohrec.data.examples import read_examples
+from lohrec.identifiers import store
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import EveryIdentifier
@@ -26,7 +27,7 @@ def main(
 
     A beam's codeword is one of its level's also without a constraint.
     """
-    device, semantic = devices.acquire(cuda, threads), np.load(ids).astype(np.int64)
+    device, semantic = devices.acquire(cuda, threads), store.load_ids(ids)
     every = EveryIdentifier()
     known = np.unique(semantic @ (every.codes ** np.arange(every.levels - 1, -1, -1)))
     network, table = Recommender.load(model, device).network, token_table(semantic)

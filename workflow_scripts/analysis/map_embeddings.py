@@ -1,9 +1,8 @@
 """Maps of the items as each model embeds them, beside the teacher's (Figure 4, left)."""
 
-import numpy as np
-
 from lohrec.common import artefacts, job
 from lohrec.evaluation import charts, embedding_maps
+from lohrec.identifiers import store
 from lohrec.recommender.recommender import item_vectors
 
 
@@ -31,7 +30,7 @@ def main(
         variants: their names.
         neighbours: how many an item has.
     """
-    semantic = np.load(ids).astype(np.int64)
+    semantic = store.load_ids(ids)
     embedded = {"teacher": item_vectors(teacher)}
     for name, path in zip(variants, models, strict=True):
         embedded[name] = item_vectors(path)

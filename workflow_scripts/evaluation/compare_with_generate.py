@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from lohrec.benchmarks import same_lists
 from lohrec.common import artefacts, devices, job
 from lohrec.data.examples import read_examples
+from lohrec.identifiers import store
 
 USERS = 1000
 
@@ -30,7 +29,7 @@ def main(
         threads: of the CPU.
     """
     devices.acquire({"count": 0}, threads)
-    semantic = np.load(ids).astype(np.int64)
+    semantic = store.load_ids(ids)
     test = read_examples(sequences, examples, "test")
     result = same_lists.compare(Path(model).parent, semantic, test, USERS, decoding["beams"])
     print(result)

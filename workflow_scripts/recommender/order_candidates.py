@@ -4,6 +4,7 @@ import numpy as np
 
 from lohrec.common import artefacts, job
 from lohrec.data.examples import read_examples
+from lohrec.identifiers import store
 from lohrec.recommender import beam_items, priors
 
 
@@ -29,7 +30,7 @@ def main(
         settings: `keep`, candidates an example.
         beams: beams.npy of the teacher, for the prior that corrects them.
     """
-    train, semantic = read_examples(sequences, examples, "train"), np.load(ids)
+    train, semantic = read_examples(sequences, examples, "train"), store.load_ids(ids)
     raw = np.load(beams, mmap_mode="r") if beams else None
     ordered = priors.PRIORS[prior](train, semantic, settings["keep"], raw)
     artefacts.write_npy(candidates, ordered)

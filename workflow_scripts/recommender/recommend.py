@@ -29,12 +29,12 @@ def main(
         cuda: GPUs to use.
         threads: of the CPU.
     """
-    found = Recommender.load(model, devices.acquire(cuda, threads), decoding)
+    recommender = Recommender.load(model, devices.acquire(cuda, threads), decoding)
     tables = []
     for split in ("dev", "test"):
         users = read_examples(sequences, examples, split)
         histories = users.histories(np.arange(len(users)))
-        lists = found.recommend(histories, decoding["top"], decoding["exclude_history"])
+        lists = recommender.recommend(histories, decoding["top"], decoding["exclude_history"])
         tables.append(lists.table(split, users.user))
     write(recommendations, tables)
 

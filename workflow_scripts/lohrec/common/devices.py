@@ -24,7 +24,7 @@ def acquire(cuda: dict[str, Any], threads: int) -> torch.device:
 
     Args:
         cuda: {"count": GPUs wanted, "memory_gb": memory wanted on each}; count 0 asks for the CPU,
-            more than one for as many processes, each of which gets its own (`parallel.launch`).
+            more than one for as many processes, each of which gets its own (`processes.launch`).
         threads: CPU threads for torch.
 
     Raises:

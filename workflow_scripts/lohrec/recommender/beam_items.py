@@ -11,7 +11,7 @@ def identifier_items(beams: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """The item of every identifier, int32 (...): -1 for none, the lowest where identifiers collide.
 
     Args:
-        beams: int (..., levels), codewords; -1 for a token that is no codeword of its level.
+        beams: int (..., levels), codewords; below 0 for a token that is no codeword of its level.
         ids: int (items, levels), identifiers of all items, codewords 0 and up.
     """
     base = int(max(ids.max(), beams.max(initial=0))) + 1
@@ -55,11 +55,14 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str
         beams, targets, ids: see `priors.correct`.
 
     Returns:
-        invalid_share: of all beams, the share whose identifier is no item's; by_rank: the same for
-            each beam rank; invalid_by_level: by reason, the share of all beams whose first wrong
-            token is at each level, and wrong because it is a word, another level's codeword, or
-            because no item has this prefix; target_share: of the examples, the share with the
-            target's identifier among the beams; first_share: with it as the first.
+        examples, beams: how many there are, and how many each example has.
+        invalid_share: of all beams, the share whose identifier is no item's;
+            invalid_share_by_rank: the same for each rank of a beam.
+        invalid_by_level: by reason, the share of all beams whose first wrong token is at each
+            level: a word, a codeword of another level (other_level), or one after which no item's
+            identifier goes on (no_item).
+        target_share: of the examples, the share with the target's identifier among the beams;
+            first_share: with it as the first.
     """
     same_identifier = identifier_items(ids, ids)
     levels = beams.shape[2]

@@ -23,8 +23,8 @@ def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int =
     """Eq. 15's Correct: real items only, the true target first, none twice, the first `keep`.
 
     Args:
-        beams: int (examples, beams, levels), codewords from the most probable beam on; -1 for a
-            token that is no codeword of its level. May be memory-mapped.
+        beams: int (examples, beams, levels), codewords from the most probable beam on; below 0
+            for a token that is no codeword of its level. May be memory-mapped.
         targets: int (examples,), the true items.
         ids: int (items, levels).
         keep: candidates an example, the target among them.
