@@ -79,9 +79,5 @@ SETTINGS = {
             "type": "integer", "minimum": 1, "default": 1,
             "description": "CPU threads of a job.",
         },
-        "recommend_teacher": {
-            "type": "integer", "minimum": 1, "default": 1,
-            "description": "CPU threads of a job.",
-        },
     },
 }  # fmt: skip

@@ -1,0 +1,100 @@
+"""What the pages name is there: modules, functions, rules, settings, results, links."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from lohrec.configuration import registry, rows
+from lohrec.configuration.sections import Setting, tree
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
+# The examples of docs/extending.md are new modules and rows: tests/test_extending.py runs them.
+PLAIN = [page for page in PAGES if page.name != "extending.md"]
+RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+each_plain_page = pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.stem)
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+@each_plain_page
+def test_modules_and_functions_exist(page: Path) -> None:
+    folders = [registry.LIBRARY, ROOT, registry.LIBRARY / page.stem]  # of teacher.md: its package
+    named = r"`([\w/]+\.py)(?::([\w.]+))?`((?:, `\w+`)*)"
+    for name, function, more in re.findall(named, page.read_text()):
+        files = [folder / name for folder in folders if (folder / name).is_file()]
+        assert files, name
+        names = {getattr(node, "name", None) for node in ast.parse(files[0].read_text()).body}
+        if function:
+            assert {function, *re.findall(r"\w+", more)} <= names, f"{name}: {function}{more}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/paper.md"])
+def test_rules_exist(page: str) -> None:
+    rules = re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", RULES, re.MULTILINE)
+    table = re.search(r"^\| paper \|.*\n\|[-|]+\n((?:\|.*\n)+)", (ROOT / page).read_text(), re.M)
+    assert table
+    cells = [line.split("|")[-3] for line in table[1].splitlines()]
+    named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert len(named) > 8 and set(named) <= set(rules)
+
+
+@each_plain_page
+def test_settings_exist(page: Path) -> None:
+    if page.name == "configuration.md":
+        return  # made from the settings themselves
+    for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", page.read_text()):
+        section, *parts = name.split(".")
+        if section not in tree() or parts[-1] in ("py", "json"):
+            continue
+        place = tree()[section]
+        for part in parts:
+            place = place.schema["default"] if isinstance(place, Setting) else place
+            assert part in place, name
+            place = place[part]
+
+
+@each_plain_page
+def test_results_and_targets_of_make_exist(page: Path) -> None:
+    text, config = page.read_text(), ROOT / "config"
+    datasets = yaml.safe_load((config / "config.yaml").read_text())["datasets"]
+    variants = yaml.safe_load((config / "variants.yaml").read_text())["variants"]
+    for target in re.findall(r"\bresults/[a-z_]+/[\w/.]+", text):
+        rows.check_target(target, datasets, variants)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
+
+
+def outputs() -> set[str]:
+    """What rules leave below results/DATASET; a wildcard in capital letters."""
+    declared = [block.split("\n    log:")[0] for block in RULES.split("\n    output:\n")[1:]]
+    paths = {p for block in declared for p in re.findall(r'"results/\{dataset\}/([^"]+)"', block)}
+    paths |= {p.replace("{array}", name) for p in paths for name in ("beams", "probabilities")}
+    named = {re.sub(r"\{(\w+)\}", lambda wildcard: wildcard[1].upper(), path) for path in paths}
+    return {path for path in named if "ARRAY" not in path}
+
+
+def test_the_page_of_outputs_names_what_rules_leave_and_nothing_else() -> None:
+    text = (ROOT / "docs/outputs.md").read_text()
+    listed: set[str] = set()
+    files: set[str] = set()  # of a recommender's folder
+    for cell in re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE):
+        names = re.findall(r"`([^`]+)`", cell)
+        names = [re.sub(r"\.\w+$", n, names[0]) if n.startswith(".") else n for n in names]
+        inside = all("/" not in n for n in names) and "comparison" not in cell
+        (files if inside else listed).update(names)
+    folders = tuple(path for path in listed if path.endswith("/"))
+    left = outputs()
+    assert {path for path in left if path not in listed and not path.startswith(folders)} == set()
+    for path in listed:
+        assert path in left or (path in folders and any(p.startswith(path) for p in left)), path
+    library = "".join(file.read_text() for file in registry.LIBRARY.rglob("*.py"))
+    assert len(files) == 6 and all(f'"{name}"' in library for name in files)
