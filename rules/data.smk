@@ -176,6 +176,6 @@ rule split_sequences:
         "../envs/lohrec.yaml"
     params:
         code=code("split_sequences"),
-        settings=section("ingest"),
+        settings=section("ingest", without=("core", "tie_seed")),
     script:
         "../workflow_scripts/data/split_sequences.py"

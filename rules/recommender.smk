@@ -47,9 +47,9 @@ def read_in_fitting(wildcards):
         "beams": f"{results}/teacher/beams.npy",
         "prior": f"{results}/priors/{row.get('prior')}.npy",
     }
-    asked = {name: places[name] for name in rows.reads(row)}
+    artefacts = {name: places[name] for name in rows.reads(row)}
     parts = {"start": "start_from", "retriever": "retriever", "ranker": "ranker"}
-    return asked | {
+    return artefacts | {
         name: fitted(dataset, row[key], wildcards.seed)
         for name, key in parts.items()
         if row.get(key)

@@ -172,6 +172,10 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
             {"datasets": {"games_laptop_words": {"settings": {"text": {"dimensions": 9}}}}},
             ["alike in settings.text."],
         ),
+        (
+            {"datasets": {"games_laptop_words": {"settings": {"ingest": {"tie_seed": 1}}}}},
+            ["alike in settings.ingest.tie_seed."],
+        ),
     ],
 )
 def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: list[str]) -> None:

@@ -89,30 +89,30 @@ def loss_reads(loss: str) -> list[str]:
 
 def modules(row: Values, variants: Table) -> list[tuple[str, str]]:
     """Kind and name of the registered modules that a row's fitting and its lists depend on."""
-    found = [("recommender", row["recommender"])]
+    named = [("recommender", row["recommender"])]
     if row["recommender"] == "generative":
         # On the dev set every row is measured by Eq. 8, too.
         of_row = {"one_hot", *losses(row)}
-        found += [("network", row["network"]), *(("loss", loss) for loss in sorted(of_row))]
+        named += [("network", row["network"]), *(("loss", loss) for loss in sorted(of_row))]
     if row["recommender"] == "cascade":
         parts = {variants[row[role]]["network"] for role in ("retriever", "ranker")}
-        found += [("network", network) for network in sorted(parts)]
-    return found
+        named += [("network", network) for network in sorted(parts)]
+    return named
 
 
 def reads(row: Values) -> list[str]:
     """The artefacts that a row's fitting reads beyond the data, other rows' models left out."""
-    asked = list(declared_of(row, "READS", []))
+    artefacts = list(declared_of(row, "READS", []))
     if is_trained(row):
-        asked += [name for loss in losses(row) for name in loss_reads(loss)]
-        asked += ["beams"] if row["learns"] != "next_item" else []
-    return list(dict.fromkeys(asked))
+        artefacts += [name for loss in losses(row) for name in loss_reads(loss)]
+        artefacts += ["beams"] if row["learns"] != "next_item" else []
+    return list(dict.fromkeys(artefacts))
 
 
 def declared_of(row: Values, what: str, otherwise: Any) -> Any:
     """A literal that the module of a row's recommender assigns, or `otherwise`."""
-    found = registry.declared("recommender", row["recommender"], what)
-    return otherwise if found is None else found
+    literal = registry.declared("recommender", row["recommender"], what)
+    return otherwise if literal is None else literal
 
 
 def of_row(sections: Values, row: Values) -> Values:
@@ -128,18 +128,18 @@ def fitting(sections: Values, row: Values) -> Table:
         its kind of start alone; and objective: loss, learns, the weights generation and ranking,
         and `losses`, {loss: settings}. Of a cascade its roles, and of others their own settings.
     """
-    own = of_row(sections, row)
+    values = of_row(sections, row)
     if not is_trained(row):
         roles: Table = {role: row[role] for role in ("retriever", "ranker") if role in row}
-        settings: Table = own["recommenders"][row["recommender"]]
+        settings: Table = values["recommenders"][row["recommender"]]
         return roles | settings
     idle = _idle(row)
     return {
-        "network": {"name": row["network"], **own["networks"][row["network"]]},
-        "training": {n: v for n, v in own["training"].items() if f"training.{n}" not in idle},
+        "network": {"name": row["network"], **values["networks"][row["network"]]},
+        "training": {n: v for n, v in values["training"].items() if f"training.{n}" not in idle},
         "objective": {
             **{name: row[name] for name in ("loss", "learns", "generation", "ranking")},
-            "losses": {loss: own["losses"][loss] for loss in losses(row)},
+            "losses": {loss: values["losses"][loss] for loss in losses(row)},
         },
     }
 
@@ -162,11 +162,11 @@ def reported_rows(variants: Table) -> Table:
 def rows_behind(name: str, variants: Table) -> Table:
     """A row of variants, and all rows whose models it starts from or is made of."""
     row = variants[name]
-    found = {name: row}
+    behind = {name: row}
     for role in PARTS:
         if row.get(role):
-            found |= rows_behind(row[role], variants)
-    return found
+            behind |= rows_behind(row[role], variants)
+    return behind
 
 
 def settings_behind(name: str, source: str, sections: Values, variants: Table) -> Values:

@@ -93,15 +93,15 @@ def preset(name: str, presets: Table, what: str, behind: tuple[str, ...] = ()) -
     Raises:
         ValueError: there is no such preset, or it extends itself.
     """
-    own = known(name, presets, what)
+    changed = known(name, presets, what)
     if name in behind:
         raise ValueError(f"{what}: {name} extends itself.")
-    if "extends" in own:
+    if "extends" in changed:
         place = f"presets.{name}.extends"
-        base = preset(own["extends"], presets, place, (*behind, name))
+        base = preset(changed["extends"], presets, place, (*behind, name))
     else:
         base = sections.defaults(sections.tree())
-    return sections.overlaid(base, {key: value for key, value in own.items() if key != "extends"})
+    return sections.overlaid(base, {k: value for k, value in changed.items() if k != "extends"})
 
 
 @cache
@@ -132,8 +132,8 @@ def _check_comparison(dataset: str, datasets: Table, variants: Table, resolved: 
         other, variant = rows.owner(dataset, name)
         known(other, datasets, f"datasets.{dataset}.variants")
         known(variant, reported, f"datasets.{dataset}.variants")
-        own, its = (_measured_on(datasets[one], resolved[one]) for one in (dataset, other))
-        if unlike := [what for what in own if own[what] != its.get(what)]:
+        here, there = (_measured_on(datasets[one], resolved[one]) for one in (dataset, other))
+        if unlike := [what for what in here if here[what] != there.get(what)]:
             raise ValueError(
                 f"datasets.{dataset}.variants: {name} is measured on something else; "
                 f"{dataset} and {other} must be alike in {', '.join(unlike)}."
@@ -145,10 +145,11 @@ def _measured_on(row: Values, values: Values) -> Values:
     """What two rows must share for their figures to stand side by side."""
     evaluation = values["evaluation"]
     vectors = {"text": ["text"], "latent": ["text", "rqvae"]}.get(evaluation["diversity"], [])
+    read = registry.declared("source", row["source"], "READS")
     return {
         "source": row["source"],
         "category": row.get("category"),
-        "settings.ingest.core": values["ingest"]["core"],
+        **{f"settings.ingest.{n}": value for n, value in values["ingest"].items() if n in read},
         "settings.evaluation.cutoffs": evaluation["cutoffs"],
         "settings.evaluation.diversity": evaluation["diversity"],
         f"settings.sources.{row['source']}": values["sources"][row["source"]],
@@ -167,12 +168,12 @@ def _check_together(dataset: str, values: Values, variants: Table) -> None:
     of_teacher = values["probabilities"]["codewords"]
     for name, row in rows.trained_rows(variants).items():
         network = rows.fitting(values, row)["network"]
-        own = network.get("codewords", of_teacher)
-        if "probabilities" in rows.loss_reads(row["loss"]) and own != of_teacher:
+        of_network = network.get("codewords", of_teacher)
+        if "probabilities" in rows.loss_reads(row["loss"]) and of_network != of_teacher:
             raise ValueError(
-                f"datasets.{dataset}: networks.{row['network']}.codewords ({own}, variant {name}) "
-                f"and probabilities.codewords ({of_teacher}) must be alike: one softmax is "
-                "taught to the other."
+                f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "
+                f"{name}) and probabilities.codewords ({of_teacher}) must be alike: one softmax "
+                "is taught to the other."
             )
         if row["start_from"]:
             start = rows.fitting(values, variants[row["start_from"]])["network"]

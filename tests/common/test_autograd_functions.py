@@ -1,4 +1,4 @@
-"""Fused parts of a layer, against torch's own."""
+"""Parts of a layer with a backward pass of their own, against torch's."""
 
 import pytest
 import torch
