@@ -115,6 +115,13 @@ def test_a_saved_recommender_gives_the_same_lists_from_anywhere(fitted, shop, tm
     assert files <= {".json", ".safetensors"}
 
 
+def test_single_settings_of_the_search_may_be_other(fitted) -> None:
+    _, found, folder = fitted
+    again = Recommender.load(folder, "cpu", {"beams": 30})
+    assert again.decoding == {**found.decoding, "beams": 30}
+    assert len(again.recommend([[1]], TOP)[0]) == TOP
+
+
 def test_a_folder_that_lost_a_file_says_so(fitted, tmp_path) -> None:
     _, _, folder = fitted
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))

@@ -185,26 +185,26 @@ class Recommender(ABC):
     @staticmethod
     def load(
         folder: str | Path,
-        device: torch.device = CPU,
+        device: torch.device | str = CPU,
         decoding: Mapping[str, Any] | None = None,
     ) -> "Recommender":
         """Open a folder that `save` or a run of the workflow left, whatever recommends in it.
 
         Args:
             device: where to compute.
-            decoding: other settings of the search than those it was saved with.
+            decoding: settings of the search that replace those it was saved with; it keeps others.
 
         Raises:
             FileNotFoundError: the folder holds no recommender, or lacks one of its files.
             ValueError: this program has no recommender of that name.
         """
-        folder = home(folder)
+        folder, device = home(folder), torch.device(device)
         saved = read_json(folder / FILE)
         if lost := [name for name in saved["sha256"] if not (folder / name).is_file()]:
             raise FileNotFoundError(f"{folder} lacks {', '.join(lost)}. Copy the whole folder.")
         loaded = named(saved["recommender"]).load_parts(folder, saved["saved"], device)
         loaded.catalogue, loaded.history = Catalogue.load(folder / ITEMS), saved["history"]
-        loaded.decoding = saved["decoding"] if decoding is None else decoding
+        loaded.decoding = saved["decoding"] | dict(decoding or {})
         return loaded
 
     def _popular(self, users: np.ndarray, top: int) -> Ranked:
