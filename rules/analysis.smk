@@ -1,5 +1,6 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
 
+
 def analysed(wildcards):
     """The generative recommenders among the variants that a dataset's row compares."""
     dataset = wildcards.dataset
