@@ -114,8 +114,8 @@ def schema(path: str | Path) -> Values:
     definitions["preset"]["properties"]["extends"] = {"type": "string"}
     of_row, sources = definitions["dataset"], registry.names("source")
     of_row["properties"]["source"]["enum"] = sources
-    for in_parts, case in enumerate(of_row["allOf"]):
-        of_case = [name for name in sources if _in_parts(name) == bool(in_parts)]
+    for case, in_parts in zip(of_row["allOf"], (False, True), strict=True):
+        of_case = [name for name in sources if _in_parts(name) == in_parts]
         case["if"]["properties"]["source"]["enum"] = of_case
     of_variant = definitions["variant"]["properties"]
     for kind in ("recommender", "network", "loss"):
