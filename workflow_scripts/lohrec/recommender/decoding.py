@@ -57,7 +57,8 @@ def best_leaves(
         history = table[items[users, :longest]].reshape(len(users), -1)
         history = torch.from_numpy(history).to(device)
         steps = model.steps(history, padded)
-        best = beam_search(steps, tree, beams, excluded, decoding["renormalise"])
+        renormalise = decoding["renormalise"] or model.legal
+        best = beam_search(steps, tree, beams, excluded, renormalise)
         leaf, score = best.leaf[:, :candidates], best.score[:, :candidates]
         if ranker is None:
             return leaf, score
@@ -92,7 +93,10 @@ SETTINGS = {
     },
     "renormalise": {
         "type": "boolean", "default": False,
-        "description": "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords.",
+        "description": (
+            "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords; of a "
+            "network with `codewords: legal` they always do."
+        ),
     },
 }  # fmt: skip
 
