@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from lohrec.identifiers.codewords import LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
-from lohrec.recommender.networks.t5 import START, T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import START, tokens
 
 CONFIG = {
     "d_model": 32,
@@ -23,9 +25,10 @@ def test_scores_and_gradients_equal_one_pass_a_candidate(full, codewords):
     torch.manual_seed(0)
     model = T5(CONFIG | {"codewords": codewords})
     ids = torch.randint(0, 3, (4, 7, LEVELS)) * 80  # shared prefixes, and whole repeats
+    legal = PrefixTree.from_ids(ids.flatten(0, 1).numpy())
     history = tokens(torch.randint(0, 256, (4, 3, LEVELS))).flatten(1)
 
-    score, along_first = candidate_tree.score(model, model.encode(history), ids, full)
+    score, along_first = candidate_tree.score(model, model.encode(history), ids, legal, full)
     score.square().sum().backward()
     ours = [p.grad.clone() for p in model.parameters()]
     model.zero_grad()

@@ -13,11 +13,13 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import training as generator_training
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.losses import margin_ranking, smoothed
-from lohrec.recommender.networks.t5 import START, T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import START, tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 SETTINGS = {
+    "name": "t5",
     "d_model": 32,
     "d_ff": 64,
     "heads": 2,
@@ -101,7 +103,9 @@ def test_the_loss_of_the_dev_set_is_that_of_its_true_items(cycle):
     # The dev sample is a choice of 50 of 60 users, drawn with seed 0.
     sample = np.random.default_rng(0).choice(USERS, 50, replace=False)
     batch = TrainingData(splits["dev"], data.ids).batch(sample)
-    expected = objective(model, batch, grouped(SETTINGS))["loss"].item()
+    expected = objective(model, batch, PrefixTree.from_ids(data.ids), grouped(SETTINGS))[
+        "loss"
+    ].item()
     assert history["dev_loss"].to_pylist() == [pytest.approx(expected, rel=1e-5)]
 
 
@@ -144,8 +148,9 @@ def test_a_mixture_is_the_weighted_mean_of_both_generation_losses(cycle):
     _, data = cycle
     torch.manual_seed(0)
     model, batch = T5(SETTINGS | {"dropout": 0.0}), data.batch(np.arange(20))
+    tree = PrefixTree.from_ids(data.ids)
     own = {
-        name: objective(model, batch, grouped(SETTINGS | change))["generation"].item()
+        name: objective(model, batch, tree, grouped(SETTINGS | change))["generation"].item()
         for name, change in {
             "true": {"loss": "one_hot"},
             "teacher": {"loss": "distilled"},
@@ -161,8 +166,8 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
     torch.manual_seed(0)
     model = T5(SETTINGS | {"dropout": 0.0, "codewords": codewords})
     settings = SETTINGS | {"loss": "smoothed", "ranking": 0.7, "ranked_target": False}
-    rows = np.arange(0, 40, 3)
-    found = objective(model, data.batch(rows), grouped(settings))
+    rows, tree = np.arange(0, 40, 3), PrefixTree.from_ids(data.ids)
+    found = objective(model, data.batch(rows), tree, grouped(settings))
     found["loss"].backward()
     ours = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
@@ -202,10 +207,10 @@ def test_shared_rows_change_nothing_but_the_time(cycle):
     torch.manual_seed(0)
     model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True})
     settings = SETTINGS | {"loss": "distilled", "ranking": 0.7}
-    shared = replace(data, shared=True)
+    shared, tree = replace(data, shared=True), PrefixTree.from_ids(data.ids)
     rows = np.concatenate(shared.epoch(40, np.random.default_rng(0))[:2])
-    apart = objective(model, data.batch(rows), grouped(settings))
-    together = objective(model, shared.batch(rows), grouped(settings))
+    apart = objective(model, data.batch(rows), tree, grouped(settings))
+    together = objective(model, shared.batch(rows), tree, grouped(settings))
     for name, value in apart.items():
         torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
 

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
@@ -39,18 +40,19 @@ def data():
     return TrainingData(examples, ids, rng.integers(0, 30, (6, 5)).astype(np.int32))
 
 
-def losses_of(model):
-    return partial(objective, model, settings=grouped(OBJECTIVE))
+def losses_of(model, data):
+    tree = PrefixTree.from_ids(data.ids)
+    return partial(objective, model, tree=tree, settings=grouped(OBJECTIVE))
 
 
 def test_gradients_are_those_of_the_loss_and_clipped(data):
     torch.manual_seed(0)
     model = T5(CONFIG)
     batch = data.batch(np.arange(6))
-    compute = Gradients(model, losses_of(model), clip=1e9, bf16=False, graphs=True)
+    compute = Gradients(model, losses_of(model, data), clip=1e9, bf16=False, graphs=True)
     compute(data.batch(np.array([0, 1])))  # leaves nothing behind
     found = compute(batch)
-    loss = objective(model, batch, grouped(OBJECTIVE))["loss"]
+    loss = objective(model, batch, PrefixTree.from_ids(data.ids), grouped(OBJECTIVE))["loss"]
     assert torch.equal(found["loss"], loss)
     wanted = torch.autograd.grad(loss, list(model.parameters()))
     torch.testing.assert_close([p.grad for p in model.parameters()], list(wanted))
@@ -99,8 +101,9 @@ def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, c
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device
     with torch.device("meta"):
         model = T5(CONFIG | {"dropout": 0.1, "causal_encoder": causal})
+    tree = PrefixTree.from_ids(data.ids).to("meta")
     with Watch() as watch:
-        objective(model, batch, grouped(OBJECTIVE | change))["loss"].backward()
+        objective(model, batch, tree, grouped(OBJECTIVE | change))["loss"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     assert watch.devices == {"meta"} and not watch.asked
     with Watch() as watch, torch.no_grad():
@@ -112,7 +115,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
     """The bookkeeping of CUDA graphs; a replay is a computation on the recorded batch."""
     torch.manual_seed(0)
     model = T5(CONFIG)
-    own = Gradients(model, losses_of(model), clip=1.0, bf16=False, graphs=True)
+    own = Gradients(model, losses_of(model, data), clip=1.0, bf16=False, graphs=True)
     own.graphs, recorded = {}, []
 
     class Graph:
@@ -130,7 +133,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
         return Graph(clone, found), clone, found
 
     monkeypatch.setattr(own, "_record", fake)
-    plain = Gradients(model, losses_of(model), clip=1.0, bf16=False, graphs=False)
+    plain = Gradients(model, losses_of(model, data), clip=1.0, bf16=False, graphs=False)
     for rows in ([0, 1], [4, 5], [2, 3], [1, 5], [3, 2]):
         batch = data.batch(np.array(rows))
         found = own(batch)["loss"].clone()
@@ -142,7 +145,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
 
 def test_what_cannot_be_recorded_is_computed_step_by_step(data, monkeypatch, capsys):
     model = T5(CONFIG)
-    own = Gradients(model, losses_of(model), clip=1.0, bf16=False, graphs=True)
+    own = Gradients(model, losses_of(model, data), clip=1.0, bf16=False, graphs=True)
     own.graphs = {}
 
     def refuse(_):

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from lohrec.identifiers.codewords import CODES, PAD
-from lohrec.recommender.networks.t5 import CODEWORDS, END, START, T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, tokens
 
 CONFIG = {
     "d_model": 32,

@@ -7,7 +7,8 @@ import torch
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import LEVELS, PAD
 from lohrec.identifiers.prefix_tree import EveryIdentifier, PrefixTree
-from lohrec.recommender.networks.t5 import START, T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import START, tokens
 
 CONFIG = {
     "d_model": 32,

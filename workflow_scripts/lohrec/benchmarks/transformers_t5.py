@@ -11,7 +11,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
-from lohrec.recommender.networks.t5 import CODEWORDS, END, START, VOCABULARY, tokens
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
 from lohrec.recommender.training_data import Batch
 
 PADDED = 80  # tokens of the longest history, to which it pads

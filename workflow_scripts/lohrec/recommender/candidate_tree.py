@@ -1,13 +1,18 @@
 """Candidates that share prefixes as one tree, so that one decoder pass scores them all (Eq. 13)."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lohrec.identifiers.codewords import CODES
-from lohrec.recommender.networks.t5 import START, T5, Memory
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks import Scored
 from lohrec.recommender.networks.t5_layers import Real
+from lohrec.recommender.networks.t5_tokens import START
+
+if TYPE_CHECKING:
+    from lohrec.recommender.networks.t5 import T5, Memory
 
 
 class CandidateTree(NamedTuple):
@@ -85,25 +90,24 @@ def _real(path: Tensor, nodes: int) -> Real:
     return Real(used.flatten().nonzero().flatten(), len(path), nodes)
 
 
-def score(model: T5, memory: Memory, ids: Tensor, full: bool = False) -> tuple[Tensor, Tensor]:
+def score(
+    model: "T5", memory: "Memory", ids: Tensor, tree: PrefixTree, full: bool = False
+) -> Scored:
     """Log-probabilities of all candidates in one decoder pass.
 
     Args:
         memory: the encoded histories.
         ids: int64 (batch, candidates, levels).
+        tree: of all identifiers.
         full: as in `build`.
-
-    Returns:
-        log P of each candidate (batch, candidates), and the log-probabilities of all codewords
-        along the first candidate (batch, levels, codewords).
     """
-    tree = build(ids, full)
-    state, _ = model.decode(tree.token, tree.depth, tree.allowed, memory, real=tree.real)
+    places = build(ids, full)
+    state, _ = model.decode(places.token, places.depth, places.allowed, memory, real=places.real)
     row = torch.arange(len(ids), device=ids.device)
     total, along_first = torch.zeros((), device=ids.device), []
-    for level, part in enumerate(state.split(tree.width, 1)):
+    for level, part in enumerate(state.split(places.width, 1)):
         log_p = model.log_probabilities(part, level)
-        place = tree.path[..., level] - sum(tree.width[:level])
+        place = places.path[..., level] - sum(places.width[:level])
         along_first.append(log_p[row, place[:, 0]])
         total = total + log_p[row[:, None], place, ids[..., level] + model.first_code(level)]
-    return total, torch.stack(along_first, 1)
+    return Scored(total, torch.stack(along_first, 1))

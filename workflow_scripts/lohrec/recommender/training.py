@@ -19,8 +19,9 @@ from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import normalised
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import networks
 from lohrec.recommender.decoding import recommend
-from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.objective import objective as losses_of
 from lohrec.recommender.training_data import TrainingData
 
@@ -45,13 +46,13 @@ ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one
 
 
 def accuracy(
-    model: T5,
+    model: CodewordNetwork,
     examples: Examples,
     ids: np.ndarray,
     tree: PrefixTree,
     decoding: dict[str, Any],
     bf16: bool | str,
-    retriever: T5 | None = None,
+    retriever: CodewordNetwork | None = None,
 ) -> dict[str, float]:
     """Recall@10 and NDCG@10 at the level of identifiers, and the negative log-likelihood (Eq. 8).
 
@@ -68,19 +69,24 @@ def accuracy(
     return {
         "dev_recall@10": hit.sum(1).mean().item(),
         "dev_ndcg@10": (hit @ discount).mean().item(),
-        "dev_loss": likelihood(model, TrainingData(examples, ids), decoding["batch_size"], bf16),
+        "dev_loss": likelihood(
+            model, TrainingData(examples, ids), tree, decoding["batch_size"], bf16
+        ),
     }
 
 
 @torch.inference_mode()
-def likelihood(model: T5, data: TrainingData, size: int, bf16: bool | str) -> float:
+def likelihood(
+    model: CodewordNetwork, data: TrainingData, tree: PrefixTree, size: int, bf16: bool | str
+) -> float:
     """L_gen against the true next items (Eq. 8), the mean over examples, `size` of them at once."""
-    device = model.shared.weight.device
+    device = tree.item.device
     order = np.argsort(data.examples.length, kind="stable")
     total = torch.zeros((), device=device)
     for rows in np.split(order, range(size, len(order), size)):
         with autocast(device, bf16):
-            total += losses_of(model, data.batch(rows).to(device), ONE_HOT)["loss"] * len(rows)
+            losses = losses_of(model, data.batch(rows).to(device), tree, ONE_HOT)
+            total += losses["loss"] * len(rows)
     return float(total) / len(order)
 
 
@@ -93,17 +99,17 @@ def train(
     decoding: dict[str, Any],
     seed: int,
     device: torch.device,
-    start: T5 | None = None,
+    start: CodewordNetwork | None = None,
     checkpoint_path: str | Path | None = None,
     code: dict[str, Any] | None = None,
-) -> tuple[T5, pa.Table]:
+) -> tuple[CodewordNetwork, pa.Table]:
     """Train one recommender and return its best state on the dev set, with the history.
 
     Args:
         data: the train split.
         dev: dev examples; `training["dev_users"]` of them, the same for every variant and seed,
             choose the best state by NDCG@10.
-        network: the architecture, see `T5`.
+        network: the architecture, its `name` and shape.
         training: batch_size, clip, bf16, dev_users, and what `common.training.train` reads.
         objective: names and weights of the losses, see `objective.objective`.
         decoding: settings of the beam search on the dev set.
@@ -119,7 +125,7 @@ def train(
         FloatingPointError: the loss is no longer finite.
     """
     torch.manual_seed(seed)
-    model = (T5(network) if start is None else copy.deepcopy(start)).to(device)
+    model = (networks.make(network) if start is None else copy.deepcopy(start)).to(device)
     _check_alike(model.config, network)
     retriever = start.to(device).eval() if start and not objective["generation"] else None
     tree = PrefixTree.from_ids(data.ids).to(device)
@@ -138,7 +144,7 @@ def train(
         training = training | warm
 
     # Rows that several examples share are of as many shapes as there are batches.
-    compute = partial(losses_of, model, settings=objective)
+    compute = partial(losses_of, model, tree=tree, settings=objective)
     gradients = Gradients(model, compute, training["clip"], bf16, graphs=not data.shared)
 
     def step(rows: np.ndarray) -> tuple[dict[str, Tensor], int]:
@@ -182,7 +188,9 @@ def _check_alike(config: dict[str, Any], network: dict[str, Any]) -> None:
         )
 
 
-def _fingerprint(settings: list[Any], data: TrainingData, dev: Examples, start: T5 | None) -> str:
+def _fingerprint(
+    settings: list[Any], data: TrainingData, dev: Examples, start: CodewordNetwork | None
+) -> str:
     """Of all that the result depends on."""
     arrays = [data.ids, np.asarray(data.examples.sequences)]
     arrays += [array for e in (data.examples, dev) for array in (e.start, e.stop)]

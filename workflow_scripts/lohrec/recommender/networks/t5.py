@@ -15,6 +15,9 @@ from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
 from lohrec.identifiers.beam_search import lineage
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import candidate_tree
+from lohrec.recommender.networks import CodewordNetwork, Scored
 from lohrec.recommender.networks.t5_layers import (
     BUCKETS,
     MAX_DISTANCE,
@@ -22,6 +25,8 @@ from lohrec.recommender.networks.t5_layers import (
     Real,
     Stack,
 )
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
+from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
     "d_model": {
@@ -61,10 +66,6 @@ SETTINGS = {
     },
 }  # fmt: skip
 
-CODEWORDS = LEVELS * CODES
-START, END = PAD + 1, PAD + 2
-VOCABULARY = CODEWORDS + 3
-
 # The settings as transformers calls them.
 IN_TRANSFORMERS = {
     "heads": "num_heads",
@@ -77,12 +78,7 @@ IN_TRANSFORMERS = {
 Memory = tuple[list[KeysValues], Tensor | None]
 
 
-def tokens(ids: Tensor) -> Tensor:
-    """Token of each codeword: identifiers (..., levels) -> int64 of the same shape."""
-    return ids.long() + torch.arange(LEVELS, device=ids.device) * CODES
-
-
-class T5(nn.Module):
+class T5(CodewordNetwork):
     """Encoder-decoder over codewords, with the tree of decoder positions as the general case.
 
     Args:
@@ -218,17 +214,18 @@ class T5(nn.Module):
         with torch.autocast(state.device.type, enabled=False), exact_products():
             return F.linear(state.float(), weight.float()).log_softmax(-1)
 
+    def score(self, batch: Batch, tree: PrefixTree) -> Scored:
+        """Log-probabilities of all candidates in one decoder pass, see `CodewordNetwork.score`."""
+        memory = self.encode(batch.history, batch.padded, batch.row, batch.length)
+        full = batch.candidates.device.type != "cpu"  # shapes known without asking the device
+        return candidate_tree.score(self, memory, batch.candidates, tree, full)
+
     def first_code(self, level: int) -> int:
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
     def steps(self, history: Tensor, padded: bool = True) -> "DecoderSteps":
-        """What a beam search asks of the network.
-
-        Args:
-            history: int64 tokens (users, tokens), PAD on the right.
-            padded: False promises that there is no PAD.
-        """
+        """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
 
     @torch.no_grad()
