@@ -97,6 +97,11 @@ class T5(CodewordNetwork):
         nn.init.normal_(self.shared.weight, std=0.05)
         nn.init.constant_(self.decoder.final_layer_norm.weight, config["d_model"] ** 0.5)
 
+    @classmethod
+    def shares_rows(cls, config: dict[str, Any]) -> bool:
+        """With a causal encoder."""
+        return bool(config["causal_encoder"])
+
     def encode(
         self,
         token: Tensor,
@@ -224,7 +229,9 @@ class T5(CodewordNetwork):
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
-    def steps(self, history: Tensor, padded: bool = True) -> "DecoderSteps":
+    def steps(
+        self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None
+    ) -> "DecoderSteps":
         """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
 
