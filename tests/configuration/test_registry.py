@@ -15,7 +15,7 @@ SCHEMA = ROOT / "config/schemas/config.schema.yaml"
 
 def test_names_are_modules_that_declare_settings() -> None:
     assert set(registry.names("source")) >= {"amazon2018", "lcrec", "simulated"}
-    assert registry.names("network") == ["t5"]
+    assert registry.names("network") == ["compact", "t5"]
     assert {"one_hot", "smoothed", "distilled", "margin_ranking"} <= set(registry.names("loss"))
     assert {"generative", "cascade", "teacher", "popularity"} <= set(registry.names("recommender"))
     assert registry.load("recommender", "popularity").SETTINGS == {}

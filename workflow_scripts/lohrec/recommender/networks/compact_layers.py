@@ -84,5 +84,5 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, last: Tensor | None = None) -> Tensor:
         """See `Attention.forward`."""
-        x = self.feed_forward(self.attention(x, last))
-        return x
+        state: Tensor = self.feed_forward(self.attention(x, last))
+        return state
