@@ -25,6 +25,7 @@ SMALL = {
     "network": {
         "name": "t5", "d_model": 16, "d_ff": 16, "heads": 2, "d_kv": 8, "layers": 1,
         "decoder_layers": 1, "dropout": 0.1, "codewords": "level", "causal_encoder": False,
+        "recency": False,
     },
     "training": {
         "batch_size": 32, "epochs": 1, "learning_rate": 1e-2, "warmup": 0.1, "weight_decay": 0.01,

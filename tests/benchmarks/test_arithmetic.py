@@ -20,6 +20,7 @@ CONFIG = {
     "dropout": 0.0,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 
 

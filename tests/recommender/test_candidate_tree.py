@@ -16,6 +16,7 @@ CONFIG = {
     "decoder_layers": 2,
     "dropout": 0.0,
     "causal_encoder": False,
+    "recency": False,
 }
 
 

@@ -19,6 +19,7 @@ CONFIG = {
     "dropout": 0.1,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 DECODING = {
     "beams": 8,

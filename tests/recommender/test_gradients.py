@@ -22,6 +22,7 @@ from lohrec.recommender.training_data import TrainingData
 CONFIG = {
     "d_model": 16, "d_ff": 32, "heads": 2, "d_kv": 8, "layers": 1, "decoder_layers": 1,
     "dropout": 0.0, "codewords": "level", "causal_encoder": False,
+        "recency": False,
 }  # fmt: skip
 OBJECTIVE = {
     "loss": "one_hot", "generation": 1.0, "ranking": 1.0, "margin": 0.001, "reduction": "mean",

@@ -15,7 +15,7 @@ def of_teacher(teacher: torch.Tensor) -> Batch:
 
 def test_smoothing_of_zero_is_one_hot():
     code = torch.randint(0, 256, (3, 4))
-    target = smoothed.target(code, 256, 0.0)
+    target = smoothed.target(code, torch.ones(3, 4, 256, dtype=torch.bool), 0.0)
     assert torch.equal(target, torch.nn.functional.one_hot(code, 256).float())
     log_p = torch.randn(3, 4, 256).log_softmax(-1)
     batch = of_teacher(target)
@@ -24,7 +24,7 @@ def test_smoothing_of_zero_is_one_hot():
 
 
 def test_smoothed_as_in_equation_10():
-    target = smoothed.target(torch.tensor([2]), 5, 0.1)
+    target = smoothed.target(torch.tensor([2]), torch.ones(1, 5, dtype=torch.bool), 0.1)
     expected = torch.tensor([[0.025, 0.025, 0.9, 0.025, 0.025]])
     torch.testing.assert_close(target, expected)
 

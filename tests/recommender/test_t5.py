@@ -15,6 +15,7 @@ CONFIG = {
     "dropout": 0.1,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 
 
@@ -111,6 +112,7 @@ def test_paper_size():
         "dropout": 0.1,
         "codewords": "level",
         "causal_encoder": False,
+        "recency": False,
     }
     assert sum(p.numel() for p in T5(paper).parameters()) == pytest.approx(13.77e6, rel=1e-3)
 

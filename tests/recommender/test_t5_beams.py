@@ -19,6 +19,7 @@ CONFIG = {
     "decoder_layers": 2,
     "dropout": 0.0,
     "causal_encoder": False,
+    "recency": False,
 }
 
 

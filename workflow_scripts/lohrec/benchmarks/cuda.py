@@ -34,7 +34,7 @@ from lohrec.teacher.prompts import CodewordQuestions
 Size = dict[str, Any]  # an entry of SIZES
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
-    "dropout": 0.1, "codewords": "all", "causal_encoder": False,
+    "dropout": 0.1, "codewords": "all", "causal_encoder": False, "recency": False,
 }  # fmt: skip
 # 12 layers: 100 M parameters.
 LLAMA = {"kind": "scratch", "hidden": 768, "layers": 12, "heads": 12, "intermediate": 2560}

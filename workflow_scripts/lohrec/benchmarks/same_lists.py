@@ -76,6 +76,8 @@ def compare(
 
 def leaves(model: T5, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
     """Leaves of histories of equal length, (users, beams)."""
-    leaf = beam_search(model.steps(history, padded=False), tree, beams).leaf
+    leaf = beam_search(
+        model.steps(history, padded=False), tree, beams, renormalise=model.legal
+    ).leaf
     assert leaf is not None  # there is a tree
     return leaf

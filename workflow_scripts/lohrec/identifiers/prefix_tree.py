@@ -133,11 +133,39 @@ class PrefixTree:
             return self.children(depth, node).gather(-1, code.unsqueeze(-1)).squeeze(-1)
         return self.table[depth][node.long(), code].long()
 
-    def branches(self, depth: int, node: Tensor) -> Tensor:
-        """How many children each node has, int64 (...); 0 of the node -1."""
-        low = node.clamp(min=0).long()
-        count = self.first[depth][low + 1] - self.first[depth][low]
-        return count.long().where(node >= 0, 0)
+    def legal(self, ids: Tensor) -> Tensor:
+        """Which codewords may follow each prefix of identifiers.
+
+        Args:
+            ids: int (..., levels), each of some item.
+
+        Returns:
+            bool (..., levels, codes).
+        """
+        node, out = torch.zeros_like(ids[..., 0], dtype=torch.long), []
+        for depth in range(self.levels):
+            child = self.children(depth, node)
+            out.append(child >= 0)
+            node = child.gather(-1, ids[..., depth : depth + 1].long()).squeeze(-1)
+        return torch.stack(out, -2)
+
+    def certain(self, depth: int, node: Tensor) -> Tensor:
+        """Whether nodes lead to one identifier alone, so that no choice is left; bool (...).
+
+        Args:
+            depth: depth of the nodes.
+            node: int (...), node numbers at that depth; any answer may come for -1.
+        """
+        first = self.first_leaf[depth]
+        return first[node + 1] - first[node] == 1
+
+    @cached_property
+    def first_leaf(self) -> list[Tensor]:
+        """Per depth, the leaves included, (nodes + 1,) int32: leaves below node n are a range."""
+        found = [torch.arange(self.leaves + 1, device=self.item.device, dtype=torch.int32)]
+        for first in reversed(self.first):
+            found.insert(0, found[0][first.long()])
+        return found
 
     def identifiers(self, leaf: Tensor) -> Tensor:
         """Codewords of leaves, int64 (..., levels); -1 throughout where the leaf is -1."""

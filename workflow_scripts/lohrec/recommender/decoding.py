@@ -50,7 +50,7 @@ def best_leaves(
     device, table, top = tree.item.device, token_table(ids), decoding["top"]
     candidates = top if ranker is None else max(top, decoding["rerank"])
     beams = max(decoding["beams"], candidates)
-    renormalise = decoding["renormalise"] or model.config["codewords"] == "legal"
+    renormalise = decoding["renormalise"] or model.legal
 
     def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
         longest = length[users].max()
@@ -93,7 +93,10 @@ SETTINGS = {
     },
     "renormalise": {
         "type": "boolean", "default": False,
-        "description": "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords.",
+        "description": (
+            "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords; of a "
+            "network with `codewords: legal` they always do."
+        ),
     },
 }  # fmt: skip
 

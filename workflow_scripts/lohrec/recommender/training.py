@@ -150,12 +150,13 @@ def train(
     def step(rows: np.ndarray) -> tuple[dict[str, Tensor], int]:
         return gradients(data.batch(rows)), len(rows)
 
+    uniform = _uniform_loss(tree) if model.legal else math.log(normalised(network["codewords"]))
+
     def warn(history: list[dict[str, Any]]) -> dict[str, Any]:
-        uniform = normalised(network["codewords"])
-        collapsed = history[-1]["generation"] > 0.95 * math.log(uniform)
+        collapsed = history[-1]["generation"] > 0.95 * uniform
         if len(history) > 1 and collapsed and objective["ranking"] and objective["generation"]:
             print(
-                f"WARNING: L_gen is {history[-1]['generation']:.2f}, near ln {uniform}: the "
+                f"WARNING: L_gen is {history[-1]['generation']:.2f}, near {uniform:.2f}: the "
                 "ranking loss is driving the model to uniform probabilities. Lower ranking "
                 f"({objective['ranking']}) or use reduction: mean."
             )
@@ -174,6 +175,14 @@ def train(
         remedy="Lower learning_rate, or set bf16 to false.",
     )
     return model, history
+
+
+def _uniform_loss(tree: PrefixTree) -> float:
+    """L_gen of a model to which all legal codewords are alike, the mean over items."""
+    total = torch.zeros((), dtype=torch.double, device=tree.item.device)
+    for first, leaf in zip(tree.first, tree.first_leaf[:-1], strict=True):
+        total += (leaf.diff() * first.diff().double().log()).sum()
+    return float(total) / (tree.levels * tree.leaves)
 
 
 def _check_alike(config: dict[str, Any], network: dict[str, Any]) -> None:

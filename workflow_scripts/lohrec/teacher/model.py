@@ -232,21 +232,30 @@ def answer_logits(model: PreTrainedModel, asked) -> Tensor:
     return logits_of(model, state[asked.row[:, None], position])
 
 
-def probabilities(logits: Tensor, codewords: str, temperature: float, first: int = 0) -> Tensor:
+def probabilities(
+    logits: Tensor,
+    codewords: str,
+    temperature: float,
+    first: int = 0,
+    legal: Tensor | None = None,
+) -> Tensor:
     """The teacher's distribution over codewords at every level (Eq. 12).
 
     Args:
         logits: (n, levels, vocabulary).
-        codewords: "level": the softmax runs over the level's own codewords; "all": over those of
-            every level.
+        codewords: "legal": the softmax runs over the codewords that some item has after the prefix;
+            "level": over the level's own; "all": over those of every level.
         temperature: divides the logits.
         first: the token of the first codeword.
+        legal: bool (n, levels, 256), which codewords are, see `PrefixTree.legal`; for "legal".
 
     Returns:
         float32 (n, levels, 256) or (n, levels, 1024).
     """
     logits = logits[..., first : first + LEVELS * CODES].float() / temperature
-    if codewords == "level":
+    if codewords != "all":
         level = torch.arange(LEVELS, device=logits.device)
         logits = logits.unflatten(-1, (LEVELS, CODES))[:, level, level]
+    if legal is not None:
+        logits = logits.masked_fill(~legal, -torch.inf)
     return logits.softmax(-1)

@@ -17,8 +17,11 @@ from lohrec.teacher import prompts, user_folds
 
 SETTINGS = {
     "codewords": {
-        "enum": ["level", "all"], "default": "all",
-        "description": "Whether the softmax runs over the level's codewords or over all.",
+        "enum": ["legal", "level", "all"], "default": "all",
+        "description": (
+            "Whether the softmax runs over the codewords that some item has after the prefix, over "
+            "the level's, or over all."
+        ),
     },
     "temperature": {
         "type": "number", "exclusiveMinimum": 0, "default": 1.0,

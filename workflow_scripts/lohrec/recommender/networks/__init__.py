@@ -18,7 +18,7 @@ class Scored(NamedTuple):
     Attributes:
         total: float (batch, candidates), log P of each candidate (the sum of Eq. 13).
         along: float (batch, levels, codewords), log-probabilities of all codewords along the first
-            candidate.
+            candidate; -inf where the network is `legal` and no item has them.
     """
 
     total: Tensor
@@ -33,6 +33,11 @@ class CodewordNetwork(nn.Module, ABC):
     """
 
     config: dict[str, Any]
+
+    @property
+    def legal(self) -> bool:
+        """Whether probabilities are normalised over the codewords that some item has."""
+        return bool(self.config["codewords"] == "legal")
 
     @classmethod
     def shares_rows(cls, config: dict[str, Any]) -> bool:

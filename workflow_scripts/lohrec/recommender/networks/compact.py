@@ -41,7 +41,7 @@ SETTINGS = {
         "description": "Dropout of embeddings, attention and layers.",
     },
     "codewords": {
-        "enum": ["level", "legal"], "default": "legal",
+        "enum": ["legal", "level"], "default": "legal",
         "description": (
             "Whether the softmax runs over the level's codewords, or over those alone that go on "
             "from the prefix to an item's."
@@ -121,17 +121,17 @@ class Compact(CodewordNetwork):
         with torch.autocast(state.device.type, enabled=False), exact_products():
             return F.linear(state.float(), self.output[level].float())
 
-    def open_logits(self, level: int, state: Tensor, children: Tensor) -> Tensor:
-        """`logits`, or zeros for a prefix that goes on in one way: legal codewords are certain.
+    def open_logits(self, level: int, state: Tensor, certain: Tensor) -> Tensor:
+        """`logits`, but zeros where one codeword is legal and takes all whatever its logit is.
 
         Args:
             state: (..., width).
-            children: int (...), of each state's prefix.
+            certain: bool (...), prefixes of a single identifier.
         """
-        place = (children > 1).flatten().nonzero().flatten()
+        place = (~certain).flatten().nonzero().flatten()
         some = self.logits(level, state.flatten(0, -2).index_select(0, place))
-        every = some.new_zeros(children.numel(), CODES).index_copy(0, place, some)
-        return every.view(*children.shape, CODES)
+        every = some.new_zeros(certain.numel(), CODES).index_copy(0, place, some)
+        return every.view(*certain.shape, CODES)
 
     def score(self, batch: Batch, tree: PrefixTree) -> Scored:
         """Log-probabilities of candidates; prefixes that they share are computed once."""
@@ -144,7 +144,12 @@ class Compact(CodewordNetwork):
         total, along_first = torch.zeros((), device=ids.device), []
         for level, code in enumerate(ids.unbind(-1)):
             child = tree.children(level, node)
-            log_p = self._log_p(level, state, child >= 0)
+            if self.legal:
+                logits = self.open_logits(level, state, tree.certain(level, node))
+                logits = logits.masked_fill(child < 0, -torch.inf)
+            else:
+                logits = self.logits(level, state)
+            log_p = logits.log_softmax(-1)
             total = total + log_p[place, code]
             along_first.append(log_p.index_select(0, place[:, 0]))
             if level + 1 < LEVELS:
@@ -153,13 +158,6 @@ class Compact(CodewordNetwork):
                 state = self.further(level + 1, state.index_select(0, parent), chosen)
                 key, place, node = longer, below, child[parent, chosen]
         return Scored(total, torch.stack(along_first, 1))
-
-    def _log_p(self, level: int, state: Tensor, legal: Tensor) -> Tensor:
-        """Log-probabilities of a level's codewords, float32 (prefixes, codes)."""
-        if self.config["codewords"] == "level":
-            return self.logits(level, state).log_softmax(-1)
-        logits = self.open_logits(level, state, legal.sum(-1))
-        return logits.masked_fill(~legal, -torch.inf).log_softmax(-1)
 
     def first_code(self, level: int) -> int:
         """A softmax runs over one level."""
@@ -220,7 +218,7 @@ class HeadSteps:
     def _log_p(self, level: int) -> Tensor:
         if self.tree is None:
             return self.model.logits(level, self.state).log_softmax(-1)
-        return self.model.open_logits(level, self.state, self.tree.branches(level, self.node))
+        return self.model.open_logits(level, self.state, self.tree.certain(level, self.node))
 
 
 Network = Compact
