@@ -11,6 +11,7 @@ from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
+from lohrec.recommender.decoding import recommend
 from lohrec.recommender.networks.compact import Compact
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
@@ -19,6 +20,10 @@ CONFIG = {
     "width": 32, "layers": 2, "heads": 2, "positions": 20, "dropout": 0.2, "codewords": "legal",
 }  # fmt: skip
 ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one_hot": {}}}
+DWR = {
+    "loss": "distilled", "mixture": 0.0, "smoothing": 0.1, "generation": 1.0, "ranking": 0.7,
+    "margin": 0.1, "reduction": "mean", "ranked_target": True,
+}  # fmt: skip
 WINDOW = 20
 
 
@@ -85,10 +90,7 @@ def test_a_search_of_full_width_equals_brute_force(data, codewords):
 
 def test_shared_rows_change_nothing_but_the_time(data):
     model, tree = network(), PrefixTree.from_ids(data.ids)
-    settings = grouped(
-        {"loss": "distilled", "mixture": 0.0, "generation": 1.0, "ranking": 0.7, "margin": 0.1,
-         "reduction": "mean", "ranked_target": True}
-    )  # fmt: skip
+    settings = grouped(DWR)
     rows = np.flatnonzero(data.examples.user < 8)
     together = data.batch(rows)
     assert len(together.history) < len(rows) / 4 and together.padded
@@ -106,6 +108,48 @@ def test_shared_rows_change_nothing_but_the_time(data):
         torch.testing.assert_close(value, torch.zeros_like(value), rtol=0, atol=1e-5)
     for gradient, p in zip(gradients, model.parameters(), strict=True):
         torch.testing.assert_close(gradient, p.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("codewords", ["legal", "level"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"loss": "smoothed"},
+        {"loss": "distilled"},
+        {"loss": "distilled", "ranking": 0.5},
+        {"loss": "one_hot", "generation": 0.0, "ranking": 1.0},
+    ],
+    ids=["smooth", "distill", "dwr", "ranker"],
+)
+def test_every_kind_of_row_trains(data, row, codewords):
+    model, tree = network({"codewords": codewords}).train(), PrefixTree.from_ids(data.ids)
+    settings = grouped(DWR | row)
+    batch, optimizer = data.batch(np.arange(80)), adamw(model, 3e-3, 0.0)
+    losses = []
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss = objective(model, batch, tree, settings)["loss"]
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_a_cascade_of_all_items_is_in_the_order_of_its_ranker(data):
+    tree, retriever = PrefixTree.from_ids(data.ids), network()
+    ranker = Compact(CONFIG).eval()
+    rows, every = np.arange(0, 60, 7), len(data.ids)
+    examples = data.examples
+    windows = (array[rows] for array in (examples.user, examples.start, examples.stop))
+    some = Examples(examples.sequences, *windows)
+    decoding = {"beams": every, "rerank": every, "top": every, "batch_size": 4}
+    decoding |= {"exclude_history": False, "renormalise": False}
+    leaf, score = recommend(retriever, some, data.ids, tree, decoding, "", ranker)
+    with torch.no_grad():
+        expected = ranker.score(batch_with_every_item(data, rows), tree).total
+    best, item = expected.sort(descending=True)
+    torch.testing.assert_close(score, best, rtol=1e-5, atol=1e-5)
+    assert torch.equal(leaf, tree.leaf_of_item[item])
 
 
 def test_what_follows_and_what_is_padded_is_not_read():
