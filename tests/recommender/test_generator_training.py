@@ -203,10 +203,13 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
         torch.testing.assert_close(ours[name], p.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_shared_rows_change_nothing_but_the_time(cycle):
+@pytest.mark.parametrize("change", [{}, {"codewords": "legal", "recency": True}])
+def test_shared_rows_change_nothing_but_the_time(cycle, change):
     _, data = cycle
     torch.manual_seed(0)
-    model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True})
+    model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True} | change)
+    if change:
+        torch.nn.init.normal_(model.recency.weight)
     settings = SETTINGS | {"loss": "distilled", "ranking": 0.7}
     shared, tree = replace(data, shared=True), PrefixTree.from_ids(data.ids)
     rows = np.concatenate(shared.epoch(40, np.random.default_rng(0))[:2])

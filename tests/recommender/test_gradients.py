@@ -91,8 +91,11 @@ class Watch(TorchDispatchMode):
         {"generation": 0.0, "ranked_target": False, "reduction": "sum"},
     ],
 )
+@pytest.mark.parametrize("legal", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, causal, monkeypatch):
+def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(
+    data, change, causal, legal, monkeypatch
+):
     """On torch's device without values, where the branches of a GPU are taken."""
     data = replace(data, shared=causal)
     batch = data.batch(np.arange(6))
@@ -101,7 +104,8 @@ def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, c
     batch = replace(batch, padded=True, **{k: v.to("meta") for k, v in batch.tensors().items()})
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device
     with torch.device("meta"):
-        model = T5(CONFIG | {"dropout": 0.1, "causal_encoder": causal})
+        config = {"dropout": 0.1, "causal_encoder": causal, "recency": legal}
+        model = T5(CONFIG | config | {"codewords": "legal" if legal else "level"})
     tree = PrefixTree.from_ids(data.ids).to("meta")
     with Watch() as watch:
         objective(model, batch, tree, grouped(OBJECTIVE | change))["loss"].backward()

@@ -113,7 +113,7 @@ def test_excluded_leaves_are_left_out_and_nothing_else_changes():
         assert row.tolist() == [x for x in before.tolist() if x not in out.tolist()][:10]
 
 
-@pytest.mark.parametrize("codewords", ["level", "all"])
+@pytest.mark.parametrize("codewords", ["legal", "level", "all"])
 @pytest.mark.parametrize("causal", [False, True])
 def test_equals_transformers_generate(codewords, causal, tmp_path):
     """The same ordered lists as `generate` with a prefix function and the same normalisation."""
@@ -125,7 +125,7 @@ def test_equals_transformers_generate(codewords, causal, tmp_path):
     _, ids, history = make(items=300)
     history = history[[0, 2]]  # of equal length
     tree = PrefixTree.from_ids(ids)
-    leaf, _ = search(model, history, tree, 20, 20)
+    leaf, _ = search(model, history, tree, 20, 20, renormalise=model.legal)
     assert torch.equal(tokens(tree.identifiers(leaf)), Generate(tmp_path, ids)(history, 20))
 
 
