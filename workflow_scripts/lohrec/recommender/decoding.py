@@ -50,14 +50,14 @@ def best_leaves(
     device, table, top = tree.item.device, token_table(ids), decoding["top"]
     candidates = top if ranker is None else max(top, decoding["rerank"])
     beams = max(decoding["beams"], candidates)
+    renormalise = decoding["renormalise"] or model.legal
 
     def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
         longest = length[users].max()
         padded = bool(length[users].min() < longest)
         history = table[items[users, :longest]].reshape(len(users), -1)
         history = torch.from_numpy(history).to(device)
-        steps = model.steps(history, padded)
-        renormalise = decoding["renormalise"] or model.legal
+        steps = model.steps(history, padded, tree if renormalise else None)
         best = beam_search(steps, tree, beams, excluded, renormalise)
         leaf, score = best.leaf[:, :candidates], best.score[:, :candidates]
         if ranker is None:

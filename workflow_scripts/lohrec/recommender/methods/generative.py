@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lohrec.configuration import registry
 from lohrec.identifiers import store
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
@@ -59,7 +60,7 @@ class Generative(Recommender):
         if learns != "next_item":
             beams = np.load(paths["beams"], mmap_mode="r")
             learned = labels(beams, taught.target, ids, learns.removeprefix("teacher_"), seed)
-        shared = bool(shape.get("causal_encoder"))
+        shared = registry.load("network", kind).Network.shares_rows(shape)
         data = TrainingData(
             taught.aligned() if shared else taught,
             ids,

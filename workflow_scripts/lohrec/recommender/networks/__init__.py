@@ -40,6 +40,12 @@ class CodewordNetwork(nn.Module, ABC):
         """Whether probabilities are normalised over the codewords that some item has."""
         return bool(self.config["codewords"] == "legal")
 
+    @classmethod
+    def shares_rows(cls, config: dict[str, Any]) -> bool:
+        """Whether a network with these settings reads histories that are prefixes of one row at
+        once, each as if alone (`Batch.row`)."""
+        return False
+
     @abstractmethod
     def score(self, batch: Batch, tree: PrefixTree) -> Scored:
         """Log-probabilities of a batch's candidates after its histories.
@@ -49,12 +55,14 @@ class CodewordNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def steps(self, history: Tensor, padded: bool = True) -> Steps:
+    def steps(self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None) -> Steps:
         """What a beam search asks of the network.
 
         Args:
             history: int64 tokens (users, tokens), PAD on the right.
             padded: False promises that there is no PAD.
+            tree: given where the search is in this tree and renormalises, so that a network may
+                leave that to it, and what comes to nothing then.
         """
 
     @abstractmethod

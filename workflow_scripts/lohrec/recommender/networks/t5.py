@@ -1,6 +1,5 @@
 """The lightweight recommender: a T5 whose weights are those of T5ForConditionalGeneration (4.2)."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lohrec.common.artefacts import whole, write_json
+from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
@@ -110,6 +109,11 @@ class T5(CodewordNetwork):
         # the scale of the tied output.
         nn.init.normal_(self.shared.weight, std=0.05)
         nn.init.constant_(self.decoder.final_layer_norm.weight, config["d_model"] ** 0.5)
+
+    @classmethod
+    def shares_rows(cls, config: dict[str, Any]) -> bool:
+        """With a causal encoder."""
+        return bool(config["causal_encoder"])
 
     def encode(
         self,
@@ -249,15 +253,16 @@ class T5(CodewordNetwork):
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
-    def steps(self, history: Tensor, padded: bool = True) -> DecoderSteps:
+    def steps(
+        self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None
+    ) -> DecoderSteps:
         """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
 
     @torch.no_grad()
     def embed(self, ids: Tensor) -> Tensor:
         """Items as the network knows them, float (items, d_model): means over their codewords."""
-        mean: Tensor = self.shared(tokens(ids)).mean(1)
-        return mean
+        return torch.mean(self.shared(tokens(ids)), 1)
 
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; transformers reads the folder as it is."""
@@ -286,7 +291,7 @@ class T5(CodewordNetwork):
     @classmethod
     def load(cls, folder: str | Path) -> "T5":
         """Read a folder written by `save`."""
-        sizes = json.loads((Path(folder) / "config.json").read_text())
+        sizes = read_json(Path(folder) / "config.json")
         model = cls({key: sizes[IN_TRANSFORMERS.get(key, key)] for key in SETTINGS})
         model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
         return model.eval()
