@@ -37,10 +37,10 @@ def exact():
         yield
 
 
-def gradients(model, settings, graphs, bf16=False):
-    return Gradients(
-        model, partial(objective, model, settings=grouped(settings)), 1.0, bf16, graphs
-    )
+def gradients(model, data, settings, graphs, bf16=False):
+    tree = PrefixTree.from_ids(data.ids).to(next(model.parameters()).device)
+    compute = partial(objective, model, tree=tree, settings=grouped(settings))
+    return Gradients(model, compute, 1.0, bf16, graphs)
 
 
 def batches(data, rounds: int = 2) -> list:
@@ -57,10 +57,10 @@ def test_recorded_steps_have_the_gradients_of_the_cpu(cycle, change):  # noqa: F
     settings = SETTINGS | {"dropout": 0.0} | change
     torch.manual_seed(0)
     model = T5(settings)
-    reference = gradients(model, settings, False)
+    reference = gradients(model, data, settings, False)
     twin = T5(settings).to(GPU)
     twin.load_state_dict(model.state_dict())
-    recorded = gradients(twin, settings, True)
+    recorded = gradients(twin, data, settings, True)
     for batch in batches(data):
         wanted, found = reference(batch), recorded(batch)
         for name, value in wanted.items():
@@ -76,7 +76,7 @@ def test_a_recorded_step_drops_other_entries_each_time_and_the_same_after_a_seed
     batch = batches(data)[0]
 
     def run() -> list[float]:
-        own = gradients(model, SETTINGS | DWR, True)
+        own = gradients(model, data, SETTINGS | DWR, True)
         torch.manual_seed(3)
         found = [own(batch)["loss"].item() for _ in range(4)]
         assert own.graphs
@@ -96,7 +96,7 @@ def test_a_step_waits_for_nothing(cycle, causal, bf16):  # noqa: F811
     data = replace(data, shared=causal)
     model = T5(settings).to(GPU).train()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    own = gradients(model, settings, not causal, bf16)
+    own = gradients(model, data, settings, not causal, bf16)
     steps = batches(data)
     for batch in steps:  # compiles, records
         own(batch)

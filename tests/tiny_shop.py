@@ -25,6 +25,7 @@ SMALL = {
     "network": {
         "name": "t5", "d_model": 16, "d_ff": 16, "heads": 2, "d_kv": 8, "layers": 1,
         "decoder_layers": 1, "dropout": 0.1, "codewords": "level", "causal_encoder": False,
+        "recency": False,
     },
     "training": {
         "batch_size": 32, "epochs": 1, "learning_rate": 1e-2, "warmup": 0.1, "weight_decay": 0.01,
@@ -35,6 +36,10 @@ SMALL = {
         "loss": "one_hot", "learns": "next_item", "generation": 1.0, "ranking": 0.0,
         "losses": {"one_hot": {}},
     },
+}  # fmt: skip
+COMPACT = {
+    "name": "compact", "width": 16, "layers": 1, "heads": 2, "positions": 20, "dropout": 0.1,
+    "codewords": "legal",
 }  # fmt: skip
 LLAMA = {
     "hidden": 32, "layers": 1, "heads": 2, "intermediate": 32, "dropout": 0.0, "seed": 0,

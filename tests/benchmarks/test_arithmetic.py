@@ -7,7 +7,8 @@ from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.identifiers.rqvae import RQVAE
-from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import tokens
 
 CONFIG = {
     "d_model": 48,
@@ -19,6 +20,7 @@ CONFIG = {
     "dropout": 0.0,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 
 

@@ -14,7 +14,9 @@ from lohrec.benchmarks import clock, cuda, tables, teacher_sizes, training
 from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers.codewords import CODES, LEVELS
-from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import Batch
 
@@ -28,6 +30,7 @@ CONFIG = {
     "dropout": 0.0,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 
 
@@ -67,8 +70,9 @@ def test_the_naive_step_of_the_benchmark_has_our_loss():
     history = tokens(torch.randint(0, CODES, (5, 3, LEVELS))).flatten(1)
     batch = Batch(history, False, None, torch.full((5,), 12), candidates, real, teacher)
     settings = cuda.OBJECTIVE
-    ours = objective(model, batch, settings)["loss"]
-    naive = training.naive_dwr(model, settings, batch)
+    tree = PrefixTree.from_ids(candidates.flatten(0, 1).numpy())
+    ours = objective(model, batch, tree, settings)["loss"]
+    naive = training.naive_dwr(model, tree, settings, batch)
     torch.testing.assert_close(ours, naive, rtol=1e-5, atol=1e-5)
 
 

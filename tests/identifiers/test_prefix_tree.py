@@ -33,6 +33,9 @@ def test_children_are_the_prefixes_that_exist(ids, dense):
             expected = np.full(256, -1)
             expected[longer[legal, depth]] = legal
             assert np.array_equal(child[node + 1].numpy(), expected)
+        code = torch.from_numpy(ids[:, depth]).expand(len(nodes), -1)
+        chosen = tree.child(depth, nodes.unsqueeze(1).expand(code.shape), code)
+        assert torch.equal(chosen, child.gather(1, code))
 
 
 def test_leaves_are_the_sorted_identifiers(ids):

@@ -19,10 +19,15 @@ def shop(tmp_path_factory) -> tiny_shop.Shop:
     return tiny_shop.make(tmp_path_factory.mktemp("shop"))
 
 
-@pytest.fixture(scope="module", params=registry.names("recommender"))
+# Each recommender with its defaults, and the generative one with other networks.
+OTHERS = {"compact": ("generative", {"network": tiny_shop.COMPACT})}
+KINDS = {name: (name, {}) for name in registry.names("recommender")} | OTHERS
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def fitted(request, shop) -> tuple[str, Recommender, Path]:
-    """A recommender's name, itself, and the folder that it was saved to."""
-    found = shop.fit(request.param)
+    """What is fitted, itself, and the folder that it was saved to."""
+    found = shop.fit(*KINDS[request.param])
     folder = shop.folder / "fitted" / request.param
     found.save(folder, {"variant": request.param})
     return request.param, found, folder
@@ -108,7 +113,7 @@ def test_a_saved_recommender_gives_the_same_lists_from_anywhere(fitted, shop, tm
     shutil.copytree(folder, moved)
     for place in (folder, moved, moved.parent, moved / "recommender.json"):
         again = lohrec.Recommender.load(place)
-        assert again.name == name and again.history == found.history
+        assert again.name == KINDS[name][0] and again.history == found.history
         given = histories(shop)
         assert rows(again.recommend(given, TOP)) == rows(found.recommend(given, TOP))
     files = {path.suffix for path in folder.rglob("*") if path.is_file()}
@@ -134,7 +139,7 @@ def test_a_folder_that_lost_a_file_says_so(fitted, tmp_path) -> None:
 
 def test_the_same_seed_gives_the_same_bytes(fitted, shop, tmp_path) -> None:
     name, _, folder = fitted
-    shop.fit(name).save(tmp_path / "again", {"variant": name})
+    shop.fit(*KINDS[name]).save(tmp_path / "again", {"variant": name})
     assert (tmp_path / "again/recommender.json").read_text() == (
         folder / "recommender.json"
     ).read_text()

@@ -19,6 +19,7 @@ CONFIG = {
     "dropout": 0.1,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 DECODING = {
     "beams": 8,
@@ -66,7 +67,7 @@ def test_cascade_orders_the_retrievers_candidates_by_the_ranker():
         history = torch.from_numpy(ids[items] + np.arange(4) * 256).reshape(1, -1)
         with torch.no_grad():
             candidates = tree.identifiers(found[row : row + 1])
-            scores = candidate_tree.score(ranker, ranker.encode(history), candidates)[0][0]
+            scores = candidate_tree.score(ranker, ranker.encode(history), candidates, tree).total[0]
         best = scores.argsort(descending=True)[:6]
         assert torch.equal(leaf[row], found[row][best])
         torch.testing.assert_close(score[row], scores[best], rtol=1e-4, atol=1e-4)

@@ -6,14 +6,15 @@ import torch
 from objectives import grouped
 
 from lohrec.common import training as runs
-from lohrec.common.schedule import learning_rate
+from lohrec.common.optimiser import learning_rate
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import training as generator_training
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.losses import margin_ranking, smoothed
-from lohrec.recommender.networks.t5 import START, T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import START, tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
@@ -28,6 +29,7 @@ SETTINGS = {
     "dropout": 0.1,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
     "batch_size": 32,
     "epochs": 6,
     "learning_rate": 1e-2,
@@ -102,7 +104,9 @@ def test_the_loss_of_the_dev_set_is_that_of_its_true_items(cycle):
     # The dev sample is a choice of 50 of 60 users, drawn with seed 0.
     sample = np.random.default_rng(0).choice(USERS, 50, replace=False)
     batch = TrainingData(splits["dev"], data.ids).batch(sample)
-    expected = objective(model, batch, grouped(SETTINGS))["loss"].item()
+    expected = objective(model, batch, PrefixTree.from_ids(data.ids), grouped(SETTINGS))[
+        "loss"
+    ].item()
     assert history["dev_loss"].to_pylist() == [pytest.approx(expected, rel=1e-5)]
 
 
@@ -145,8 +149,9 @@ def test_a_mixture_is_the_weighted_mean_of_both_generation_losses(cycle):
     _, data = cycle
     torch.manual_seed(0)
     model, batch = T5(SETTINGS | {"dropout": 0.0}), data.batch(np.arange(20))
+    tree = PrefixTree.from_ids(data.ids)
     own = {
-        name: objective(model, batch, grouped(SETTINGS | change))["generation"].item()
+        name: objective(model, batch, tree, grouped(SETTINGS | change))["generation"].item()
         for name, change in {
             "true": {"loss": "one_hot"},
             "teacher": {"loss": "distilled"},
@@ -162,8 +167,8 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
     torch.manual_seed(0)
     model = T5(SETTINGS | {"dropout": 0.0, "codewords": codewords})
     settings = SETTINGS | {"loss": "smoothed", "ranking": 0.7, "ranked_target": False}
-    rows = np.arange(0, 40, 3)
-    found = objective(model, data.batch(rows), grouped(settings))
+    rows, tree = np.arange(0, 40, 3), PrefixTree.from_ids(data.ids)
+    found = objective(model, data.batch(rows), tree, grouped(settings))
     found["loss"].backward()
     ours = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
@@ -186,7 +191,7 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
             log_p = torch.stack([model.log_probabilities(state[0, d], d) for d in range(LEVELS)])
             score.append(log_p.gather(1, (target + first)[:, None]).sum() / LEVELS)
             if place == 0:
-                wanted = smoothed.target(target + first, log_p.shape[1], 0.1)
+                wanted = smoothed.target(target + first, log_p < 1, 0.1)
                 generation = generation - (wanted * log_p).sum(-1).mean()
         score = torch.stack(score)[1:]  # the target is left out
         real = torch.ones(1, len(score), dtype=torch.bool)
@@ -198,15 +203,18 @@ def test_the_whole_objective_equals_the_naive_one(cycle, codewords):
         torch.testing.assert_close(ours[name], p.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_shared_rows_change_nothing_but_the_time(cycle):
+@pytest.mark.parametrize("change", [{}, {"codewords": "legal", "recency": True}])
+def test_shared_rows_change_nothing_but_the_time(cycle, change):
     _, data = cycle
     torch.manual_seed(0)
-    model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True})
+    model = T5(SETTINGS | {"dropout": 0.0, "causal_encoder": True} | change)
+    if change:
+        torch.nn.init.normal_(model.recency.weight)
     settings = SETTINGS | {"loss": "distilled", "ranking": 0.7}
-    shared = replace(data, shared=True)
+    shared, tree = replace(data, shared=True), PrefixTree.from_ids(data.ids)
     rows = np.concatenate(shared.epoch(40, np.random.default_rng(0))[:2])
-    apart = objective(model, data.batch(rows), grouped(settings))
-    together = objective(model, shared.batch(rows), grouped(settings))
+    apart = objective(model, data.batch(rows), tree, grouped(settings))
+    together = objective(model, shared.batch(rows), tree, grouped(settings))
     for name, value in apart.items():
         torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
 

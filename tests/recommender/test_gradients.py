@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
@@ -21,6 +22,7 @@ from lohrec.recommender.training_data import TrainingData
 CONFIG = {
     "d_model": 16, "d_ff": 32, "heads": 2, "d_kv": 8, "layers": 1, "decoder_layers": 1,
     "dropout": 0.0, "codewords": "level", "causal_encoder": False,
+        "recency": False,
 }  # fmt: skip
 OBJECTIVE = {
     "loss": "one_hot", "generation": 1.0, "ranking": 1.0, "margin": 0.001, "reduction": "mean",
@@ -39,18 +41,19 @@ def data():
     return TrainingData(examples, ids, rng.integers(0, 30, (6, 5)).astype(np.int32))
 
 
-def losses_of(model):
-    return partial(objective, model, settings=grouped(OBJECTIVE))
+def losses_of(model, data):
+    tree = PrefixTree.from_ids(data.ids)
+    return partial(objective, model, tree=tree, settings=grouped(OBJECTIVE))
 
 
 def test_gradients_are_those_of_the_loss_and_clipped(data):
     torch.manual_seed(0)
     model = T5(CONFIG)
     batch = data.batch(np.arange(6))
-    compute = Gradients(model, losses_of(model), clip=1e9, bf16=False, graphs=True)
+    compute = Gradients(model, losses_of(model, data), clip=1e9, bf16=False, graphs=True)
     compute(data.batch(np.array([0, 1])))  # leaves nothing behind
     found = compute(batch)
-    loss = objective(model, batch, grouped(OBJECTIVE))["loss"]
+    loss = objective(model, batch, PrefixTree.from_ids(data.ids), grouped(OBJECTIVE))["loss"]
     assert torch.equal(found["loss"], loss)
     wanted = torch.autograd.grad(loss, list(model.parameters()))
     torch.testing.assert_close([p.grad for p in model.parameters()], list(wanted))
@@ -88,8 +91,11 @@ class Watch(TorchDispatchMode):
         {"generation": 0.0, "ranked_target": False, "reduction": "sum"},
     ],
 )
+@pytest.mark.parametrize("legal", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
-def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, causal, monkeypatch):
+def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(
+    data, change, causal, legal, monkeypatch
+):
     """On torch's device without values, where the branches of a GPU are taken."""
     data = replace(data, shared=causal)
     batch = data.batch(np.arange(6))
@@ -98,9 +104,11 @@ def test_a_step_never_asks_the_device_so_that_it_can_be_recorded(data, change, c
     batch = replace(batch, padded=True, **{k: v.to("meta") for k, v in batch.tensors().items()})
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device
     with torch.device("meta"):
-        model = T5(CONFIG | {"dropout": 0.1, "causal_encoder": causal})
+        config = {"dropout": 0.1, "causal_encoder": causal, "recency": legal}
+        model = T5(CONFIG | config | {"codewords": "legal" if legal else "level"})
+    tree = PrefixTree.from_ids(data.ids).to("meta")
     with Watch() as watch:
-        objective(model, batch, grouped(OBJECTIVE | change))["loss"].backward()
+        objective(model, batch, tree, grouped(OBJECTIVE | change))["loss"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     assert watch.devices == {"meta"} and not watch.asked
     with Watch() as watch, torch.no_grad():
@@ -112,7 +120,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
     """The bookkeeping of CUDA graphs; a replay is a computation on the recorded batch."""
     torch.manual_seed(0)
     model = T5(CONFIG)
-    own = Gradients(model, losses_of(model), clip=1.0, bf16=False, graphs=True)
+    own = Gradients(model, losses_of(model, data), clip=1.0, bf16=False, graphs=True)
     own.graphs, recorded = {}, []
 
     class Graph:
@@ -130,7 +138,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
         return Graph(clone, found), clone, found
 
     monkeypatch.setattr(own, "_record", fake)
-    plain = Gradients(model, losses_of(model), clip=1.0, bf16=False, graphs=False)
+    plain = Gradients(model, losses_of(model, data), clip=1.0, bf16=False, graphs=False)
     for rows in ([0, 1], [4, 5], [2, 3], [1, 5], [3, 2]):
         batch = data.batch(np.array(rows))
         found = own(batch)["loss"].clone()
@@ -142,7 +150,7 @@ def test_each_shape_is_recorded_once_and_replayed_on_what_was_copied(data, monke
 
 def test_what_cannot_be_recorded_is_computed_step_by_step(data, monkeypatch, capsys):
     model = T5(CONFIG)
-    own = Gradients(model, losses_of(model), clip=1.0, bf16=False, graphs=True)
+    own = Gradients(model, losses_of(model, data), clip=1.0, bf16=False, graphs=True)
     own.graphs = {}
 
     def refuse(_):

@@ -17,7 +17,7 @@ def of_teacher(teacher: torch.Tensor) -> Batch:
 
 def test_smoothing_of_zero_is_one_hot():
     code = torch.randint(0, 256, (3, 4))
-    target = smoothed.target(code, 256, 0.0)
+    target = smoothed.target(code, torch.ones(3, 4, 256, dtype=torch.bool), 0.0)
     assert torch.equal(target, torch.nn.functional.one_hot(code, 256).float())
     log_p = torch.randn(3, 4, 256).log_softmax(-1)
     batch = of_teacher(target)
@@ -26,9 +26,34 @@ def test_smoothing_of_zero_is_one_hot():
 
 
 def test_smoothed_as_in_equation_10():
-    target = smoothed.target(torch.tensor([2]), 5, 0.1)
+    target = smoothed.target(torch.tensor([2]), torch.ones(1, 5, dtype=torch.bool), 0.1)
     expected = torch.tensor([[0.025, 0.025, 0.9, 0.025, 0.025]])
     torch.testing.assert_close(target, expected)
+
+
+def test_smoothing_spreads_over_the_legal_siblings_alone():
+    legal = torch.tensor([[True, False, True, True], [False, True, False, False]])
+    target = smoothed.target(torch.tensor([2, 1]), legal, 0.1)
+    torch.testing.assert_close(target, torch.tensor([[0.05, 0, 0.9, 0.05], [0, 1, 0, 0]]))
+
+
+@pytest.mark.parametrize("module", [one_hot, smoothed, distilled])
+def test_what_is_not_legal_costs_nothing_and_has_no_gradient(module):
+    torch.manual_seed(0)
+    legal = torch.rand(3, 4, 9) < 0.4
+    code = torch.randint(0, 9, (3, 4))
+    legal.scatter_(-1, code.unsqueeze(-1), True)
+    legal[0] = torch.nn.functional.one_hot(code[0], 9).bool()  # no choice at all
+    logits = torch.randn(3, 4, 9, requires_grad=True)
+    teacher = torch.rand(3, 4, 9).masked_fill(~legal, -torch.inf).softmax(-1)
+    log_p = logits.masked_fill(~legal, -torch.inf).log_softmax(-1)
+    settings = {"smoothing": 0.1, "mixture": 0.3}
+    loss = module.loss(log_p, code, of_teacher(teacher), settings)
+    loss.backward()
+    assert loss.isfinite() and (logits.grad[~legal] == 0).all() and logits.grad[legal].any()
+    assert (logits.grad[0] == 0).all()
+    alone = module.loss(log_p[:1], code[:1], of_teacher(teacher[:1]), settings)
+    assert alone.item() == 0
 
 
 def test_generation_of_one_hot_is_the_negative_log_likelihood():

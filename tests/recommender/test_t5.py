@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from lohrec.identifiers.codewords import CODES, PAD
-from lohrec.recommender.networks.t5 import CODEWORDS, END, START, T5, tokens
+from lohrec.recommender.networks.t5 import RECENT, T5
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, tokens
 
 CONFIG = {
     "d_model": 32,
@@ -14,6 +15,7 @@ CONFIG = {
     "dropout": 0.1,
     "codewords": "level",
     "causal_encoder": False,
+    "recency": False,
 }
 
 
@@ -67,6 +69,45 @@ def test_save_and_load(model, tmp_path):
     )
 
 
+def test_what_transformers_does_not_know_is_saved_and_left_alone_there(tmp_path):
+    from transformers import T5ForConditionalGeneration
+
+    config = CONFIG | {"codewords": "legal", "causal_encoder": True, "recency": True}
+    model = T5(config).eval()
+    torch.nn.init.normal_(model.recency.weight)
+    model.save(tmp_path)
+    again = T5.load(tmp_path)
+    assert again.config == config and again.legal
+    assert torch.equal(again.recency.weight, model.recency.weight)
+    peer, report = T5ForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert set(report["unexpected_keys"]) == {"recency.weight"} and not report["missing_keys"]
+    state = peer.state_dict()
+    for name, value in model.state_dict().items():
+        assert name == "recency.weight" or torch.equal(state[name], value)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_recency_is_counted_from_the_end_of_each_history(causal):
+    """An item's bias is the same whatever came before it, and older items share the last one."""
+    torch.manual_seed(0)
+    model = T5(CONFIG | {"causal_encoder": causal, "recency": True}).eval()
+    torch.nn.init.normal_(model.recency.weight)
+    ids = tokens(torch.randint(0, CODES, (2, RECENT + 3, 4))).flatten(1)
+    ids[1, 8:] = PAD
+    _, mask = model.encode(ids)
+    width = 4 + causal
+    bias = mask.squeeze(2)[..., : (RECENT + 3) * width].unflatten(-1, (RECENT + 3, width))[..., 0]
+    table = model.recency.weight.T
+    older = table[:, -1:].expand(-1, 3)
+    torch.testing.assert_close(bias[0], torch.cat([older, table.flip(1)], 1))
+    torch.testing.assert_close(bias[1, :, :2], table[:, [1, 0]])
+    assert (bias[1, :, 2:] == -torch.inf).all()
+    _, short = model.encode(ids[1:, :8], padded=False)
+    torch.testing.assert_close(
+        short.squeeze(2)[0, :, : 8 + causal * 2], mask[1, :, 0, : 8 + causal * 2]
+    )
+
+
 def test_padding_changes_nothing(model):
     ids = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
     longer = torch.cat([ids, torch.full((2, 8), PAD)], 1)
@@ -110,6 +151,7 @@ def test_paper_size():
         "dropout": 0.1,
         "codewords": "level",
         "causal_encoder": False,
+        "recency": False,
     }
     assert sum(p.numel() for p in T5(paper).parameters()) == pytest.approx(13.77e6, rel=1e-3)
 

@@ -7,7 +7,8 @@ import torch
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import LEVELS, PAD
 from lohrec.identifiers.prefix_tree import EveryIdentifier, PrefixTree
-from lohrec.recommender.networks.t5 import START, T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import START, tokens
 
 CONFIG = {
     "d_model": 32,
@@ -18,6 +19,7 @@ CONFIG = {
     "decoder_layers": 2,
     "dropout": 0.0,
     "causal_encoder": False,
+    "recency": False,
 }
 
 
@@ -111,7 +113,7 @@ def test_excluded_leaves_are_left_out_and_nothing_else_changes():
         assert row.tolist() == [x for x in before.tolist() if x not in out.tolist()][:10]
 
 
-@pytest.mark.parametrize("codewords", ["level", "all"])
+@pytest.mark.parametrize("codewords", ["legal", "level", "all"])
 @pytest.mark.parametrize("causal", [False, True])
 def test_equals_transformers_generate(codewords, causal, tmp_path):
     """The same ordered lists as `generate` with a prefix function and the same normalisation."""
@@ -123,7 +125,7 @@ def test_equals_transformers_generate(codewords, causal, tmp_path):
     _, ids, history = make(items=300)
     history = history[[0, 2]]  # of equal length
     tree = PrefixTree.from_ids(ids)
-    leaf, _ = search(model, history, tree, 20, 20)
+    leaf, _ = search(model, history, tree, 20, 20, renormalise=model.legal)
     assert torch.equal(tokens(tree.identifiers(leaf)), Generate(tmp_path, ids)(history, 20))
 
 

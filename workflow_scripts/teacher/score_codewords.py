@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from lohrec.common import devices, job
-from lohrec.identifiers.codewords import LEVELS, normalised
+from lohrec.identifiers.codewords import CODES, LEVELS, normalised
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.inference import load_shard
 from lohrec.teacher.probabilities import answer_logits, codeword_probabilities
 from lohrec.teacher.prompts import PromptBatch
@@ -30,7 +31,7 @@ def main(
         probabilities: probabilities.npy.
         shard: number of the shard.
         settings: sections `probabilities` and `sharding`; `codewords` decides over what the
-            softmax runs: the 256 of the level, or all 1,024.
+            softmax runs: the legal ones of the level, its 256, or all 1,024.
         code: hashes of the program.
         cuda: GPUs of this step.
         threads: CPU threads.
@@ -38,9 +39,14 @@ def main(
     device, chosen = devices.acquire(cuda, threads), settings["probabilities"]
     part = load_shard(sequences, examples, ids, model, shard, settings, code, device)
 
+    first, codewords = part.prompts.first, chosen["codewords"]
+    tree = PrefixTree.from_ids(part.ids).to(device) if codewords == "legal" else None
+
     def teacher_forced(batch: PromptBatch) -> torch.Tensor:
-        given = chosen["codewords"], chosen["temperature"], part.prompts.first
-        return codeword_probabilities(answer_logits(part.network, batch), *given).half()
+        legal = None if tree is None else tree.legal((batch.answer - first) % CODES)
+        logits = answer_logits(part.network, batch)
+        given = codewords, chosen["temperature"], first, legal
+        return codeword_probabilities(logits, *given).half()
 
     shape = LEVELS, normalised(chosen["codewords"])
     part.compute(

@@ -21,7 +21,8 @@ from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 from lohrec.teacher import memory_plan, sequence_packing
@@ -33,7 +34,7 @@ from lohrec.teacher.prompts import CodewordPrompts
 Size = dict[str, Any]  # an entry of SIZES
 PAPER = {
     "d_model": 384, "d_ff": 1024, "heads": 6, "d_kv": 64, "layers": 4, "decoder_layers": 4,
-    "dropout": 0.1, "codewords": "all", "causal_encoder": False,
+    "dropout": 0.1, "codewords": "all", "causal_encoder": False, "recency": False,
 }  # fmt: skip
 # 12 layers: 100 M parameters.
 LLAMA = {"kind": "scratch", "hidden": 768, "layers": 12, "heads": 12, "intermediate": 2560}
@@ -157,7 +158,8 @@ def dwr_epoch(
     """
     model = T5(size["network"]).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-4, fused=True)
-    loss = partial(objective, model, settings=OBJECTIVE)
+    tree = PrefixTree.from_ids(ids).to(device)
+    loss = partial(objective, model, tree=tree, settings=OBJECTIVE)
     gradients = Gradients(model, loss, clip=1.0, bf16=True, graphs=True)
     rng = np.random.default_rng(0)
     prior = rng.integers(0, len(ids), (len(train), 16)).astype(np.int32)

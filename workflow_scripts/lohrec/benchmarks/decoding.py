@@ -110,12 +110,12 @@ def measure(
 def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torch.device) -> T5:
     """The recommender after a few steps."""
     torch.manual_seed(0)
-    model = T5(network)
+    model, tree = T5(network), PrefixTree.from_ids(data.ids)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     epoch = data.epoch(128, np.random.default_rng(0))[:steps]
     for rows in job_log.progress(epoch, "short training", unit="step"):
         with devices.autocast(device, "auto"):
-            losses = objective(model, data.batch(rows), ONE_HOT)
+            losses = objective(model, data.batch(rows), tree, ONE_HOT)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         optimizer.step()

@@ -14,7 +14,8 @@ from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender.networks.t5 import T5, tokens
+from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks.t5_tokens import tokens
 from lohrec.recommender.training_data import history_tokens
 
 
@@ -75,6 +76,8 @@ def compare(
 
 def leaves(model: T5, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
     """Leaves of histories of equal length, (users, beams)."""
-    leaf = beam_search(model.steps(history, padded=False), tree, beams).leaf
+    leaf = beam_search(
+        model.steps(history, padded=False), tree, beams, renormalise=model.legal
+    ).leaf
     assert leaf is not None  # there is a tree
     return leaf

@@ -12,6 +12,7 @@ from lohrec.benchmarks.transformers_t5 import PADDED, padded_loss, transformers_
 from lohrec.common import devices
 from lohrec.data.examples import read_examples
 from lohrec.identifiers.codewords import LEVELS, PAD, normalised
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.losses import distilled, margin_ranking
 from lohrec.recommender.networks.t5 import T5
@@ -48,6 +49,7 @@ def measure(
         batches.append(Batch(**(vars(batch) | {"teacher": teacher / teacher.sum(-1, True)})))
     torch.manual_seed(0)
     model, theirs = T5(network), transformers_model(network)
+    tree = PrefixTree.from_ids(semantic)
     steps = {
         "plain": ONE_HOT,
         "dwr": {"loss": "distilled", "generation": 1.0, "ranking": 1.0, "losses": losses},
@@ -58,7 +60,7 @@ def measure(
         product, operations = clock.multiply(precision)
         rivals = {"product": product}
         for name, objective_settings in steps.items():
-            rivals[name] = step(model, partial(run, model, objective_settings), batches, bf16)
+            rivals[name] = step(model, partial(run, model, tree, objective_settings), batches, bf16)
         rivals["rival"] = step(theirs, partial(padded_loss, theirs), batches, bf16)
         seconds = clock.in_turns(rivals, settings["rounds"])
         rate = operations / seconds["product"]
@@ -74,8 +76,8 @@ def measure(
             rows[-1]["products"] = clock.share_of_products(rivals[name])
         with devices.autocast(cpu, bf16):
             middle = batches[len(batches) // 2]
-            memory = saved_bytes(partial(run, model, steps["dwr"]), middle)
-            naive = saved_bytes(partial(naive_dwr, model, steps["dwr"]), middle)
+            memory = saved_bytes(partial(run, model, tree, steps["dwr"]), middle)
+            naive = saved_bytes(partial(naive_dwr, model, tree, steps["dwr"]), middle)
         rows.append(
             clock.row("dwr step, saved for backward", dtype, memory / 1e6, naive / 1e6, unit="MB")
         )
@@ -97,15 +99,15 @@ def simulated_prior(target: np.ndarray, ids: np.ndarray, keep: int = 16) -> np.n
     return np.hstack([target[:, None], order[near % len(order)], far]).astype(np.int32)
 
 
-def run(model: T5, settings: dict[str, Any], batch: Batch) -> torch.Tensor:
+def run(model: T5, tree: PrefixTree, settings: dict[str, Any], batch: Batch) -> torch.Tensor:
     """Our loss; a plain step reads the target alone, as where a row names no prior."""
     if not settings["ranking"]:
         target = {"candidates": batch.candidates[:, :1], "real": batch.real[:, :1]}
         batch = Batch(**(vars(batch) | target))
-    return objective(model, batch, settings)["loss"]
+    return objective(model, batch, tree, settings)["loss"]
 
 
-def naive_dwr(model: T5, settings: dict[str, Any], batch: Batch) -> torch.Tensor:
+def naive_dwr(model: T5, tree: PrefixTree, settings: dict[str, Any], batch: Batch) -> torch.Tensor:
     """The DWR loss with every history repeated for each candidate, padded to 80 tokens."""
     count = batch.candidates.shape[1]
     history = torch.nn.functional.pad(
@@ -116,7 +118,8 @@ def naive_dwr(model: T5, settings: dict[str, Any], batch: Batch) -> torch.Tensor
     memory, mask = model.encode(history)
     assert mask is not None  # histories are padded
     states = [(k[row], v[row]) for k, v in memory], mask[row]
-    scores, log_p = candidate_tree.score(model, states, batch.candidates.flatten(0, 1)[:, None])
+    flat = batch.candidates.flatten(0, 1)[:, None]
+    scores, log_p = candidate_tree.score(model, states, flat, tree)
     along_target, each = log_p.unflatten(0, (-1, count))[:, 0], settings["losses"]
     code = batch.candidates[:, 0]
     generation = distilled.loss(along_target, code, batch, each["distilled"])

@@ -11,7 +11,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
-from lohrec.recommender.networks.t5 import CODEWORDS, END, START, VOCABULARY, tokens
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
 from lohrec.recommender.training_data import Batch
 
 PADDED = 80  # tokens of the longest history, to which it pads
@@ -54,7 +54,7 @@ class NormalisedT5(T5ForConditionalGeneration):  # type: ignore[misc] # transfor
         """As in transformers; codewords outside of the normalisation cannot be chosen."""
         out = super().forward(*args, **kwargs)
         low, high = 0, CODEWORDS
-        if self.config.codewords == "level":
+        if self.config.codewords != "all":
             level = kwargs["past_key_values"].get_seq_length() - 1
             low, high = level * CODES, (level + 1) * CODES
         out.logits[..., :low] = -torch.inf
@@ -103,6 +103,7 @@ class Generate:
             num_return_sequences=beams,
             max_new_tokens=LEVELS,
             length_penalty=0.0,
+            renormalize_logits=self.model.config.codewords == "legal",
             prefix_allowed_tokens_fn=lambda _, prefix: self.legal[tuple(prefix[1:].tolist())],
         )
         return out[:, 1:].view(len(history), beams, LEVELS)

@@ -100,7 +100,8 @@ def beam_search(
         beams: beam width; where fewer prefixes are legal, all of them are kept.
         excluded: int64 (users, n), leaves of the tree that are left out; -1 for none.
         renormalise: whether, with a tree, probabilities are normalised over the legal children of a
-            prefix. As Algorithm 1 has it, they are not.
+            prefix. As Algorithm 1 has it, they are not, so a prefix loses what its illegal children
+            would get.
 
     Raises:
         ValueError: leaves are excluded, but there is no tree.
@@ -113,12 +114,15 @@ def beam_search(
     code = node.new_empty(len(log_p), 1, 0)
     levels = LEVELS if tree is None else tree.levels
     for level in range(levels):
-        total = score.unsqueeze(-1) + log_p
-        if tree is not None:
+        if tree is None:
+            total = score.unsqueeze(-1) + log_p
+        else:
             child = tree.children(level, node)
-            total.masked_fill_(child < 0, -torch.inf)
+            illegal = child < 0
             if renormalise:
-                total = normalised_over_children(total, score)
+                log_p = log_p.masked_fill(illegal, -torch.inf).log_softmax(-1)
+            # Where there are no children log_softmax makes NaN.
+            total = (score.unsqueeze(-1) + log_p).masked_fill_(illegal, -torch.inf)
         last = level == levels - 1
         width = beams + excluded.shape[1] if last and excluded is not None else beams
         total = total.flatten(1)
@@ -158,20 +162,3 @@ def lineage(ancestors: Tensor, parent: Tensor) -> Tensor:
     """
     itself = torch.eye(parent.shape[1], dtype=torch.bool, device=parent.device)
     return torch.cat([along(ancestors, parent), itself.expand(len(parent), -1, -1)], -1)
-
-
-def normalised_over_children(total: Tensor, score: Tensor) -> Tensor:
-    """Log-probabilities of extended prefixes, each prefix's legal children adding up to it.
-
-    Algorithm 1 multiplies probabilities over all codewords, so a prefix loses what its illegal
-    children would get; this is the other reading.
-
-    Args:
-        total: (users, prefixes, codewords), log-probabilities of extended prefixes, -inf where
-            illegal.
-        score: (users, prefixes), log-probabilities of the prefixes.
-    """
-    mass = total.logsumexp(-1, keepdim=True)
-    # A prefix without children stays at -inf.
-    mass = mass.clamp(min=torch.finfo(mass.dtype).min)
-    return score.unsqueeze(-1) + (total - mass)

@@ -14,8 +14,11 @@ CODEWORDS = [
 
 
 def normalised(codewords: str) -> int:
-    """How many codewords a softmax runs over: a level's own ("level"), or of all levels ("all")."""
-    return CODES if codewords == "level" else LEVELS * CODES
+    """How many codewords a distribution has room for: those of all levels ("all"), or a level's.
+
+    With "legal", those of a level that no item has after the prefix get nothing.
+    """
+    return LEVELS * CODES if codewords == "all" else CODES
 
 
 def token_table(ids: np.ndarray) -> np.ndarray:

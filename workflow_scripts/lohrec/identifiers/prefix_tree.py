@@ -23,7 +23,8 @@ class PrefixTree:
         codes: codewords a level.
         first: per depth, (nodes + 1,) int32; children of node n are first[n] .. first[n + 1] - 1.
         code: per depth, (children,) uint8 or int16; the codeword that leads to each child.
-        table: per depth, (nodes, codes) int32, the child or -1; None where it would be too large.
+        table: per depth, (nodes + 1, codes) int32, the child or -1, at last those of the node -1;
+            None where it would be too large.
         item_first: (leaves + 1,) int32 into `item`.
         item: (items,) int32, items by leaf; more than one where identifiers collide.
     """
@@ -107,11 +108,10 @@ class PrefixTree:
             int64 (..., codes): number of the child at depth + 1, or -1 where the codeword is not
             legal.
         """
+        if self.table is not None:
+            return self.table[depth][node.long()].long()
         real = (node >= 0).unsqueeze(-1)
         node = node.clamp(min=0).long()
-        if self.table is not None:
-            child = self.table[depth][node].long()
-            return child.where(real, -1)
         low, high = self.first[depth][node].long(), self.first[depth][node + 1].long()
         # A node has at most `codes` children: read that many places, keep those in its range.
         place = low.unsqueeze(-1) + torch.arange(self.codes, device=node.device)
@@ -121,6 +121,51 @@ class PrefixTree:
         child = torch.full((*node.shape, self.codes + 1), -1, device=node.device)
         child.scatter_(-1, code.where(inside, self.codes), place)
         return child[..., : self.codes]
+
+    def child(self, depth: int, node: Tensor, code: Tensor) -> Tensor:
+        """The child of each node by one codeword, int64 (...); -1 where it has no such child.
+
+        Args:
+            depth, node: as in `children`.
+            code: int64 (...).
+        """
+        if self.table is None:
+            return self.children(depth, node).gather(-1, code.unsqueeze(-1)).squeeze(-1)
+        return self.table[depth][node.long(), code].long()
+
+    def legal(self, ids: Tensor) -> Tensor:
+        """Which codewords may follow each prefix of identifiers.
+
+        Args:
+            ids: int (..., levels), each of some item.
+
+        Returns:
+            bool (..., levels, codes).
+        """
+        node, out = torch.zeros_like(ids[..., 0], dtype=torch.long), []
+        for depth in range(self.levels):
+            child = self.children(depth, node)
+            out.append(child >= 0)
+            node = child.gather(-1, ids[..., depth : depth + 1].long()).squeeze(-1)
+        return torch.stack(out, -2)
+
+    def certain(self, depth: int, node: Tensor) -> Tensor:
+        """Whether nodes lead to one identifier alone, so that no choice is left; bool (...).
+
+        Args:
+            depth: depth of the nodes.
+            node: int (...), node numbers at that depth; any answer may come for -1.
+        """
+        first = self.first_leaf[depth]
+        return first[node + 1] - first[node] == 1
+
+    @cached_property
+    def first_leaf(self) -> list[Tensor]:
+        """Per depth, the leaves included, (nodes + 1,) int32: leaves below node n are a range."""
+        found = [torch.arange(self.leaves + 1, device=self.item.device, dtype=torch.int32)]
+        for first in reversed(self.first):
+            found.insert(0, found[0][first.long()])
+        return found
 
     def identifiers(self, leaf: Tensor) -> Tensor:
         """Codewords of leaves, int64 (..., levels); -1 throughout where the leaf is -1."""
@@ -173,7 +218,7 @@ class EveryIdentifier:
 
 
 def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:
-    table = np.full((len(first) - 1, codes), -1, dtype=np.int32)
+    table = np.full((len(first), codes), -1, dtype=np.int32)
     parent = np.repeat(np.arange(len(first) - 1), np.diff(first))
     table[parent, code] = np.arange(len(code), dtype=np.int32)
     return table

@@ -10,21 +10,21 @@ from torch import Tensor
 from lohrec.data.examples import Examples
 from lohrec.identifiers import user_lists
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.codewords import PAD, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender import candidate_tree
-from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks import CodewordNetwork
+from lohrec.recommender.training_data import Batch
 
 
 def best_leaves(
-    model: T5,
+    model: CodewordNetwork,
     items: np.ndarray,
     length: np.ndarray,
     ids: np.ndarray,
     tree: PrefixTree,
     decoding: Mapping[str, Any],
     description: str,
-    ranker: T5 | None = None,
+    ranker: CodewordNetwork | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The best identifiers of every user.
 
@@ -50,21 +50,24 @@ def best_leaves(
     device, table, top = tree.item.device, token_table(ids), decoding["top"]
     candidates = top if ranker is None else max(top, decoding["rerank"])
     beams = max(decoding["beams"], candidates)
+    renormalise = decoding["renormalise"] or model.legal
 
     def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
         longest = length[users].max()
         padded = bool(length[users].min() < longest)
         history = table[items[users, :longest]].reshape(len(users), -1)
         history = torch.from_numpy(history).to(device)
-        steps = model.steps(history, padded)
-        best = beam_search(steps, tree, beams, excluded, decoding["renormalise"])
+        steps = model.steps(history, padded, tree if renormalise else None)
+        best = beam_search(steps, tree, beams, excluded, renormalise)
         leaf, score = best.leaf[:, :candidates], best.score[:, :candidates]
         if ranker is None:
             return leaf, score
+        real = leaf >= 0
+        found = tree.identifiers(leaf.clamp(min=0))
+        batch = Batch(history, padded, None, (history != PAD).sum(1), found, real, None)
         with torch.inference_mode():
-            memory = ranker.encode(history, padded)
-            score = candidate_tree.score(ranker, memory, tree.identifiers(leaf).clamp(min=0))[0]
-        score, order = score.masked_fill(leaf < 0, -torch.inf).topk(top)
+            score = ranker.score(batch, tree).total
+        score, order = score.masked_fill(~real, -torch.inf).topk(top)
         return leaf.gather(1, order), score
 
     return user_lists.best_leaves(search, items, length, tree, decoding, description)
@@ -90,19 +93,22 @@ SETTINGS = {
     },
     "renormalise": {
         "type": "boolean", "default": False,
-        "description": "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords.",
+        "description": (
+            "Whether probabilities of Algorithm 1 add up to 1 over the legal codewords; of a "
+            "network with `codewords: legal` they always do."
+        ),
     },
 }  # fmt: skip
 
 
 def recommend(
-    model: T5,
+    model: CodewordNetwork,
     examples: Examples,
     ids: np.ndarray,
     tree: PrefixTree,
     decoding: Mapping[str, Any],
     description: str,
-    ranker: T5 | None = None,
+    ranker: CodewordNetwork | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The best identifiers of every example, see `best_leaves`."""
     items = examples.histories(np.arange(len(examples)))

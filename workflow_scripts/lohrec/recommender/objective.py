@@ -7,24 +7,25 @@ from torch import Tensor
 
 from lohrec.configuration import registry
 from lohrec.identifiers.codewords import LEVELS
-from lohrec.recommender import candidate_tree
-from lohrec.recommender.networks.t5 import T5
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.training_data import Batch
 
 
-def objective(model: T5, batch: Batch, settings: dict[str, Any]) -> dict[str, Tensor]:
+def objective(
+    model: CodewordNetwork, batch: Batch, tree: PrefixTree, settings: dict[str, Any]
+) -> dict[str, Tensor]:
     """The losses of one batch.
 
     Args:
+        tree: of all identifiers, on the batch's device.
         settings: loss (the name of the generation loss, a module of `losses`), generation and
             ranking (weights of the two losses), and losses, {name: the loss's own settings}.
 
     Returns:
         "loss" (Eq. 16), "generation" and, where candidates are ranked, "ranking".
     """
-    full = batch.candidates.device.type != "cpu"  # shapes known without asking the device
-    memory = model.encode(batch.history, batch.padded, batch.row, batch.length)
-    log_p_total, log_p = candidate_tree.score(model, memory, batch.candidates, full)
+    log_p_total, log_p = model.score(batch, tree)
     first = torch.arange(LEVELS, device=log_p.device) * model.first_code(1)
     code = batch.candidates[:, 0] + first
     name, each = settings["loss"], settings["losses"]

@@ -22,7 +22,7 @@ from lohrec.identifiers.codewords import normalised
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.decoding import recommend
-from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.objective import objective as losses_of
 from lohrec.recommender.training_data import TrainingData
 
@@ -47,13 +47,13 @@ ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one
 
 
 def accuracy(
-    model: T5,
+    model: CodewordNetwork,
     examples: Examples,
     ids: np.ndarray,
     tree: PrefixTree,
     decoding: Mapping[str, Any],
     bf16: bool | str,
-    retriever: T5 | None = None,
+    retriever: CodewordNetwork | None = None,
 ) -> dict[str, float]:
     """Recall@10 and NDCG@10 at the level of identifiers, and the negative log-likelihood (Eq. 8).
 
@@ -70,19 +70,24 @@ def accuracy(
     return {
         "dev_recall@10": hit.sum(1).mean().item(),
         "dev_ndcg@10": (hit @ discount).mean().item(),
-        "dev_loss": likelihood(model, TrainingData(examples, ids), decoding["batch_size"], bf16),
+        "dev_loss": likelihood(
+            model, TrainingData(examples, ids), tree, decoding["batch_size"], bf16
+        ),
     }
 
 
 @torch.inference_mode()
-def likelihood(model: T5, data: TrainingData, size: int, bf16: bool | str) -> float:
+def likelihood(
+    model: CodewordNetwork, data: TrainingData, tree: PrefixTree, size: int, bf16: bool | str
+) -> float:
     """L_gen against the true next items (Eq. 8), the mean over examples, `size` of them at once."""
-    device = model.shared.weight.device
+    device = tree.item.device
     order = np.argsort(data.examples.length, kind="stable")
     total = torch.zeros((), device=device)
     for rows in np.split(order, range(size, len(order), size)):
         with autocast(device, bf16):
-            total += losses_of(model, data.batch(rows).to(device), ONE_HOT)["loss"] * len(rows)
+            losses = losses_of(model, data.batch(rows).to(device), tree, ONE_HOT)
+            total += losses["loss"] * len(rows)
     return float(total) / len(order)
 
 
@@ -95,17 +100,17 @@ def train(
     decoding: Mapping[str, Any],
     seed: int,
     device: torch.device,
-    start: T5 | None = None,
+    start: CodewordNetwork | None = None,
     checkpoint_path: str | Path | None = None,
     code: Mapping[str, str] | None = None,
-) -> tuple[T5, pa.Table]:
+) -> tuple[CodewordNetwork, pa.Table]:
     """Train one recommender and return its best state on the dev set, with the history.
 
     Args:
         data: the train split.
         dev: dev examples; `training["dev_users"]` of them, the same for every variant and seed,
             choose the best state by NDCG@10.
-        network: its name and architecture, see `networks.build`.
+        network: the architecture, its `name` and shape.
         training: batch_size, clip, bf16, dev_users, and what `common.training.train` reads.
         objective: names and weights of the losses, see `objective.objective`.
         decoding: settings of the beam search on the dev set.
@@ -140,18 +145,19 @@ def train(
         training = training | warm
 
     # Rows that several examples share are of as many shapes as there are batches.
-    compute = partial(losses_of, model, settings=objective)
+    compute = partial(losses_of, model, tree=tree, settings=objective)
     gradients = Gradients(model, compute, training["clip"], bf16, graphs=not data.shared)
 
     def step(rows: np.ndarray) -> tuple[dict[str, Tensor], int]:
         return gradients(data.batch(rows)), len(rows)
 
+    uniform = _uniform_loss(tree) if model.legal else math.log(normalised(network["codewords"]))
+
     def warn(history: list[dict[str, Any]]) -> dict[str, Any]:
-        uniform = normalised(network["codewords"])
-        collapsed = history[-1]["generation"] > 0.95 * math.log(uniform)
+        collapsed = history[-1]["generation"] > 0.95 * uniform
         if len(history) > 1 and collapsed and objective["ranking"] and objective["generation"]:
             print(
-                f"WARNING: L_gen is {history[-1]['generation']:.2f}, near ln {uniform}: the "
+                f"WARNING: L_gen is {history[-1]['generation']:.2f}, near {uniform:.2f}: the "
                 "ranking loss is driving the model to uniform probabilities. Lower ranking "
                 f"({objective['ranking']}) or use reduction: mean."
             )
@@ -172,6 +178,14 @@ def train(
     return model, history
 
 
+def _uniform_loss(tree: PrefixTree) -> float:
+    """L_gen of a model to which all legal codewords are alike, the mean over items."""
+    total = torch.zeros((), dtype=torch.double, device=tree.item.device)
+    for first, leaf in zip(tree.first, tree.first_leaf[:-1], strict=True):
+        total += (leaf.diff() * first.diff().double().log()).sum()
+    return float(total) / (tree.levels * tree.leaves)
+
+
 def _check_alike(config: dict[str, Any], network: dict[str, Any]) -> None:
     """Refuse a start of another architecture."""
     wanted = {key: network[key] for key in config}
@@ -184,7 +198,9 @@ def _check_alike(config: dict[str, Any], network: dict[str, Any]) -> None:
         )
 
 
-def _fingerprint(settings: list[Any], data: TrainingData, dev: Examples, start: T5 | None) -> str:
+def _fingerprint(
+    settings: list[Any], data: TrainingData, dev: Examples, start: CodewordNetwork | None
+) -> str:
     """Of all that the result depends on."""
     arrays = [data.ids, np.asarray(data.examples.sequences)]
     arrays += [array for e in (data.examples, dev) for array in (e.start, e.stop)]

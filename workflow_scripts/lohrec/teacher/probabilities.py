@@ -11,8 +11,11 @@ from lohrec.teacher.prompts import PromptBatch
 
 SETTINGS = {
     "codewords": {
-        "enum": ["level", "all"], "default": "all",
-        "description": "Whether the softmax runs over the level's codewords or over all.",
+        "enum": ["legal", "level", "all"], "default": "all",
+        "description": (
+            "Whether the softmax runs over the codewords that some item has after the prefix, over "
+            "the level's, or over all."
+        ),
     },
     "temperature": {
         "type": "number", "exclusiveMinimum": 0, "default": 1.0,
@@ -43,24 +46,31 @@ def answer_logits(model: PreTrainedModel, batch: PromptBatch) -> Tensor:
 
 
 def codeword_probabilities(
-    logits: Tensor, codewords: str, temperature: float, first: int = 0
+    logits: Tensor,
+    codewords: str,
+    temperature: float,
+    first: int = 0,
+    legal: Tensor | None = None,
 ) -> Tensor:
     """The teacher's distribution over codewords at every level (Eq. 12).
 
     Args:
         logits: (n, levels, vocabulary).
-        codewords: "level": the softmax runs over the level's own codewords; "all": over those of
-            every level.
+        codewords: "legal": the softmax runs over the codewords that some item has after the prefix;
+            "level": over the level's own; "all": over those of every level.
         temperature: divides the logits.
         first: the token of the first codeword.
+        legal: bool (n, levels, 256), which codewords are, see `PrefixTree.legal`; for "legal".
 
     Returns:
         float32 (n, levels, 256) or (n, levels, 1024).
     """
     logits = logits[..., first : first + LEVELS * CODES].float() / temperature
-    if codewords == "level":
+    if codewords != "all":
         level = torch.arange(LEVELS, device=logits.device)
         logits = logits.unflatten(-1, (LEVELS, CODES))[:, level, level]
+    if legal is not None:
+        logits = logits.masked_fill(~legal, -torch.inf)
     return logits.softmax(-1)
 
 

@@ -1,5 +1,6 @@
 """Distillation of the teacher (Eq. 11): L = -1/D sum_d sum_v P_teacher(v) log P(v)."""
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -22,14 +23,16 @@ def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) ->
     """Eq. 11, the mean over levels and examples; see `one_hot.loss` for the arguments.
 
     Args:
-        batch: with the teacher's probabilities, shaped like `log_p`.
+        batch: with the teacher's probabilities, shaped like `log_p`; zero where that is -inf.
 
     Raises:
         ValueError: the batch has none.
     """
     if batch.teacher is None:
         raise ValueError("Distillation needs the teacher's probabilities of the train examples.")
-    distilled = -(batch.teacher.float() * log_p).sum(-1).mean()
+    # Where a codeword is not legal, zero times minus infinity is zero.
+    finite = log_p.masked_fill(log_p == -math.inf, 0.0)
+    distilled = -(batch.teacher.float() * finite).sum(-1).mean()
     if not settings["mixture"]:
         return distilled
     return distilled.lerp(one_hot.loss(log_p, code, batch, settings), settings["mixture"])

@@ -18,7 +18,8 @@ def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) ->
     """Eq. 8, the mean over levels and examples.
 
     Args:
-        log_p: (batch, levels, codewords) log-probabilities along the true item.
+        log_p: (batch, levels, codewords) log-probabilities along the true item, -inf where a
+            codeword is not legal.
         code: int64 (batch, levels), the true codewords' places in the last dimension.
         batch: is not read.
         settings: is not read.

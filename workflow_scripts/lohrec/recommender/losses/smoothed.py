@@ -1,9 +1,9 @@
 """Label smoothing (Eq. 9): L = -1/D sum_d sum_v Q(v) log P(v), Q of Eq. 10."""
 
+import math
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from lohrec.recommender.training_data import Batch
 
@@ -19,22 +19,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
 READS: list[str] = []
 
 
-def target(code: Tensor, width: int, smoothing: float) -> Tensor:
-    """Q of Eq. 10: 1 - xi for the true codeword, xi / (width - 1) for each other.
+def target(code: Tensor, legal: Tensor, smoothing: float) -> Tensor:
+    """Q of Eq. 10: 1 - xi for the true codeword, and xi spread evenly over the other legal ones.
 
     Args:
         code: int64 (...).
-        width: number of codewords.
+        legal: bool (..., width), the codewords that take part, the true one among them. Where it
+            is the only one, it has all.
         smoothing: xi.
 
     Returns:
         float32 (..., width).
     """
-    rest = smoothing / (width - 1)
-    return F.one_hot(code, width).float() * (1 - smoothing - rest) + rest
+    others = legal.sum(-1, keepdim=True) - 1
+    rest = legal * (smoothing / others.clamp(min=1))
+    return rest.scatter(-1, code.unsqueeze(-1), 1 - smoothing * (others > 0).float())
 
 
 def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) -> Tensor:
     """Eq. 9, the mean over levels and examples; see `one_hot.loss` for the arguments."""
-    q = target(code, log_p.shape[-1], settings["smoothing"])
-    return -(q * log_p).sum(-1).mean()
+    legal = log_p > -math.inf
+    q = target(code, legal, settings["smoothing"])
+    return -(q * log_p.where(legal, 0.0)).sum(-1).mean()

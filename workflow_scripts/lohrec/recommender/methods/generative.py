@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from lohrec.configuration import registry
 from lohrec.identifiers import store
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.beam_items import labels
 from lohrec.recommender.decoding import best_leaves
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.networks.t5 import T5
+from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.recommender import Histories, Inputs, Recommender, home
 from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
@@ -34,7 +35,9 @@ class Generative(Recommender):
         device: where to compute.
     """
 
-    def __init__(self, network: T5, kind: str, ids: np.ndarray, device: torch.device) -> None:
+    def __init__(
+        self, network: CodewordNetwork, kind: str, ids: np.ndarray, device: torch.device
+    ) -> None:
         self.network, self.kind, self.ids = network.to(device).eval(), kind, ids
         self.tree = PrefixTree.from_ids(ids).to(device)
 
@@ -57,7 +60,7 @@ class Generative(Recommender):
         if learns != "next_item":
             beams = np.load(paths["beams"], mmap_mode="r")
             learned = labels(beams, taught.target, ids, learns.removeprefix("teacher_"), seed)
-        shared = bool(shape.get("causal_encoder"))
+        shared = registry.load("network", kind).Network.shares_rows(shape)
         data = TrainingData(
             taught.aligned() if shared else taught,
             ids,

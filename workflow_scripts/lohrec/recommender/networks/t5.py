@@ -1,6 +1,5 @@
 """The lightweight recommender: a T5 whose weights are those of T5ForConditionalGeneration (4.2)."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lohrec.common.artefacts import whole, write_json
+from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
-from lohrec.identifiers.beam_search import lineage
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import candidate_tree
+from lohrec.recommender.networks import CodewordNetwork, Scored
 from lohrec.recommender.networks.t5_layers import (
     BUCKETS,
     MAX_DISTANCE,
@@ -22,6 +23,9 @@ from lohrec.recommender.networks.t5_layers import (
     Real,
     Stack,
 )
+from lohrec.recommender.networks.t5_steps import DecoderSteps
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
+from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
     "d_model": {
@@ -50,20 +54,27 @@ SETTINGS = {
         ),
     },
     "codewords": {
-        "enum": ["level", "all"], "default": "all",
+        "enum": ["legal", "level", "all"], "default": "all",
         "description": (
-            "Whether the softmax runs over the level's codewords or over all, as in probabilities."
+            "Whether the softmax runs over the codewords that some item has after the prefix, over "
+            "the level's, or over all, as in probabilities."
         ),
     },
     "causal_encoder": {
         "type": "boolean", "default": False,
         "description": "Whether the prefixes of a sequence share one causal encoding; much faster.",
     },
+    "recency": {
+        "type": "boolean", "default": False,
+        "description": (
+            "Whether the decoder's attention to an item has a learned bias by how many came after "
+            "it; without, a causal encoder's recent items look like old ones."
+        ),
+    },
 }  # fmt: skip
 
-CODEWORDS = LEVELS * CODES
-START, END = PAD + 1, PAD + 2
-VOCABULARY = CODEWORDS + 3
+# Items from the end of a history that have a bias each; older ones have the last one's.
+RECENT = 20
 
 # The settings as transformers calls them.
 IN_TRANSFORMERS = {
@@ -77,12 +88,7 @@ IN_TRANSFORMERS = {
 Memory = tuple[list[KeysValues], Tensor | None]
 
 
-def tokens(ids: Tensor) -> Tensor:
-    """Token of each codeword: identifiers (..., levels) -> int64 of the same shape."""
-    return ids.long() + torch.arange(LEVELS, device=ids.device) * CODES
-
-
-class T5(nn.Module):
+class T5(CodewordNetwork):
     """Encoder-decoder over codewords, with the tree of decoder positions as the general case.
 
     Args:
@@ -95,11 +101,19 @@ class T5(nn.Module):
         self.shared = nn.Embedding(VOCABULARY, config["d_model"])
         self.encoder = Stack(self.config, decoder=False)
         self.decoder = Stack(self.config, decoder=True)
+        if config["recency"]:
+            self.recency = nn.Embedding(RECENT, config["heads"])
+            nn.init.zeros_(self.recency.weight)
         # T5's unit embeddings are made for relative step sizes. AdamW moves every entry by the same
         # step, and learns several times faster from small embeddings; the last norm makes up for
         # the scale of the tied output.
         nn.init.normal_(self.shared.weight, std=0.05)
         nn.init.constant_(self.decoder.final_layer_norm.weight, config["d_model"] ** 0.5)
+
+    @classmethod
+    def shares_rows(cls, config: dict[str, Any]) -> bool:
+        """With a causal encoder."""
+        return bool(config["causal_encoder"])
 
     def encode(
         self,
@@ -123,16 +137,18 @@ class T5(nn.Module):
 
         Returns:
             per decoder layer the cross-attention keys and values (examples, heads, places, d_kv),
-            and their additive mask (examples, 1, 1, places) or None.
+            and their additive mask (examples or 1, heads or 1, 1, places) or None.
         """
         dropout = self.config["dropout"]
         causal = self.config["causal_encoder"]
         if row is not None and not causal:
             raise ValueError("Only a causal encoder reads several examples in one row.")
         place = torch.arange(token.shape[1], device=token.device)
+        if length is None:
+            length = (token != PAD).sum(1)
+        step = LEVELS  # from item to item
         if causal:
-            if length is None:
-                length = (token != PAD).sum(1)
+            step = LEVELS + 1
             closed = F.pad(token.unflatten(1, (-1, LEVELS)), (0, 1), value=END)
             token = closed.flatten(1)
             place = torch.arange(token.shape[1], device=token.device)
@@ -153,6 +169,11 @@ class T5(nn.Module):
             mask = mask[:, None, None]
             if not causal:
                 bias = bias + mask
+        if self.config["recency"]:
+            item = torch.arange(token.shape[1], device=token.device) // step
+            after = (length[:, None] // LEVELS - 1 - item).clamp(0, RECENT - 1)
+            recency = self.recency(after).transpose(1, 2).unsqueeze(2)
+            mask = recency if mask is None else mask + recency
 
         x = drop(self.shared(token), dropout, self.training)
         for block in self.encoder.block:
@@ -199,43 +220,49 @@ class T5(nn.Module):
         x = x * self.config["d_model"] ** -0.5
         return x if real is None else real.in_rows(x), present
 
-    def log_probabilities(self, state: Tensor, level: int) -> Tensor:
+    def log_probabilities(self, state: Tensor, level: int, legal: Tensor | None = None) -> Tensor:
         """Log-probability of every codeword that takes part in the normalisation.
 
         Args:
             state: (..., d_model) from `decode`, at depth `level`.
             level: 0 .. levels - 1.
+            legal: bool (..., codes), to which the others are -inf; None for all.
 
         Returns:
             float32 (..., codes), or (..., levels * codes) with codewords "all"; `first_code` tells
             where the level's own codewords begin.
         """
         weight = self.shared.weight[:CODEWORDS]
-        if self.config["codewords"] == "level":
+        if self.config["codewords"] != "all":
             weight = weight[level * CODES : (level + 1) * CODES]
         # In float32 also under autocast: bfloat16 would round logits by about the differences that
         # Eq. 14 ranks by, and this product is a hundredth of the decoder's work.
         with torch.autocast(state.device.type, enabled=False), exact_products():
-            return F.linear(state.float(), weight.float()).log_softmax(-1)
+            logits = F.linear(state.float(), weight.float())
+            if legal is not None:
+                logits = logits.masked_fill(~legal, -math.inf)
+            return logits.log_softmax(-1)
+
+    def score(self, batch: Batch, tree: PrefixTree) -> Scored:
+        """Log-probabilities of all candidates in one decoder pass, see `CodewordNetwork.score`."""
+        memory = self.encode(batch.history, batch.padded, batch.row, batch.length)
+        full = batch.candidates.device.type != "cpu"  # shapes known without asking the device
+        return candidate_tree.score(self, memory, batch.candidates, tree, full)
 
     def first_code(self, level: int) -> int:
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
-    def steps(self, history: Tensor, padded: bool = True) -> "DecoderSteps":
-        """What a beam search asks of the network.
-
-        Args:
-            history: int64 tokens (users, tokens), PAD on the right.
-            padded: False promises that there is no PAD.
-        """
+    def steps(
+        self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None
+    ) -> DecoderSteps:
+        """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
 
     @torch.no_grad()
     def embed(self, ids: Tensor) -> Tensor:
         """Items as the network knows them, float (items, d_model): means over their codewords."""
-        mean: Tensor = self.shared(tokens(ids)).mean(1)
-        return mean
+        return torch.mean(self.shared(tokens(ids)), 1)
 
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; transformers reads the folder as it is."""
@@ -264,43 +291,10 @@ class T5(nn.Module):
     @classmethod
     def load(cls, folder: str | Path) -> "T5":
         """Read a folder written by `save`."""
-        sizes = json.loads((Path(folder) / "config.json").read_text())
+        sizes = read_json(Path(folder) / "config.json")
         model = cls({key: sizes[IN_TRANSFORMERS.get(key, key)] for key in SETTINGS})
         model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
         return model.eval()
-
-
-class DecoderSteps:
-    """The steps of a beam search (`identifiers.beam_search.Steps`).
-
-    All beams of a user are places of one decoder row. They attend to the encoded history, which is
-    computed once, and to their own ancestors among all earlier places.
-    """
-
-    def __init__(self, model: T5, history: Tensor, padded: bool) -> None:
-        self.model, self.history, self.padded = model, history, padded
-
-    def first(self) -> Tensor:
-        """Encode the histories and decode START."""
-        users, device = len(self.history), self.history.device
-        self.memory = self.model.encode(self.history, self.padded)
-        self.depth = torch.zeros(1, dtype=torch.long, device=device)
-        self.allowed = torch.ones(users, 1, 1, dtype=torch.bool, device=device)
-        self.past: list[KeysValues] | None = None
-        return self._log_p(0, torch.full((users, 1), START, device=device))
-
-    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
-        """Decode the codewords just chosen."""
-        self.allowed = lineage(self.allowed, parent)
-        self.depth = torch.cat([self.depth, self.depth.new_full((parent.shape[1],), level)])
-        return self._log_p(level, code + (level - 1) * CODES)
-
-    def _log_p(self, level: int, token: Tensor) -> Tensor:
-        state, self.past = self.model.decode(
-            token, self.depth, self.allowed, self.memory, self.past
-        )
-        first = self.model.first_code(level)
-        return self.model.log_probabilities(state, level)[..., first : first + CODES]
 
 
 Network = T5

@@ -1,0 +1,201 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from objectives import grouped
+
+from lohrec.common.training import adamw
+from lohrec.data.examples import Examples
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import networks
+from lohrec.recommender.decoding import recommend
+from lohrec.recommender.networks.compact import Compact
+from lohrec.recommender.objective import objective
+from lohrec.recommender.training_data import TrainingData
+
+CONFIG = {
+    "width": 32, "layers": 2, "heads": 2, "positions": 20, "dropout": 0.2, "codewords": "legal",
+}  # fmt: skip
+ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one_hot": {}}}
+DWR = {
+    "loss": "distilled", "mixture": 0.0, "smoothing": 0.1, "generation": 1.0, "ranking": 0.7,
+    "margin": 0.1, "reduction": "mean", "ranked_target": True,
+}  # fmt: skip
+WINDOW = 20
+
+
+def some_ids(rng, items: int, codes: int = 6) -> np.ndarray:
+    """Distinct identifiers (items, levels) of few codewords, so that prefixes are shared."""
+    number = rng.permutation(codes**LEVELS)[:items]
+    return np.stack([number // codes**d % codes for d in range(LEVELS)], 1)
+
+
+def walks(users: int = 30, items: int = 50) -> TrainingData:
+    """Every prefix of random walks of 2 to 30 items, with candidates and a teacher's opinion."""
+    rng = np.random.default_rng(0)
+    length = rng.integers(2, 31, users)
+    sequences = rng.integers(0, items, length.sum()).astype(np.int32)
+    user = np.repeat(np.arange(users), length - 1).astype(np.int32)
+    first = np.cumsum(length) - length
+    stop = np.concatenate([np.arange(a + 1, a + n) for a, n in zip(first, length, strict=True)])
+    examples = Examples(sequences, user, np.maximum(first[user], stop - WINDOW), stop).aligned()
+    prior = np.stack([rng.permutation(items)[:9] for _ in user]).astype(np.int32)
+    prior[:, 0] = examples.target
+    prior[::3, 5:] = -1
+    teacher = torch.from_numpy(rng.normal(size=(len(user), LEVELS, CODES))).softmax(-1).half()
+    return TrainingData(examples, some_ids(rng, items), prior, teacher.numpy(), shared=True)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return walks()
+
+
+def network(change: dict | None = None) -> Compact:
+    torch.manual_seed(0)
+    return Compact(CONFIG | (change or {})).eval()
+
+
+def batch_with_every_item(data, rows):
+    """Examples of their own rows, whose candidates are all items in order."""
+    batch = replace(data, shared=False, prior=None).batch(rows)
+    every = torch.from_numpy(data.ids).expand(len(rows), -1, -1)
+    return replace(batch, candidates=every, real=torch.ones(every.shape[:2], dtype=torch.bool))
+
+
+def test_probabilities_of_all_items_add_up_to_one(data):
+    tree = PrefixTree.from_ids(data.ids)
+    batch = batch_with_every_item(data, np.arange(0, 60, 7))
+    legal = network().score(batch, tree).total.exp().sum(1)
+    torch.testing.assert_close(legal, torch.ones_like(legal))
+    assert (network({"codewords": "level"}).score(batch, tree).total.exp().sum(1) < 0.1).all()
+
+
+@pytest.mark.parametrize("codewords", ["legal", "level"])
+def test_a_search_of_full_width_equals_brute_force(data, codewords):
+    tree, model = PrefixTree.from_ids(data.ids), network({"codewords": codewords})
+    batch = batch_with_every_item(data, np.arange(0, 60, 7))
+    found = beam_search(
+        model.steps(batch.history), tree, len(data.ids), renormalise=codewords == "legal"
+    )
+    with torch.no_grad():
+        score = model.score(batch, tree).total
+    expected, item = score.sort(descending=True)
+    torch.testing.assert_close(found.score, expected, rtol=1e-5, atol=1e-5)
+    assert torch.equal(found.leaf, tree.leaf_of_item[item])
+
+
+def test_shared_rows_change_nothing_but_the_time(data):
+    model, tree = network(), PrefixTree.from_ids(data.ids)
+    settings = grouped(DWR)
+    rows = np.flatnonzero(data.examples.user < 8)
+    together = data.batch(rows)
+    assert len(together.history) < len(rows) / 4 and together.padded
+    found = objective(model, together, tree, settings)
+    found["loss"].backward()
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    apart = replace(data, shared=False)
+    for row in rows:
+        alone = objective(model, apart.batch(np.array([row])), tree, settings)
+        (alone["loss"] / len(rows)).backward()
+        for name, value in alone.items():
+            found[name] = found[name] - value / len(rows)
+    for value in found.values():
+        torch.testing.assert_close(value, torch.zeros_like(value), rtol=0, atol=1e-5)
+    for gradient, p in zip(gradients, model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, p.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("codewords", ["legal", "level"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"loss": "smoothed"},
+        {"loss": "distilled"},
+        {"loss": "distilled", "ranking": 0.5},
+        {"loss": "one_hot", "generation": 0.0, "ranking": 1.0},
+    ],
+    ids=["smooth", "distill", "dwr", "ranker"],
+)
+def test_every_kind_of_row_trains(data, row, codewords):
+    model, tree = network({"codewords": codewords}).train(), PrefixTree.from_ids(data.ids)
+    settings = grouped(DWR | row)
+    batch, optimizer = data.batch(np.arange(80)), adamw(model, 3e-3, 0.0)
+    losses = []
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss = objective(model, batch, tree, settings)["loss"]
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_a_cascade_of_all_items_is_in_the_order_of_its_ranker(data):
+    tree, retriever = PrefixTree.from_ids(data.ids), network()
+    ranker = Compact(CONFIG).eval()
+    rows, every = np.arange(0, 60, 7), len(data.ids)
+    examples = data.examples
+    windows = (array[rows] for array in (examples.user, examples.start, examples.stop))
+    some = Examples(examples.sequences, *windows)
+    decoding = {"beams": every, "rerank": every, "top": every, "batch_size": 4}
+    decoding |= {"exclude_history": False, "renormalise": False}
+    leaf, score = recommend(retriever, some, data.ids, tree, decoding, "", ranker)
+    with torch.no_grad():
+        expected = ranker.score(batch_with_every_item(data, rows), tree).total
+    best, item = expected.sort(descending=True)
+    torch.testing.assert_close(score, best, rtol=1e-5, atol=1e-5)
+    assert torch.equal(leaf, tree.leaf_of_item[item])
+
+
+def test_what_follows_and_what_is_padded_is_not_read():
+    model = network()
+    history = torch.randint(0, CODES, (3, 7 * LEVELS))
+    longer = torch.cat([history, torch.full((3, 2 * LEVELS), PAD)], 1)
+    torch.testing.assert_close(model.read(longer), model.read(history))
+    row, length = torch.tensor([0, 2]), torch.tensor([4, 5]) * LEVELS
+    part = [model.read(history[r : r + 1, :n])[0] for r, n in zip(row, length, strict=True)]
+    torch.testing.assert_close(model.read(history, row, length), torch.stack(part))
+
+
+def test_a_saved_network_is_the_same(data, tmp_path):
+    model, tree = network(), PrefixTree.from_ids(data.ids)
+    model.save(tmp_path)
+    again = networks.load("compact", tmp_path)
+    assert again.config == CONFIG and not again.training
+    batch = data.batch(np.arange(20))
+    assert torch.equal(again.score(batch, tree).total, model.score(batch, tree).total)
+    ids = torch.from_numpy(data.ids)
+    assert torch.equal(again.embed(ids), model.embed(ids)) and len(again.embed(ids)) == len(ids)
+
+
+def test_heads_share_the_width_evenly():
+    with pytest.raises(ValueError, match="cannot be shared by 5 heads"):
+        network({"heads": 5})
+
+
+@pytest.mark.parametrize("place", [-1, -2, 0], ids=["last", "second last", "first"])
+def test_learns_which_of_twenty_items_tells_the_next(place):
+    rng, users, items, unseen = np.random.default_rng(0), 1500, 20, np.arange(1300, 1500)
+    sequences = rng.integers(0, items, (users, WINDOW + 1)).astype(np.int32)
+    sequences[:, -1] = rng.permutation(items)[sequences[:, :-1][:, place]]
+    start = np.arange(users) * (WINDOW + 1)
+    examples = Examples(sequences.ravel(), np.arange(users), start, start + WINDOW)
+    data = TrainingData(examples, some_ids(rng, items), shared=True)
+    tree, model = PrefixTree.from_ids(data.ids), network({"dropout": 0.0}).train()
+    optimizer = adamw(model, 1e-2, 0.01)
+    for _ in range(200):
+        batch = data.batch(rng.choice(unseen[0], 64, replace=False))
+        optimizer.zero_grad()
+        loss = objective(model, batch, tree, ONE_HOT)["loss"]
+        loss.backward()
+        optimizer.step()
+        if loss < 0.01:
+            break
+    with torch.no_grad():
+        certain = model.eval().score(data.batch(unseen), tree).total.exp() > 0.5
+    assert certain.float().mean() > 0.95

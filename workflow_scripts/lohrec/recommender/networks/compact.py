@@ -1,0 +1,224 @@
+"""A compact network: a transformer over whole items, and a small head for the codewords of a level.
+
+An item is one position, the sum of its codewords' embeddings. One state h of a history then tells
+the whole next item: before its codeword of level j the state is z_j = h + sum_{i < j} u_i, with
+embeddings u_i of the codewords chosen so far, and P(c | prefix) is a softmax of the products of
+norm(z_j + MLP_j(norm(z_j))) and the level's output embeddings. So the history is read once, and a
+prefix costs one small MLP.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lohrec.common.artefacts import read_json, whole, write_json
+from lohrec.common.autograd_functions import drop
+from lohrec.common.devices import exact_products
+from lohrec.identifiers.beam_search import along
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks import CodewordNetwork, Scored
+from lohrec.recommender.networks.compact_layers import FeedForward, Layer
+from lohrec.recommender.training_data import Batch
+
+SETTINGS = {
+    "width": {
+        "type": "integer", "minimum": 1, "default": 128,
+        "description": "Width of the network, a multiple of heads.",
+    },
+    "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers over items."},
+    "heads": {"type": "integer", "minimum": 1, "default": 4, "description": "Attention heads."},
+    "positions": {
+        "type": "integer", "minimum": 1, "default": 20,
+        "description": "Distances between items that are told apart; beyond, all are alike.",
+    },
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.2,
+        "description": "Dropout of embeddings, attention and layers.",
+    },
+    "codewords": {
+        "enum": ["legal", "level"], "default": "legal",
+        "description": (
+            "Whether the softmax runs over the level's codewords, or over those alone that go on "
+            "from the prefix to an item's."
+        ),
+    },
+}  # fmt: skip
+
+
+class Compact(CodewordNetwork):
+    """Causal, so that all histories which are prefixes of one row are read at once.
+
+    Args:
+        config: the values of `SETTINGS`.
+
+    Raises:
+        ValueError: the width is no multiple of the heads.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = {key: config[key] for key in SETTINGS}
+        width, dropout = config["width"], config["dropout"]
+        if width % config["heads"]:
+            raise ValueError(f"A width of {width} cannot be shared by {config['heads']} heads.")
+        # As a history's item, as the beginning of the next item, and as what may come next.
+        self.item = nn.Embedding(LEVELS * CODES + 1, width)
+        self.prefix = nn.Embedding((LEVELS - 1) * CODES, width)
+        self.output = nn.Parameter(torch.empty(LEVELS, CODES, width))
+        for table in (self.item.weight, self.prefix.weight, self.output):
+            nn.init.normal_(table, std=0.05)
+        self.layers = nn.ModuleList(
+            Layer(width, config["heads"], config["positions"], dropout)
+            for _ in range(config["layers"])
+        )
+        self.heads = nn.ModuleList(FeedForward(width, dropout) for _ in range(LEVELS))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(LEVELS))
+
+    @classmethod
+    def shares_rows(cls, config: dict[str, Any]) -> bool:
+        """Always."""
+        return True
+
+    def read(
+        self, history: Tensor, row: Tensor | None = None, length: Tensor | None = None
+    ) -> Tensor:
+        """The state h of every history, (examples, width).
+
+        Args:
+            history: int64 tokens (rows, tokens), PAD on the right: no item reads what follows it.
+            row: int64 (examples,), of examples that are prefixes of the rows; by default every row
+                is one example.
+            length: int64 (examples,), tokens of each example's history; given with `row`.
+        """
+        x = self.item(history.unflatten(1, (-1, LEVELS))).sum(2)
+        x = drop(x, self.config["dropout"], self.training)
+        if length is None:
+            length = (history != PAD).sum(1)
+        last = length // LEVELS - 1
+        *below, top = self.layers
+        for layer in below:
+            x = layer(x)
+        if row is None:
+            state: Tensor = top(x, last.unsqueeze(1))[:, 0]
+            return state
+        x = top(x)
+        return torch.flatten(x, 0, 1).index_select(0, row * x.shape[1] + last)
+
+    def further(self, level: int, state: Tensor, code: Tensor) -> Tensor:
+        """States (..., width) after the codeword of `level` - 1, int64 (...), is chosen."""
+        chosen: Tensor = self.prefix(code + (level - 1) * CODES)
+        return state + chosen
+
+    def logits(self, level: int, state: Tensor) -> Tensor:
+        """Logits of a level's codewords, float32 (..., codes), of states (..., width)."""
+        state = self.norms[level](self.heads[level](state))
+        # In float32 also under autocast: Eq. 14 ranks by smaller differences than bfloat16 has.
+        with torch.autocast(state.device.type, enabled=False), exact_products():
+            return F.linear(state.float(), self.output[level].float())
+
+    def open_logits(self, level: int, state: Tensor, certain: Tensor) -> Tensor:
+        """`logits`, but zeros where one codeword is legal and takes all whatever its logit is.
+
+        Args:
+            state: (..., width).
+            certain: bool (...), prefixes of a single identifier.
+        """
+        place = (~certain).flatten().nonzero().flatten()
+        some = self.logits(level, state.flatten(0, -2).index_select(0, place))
+        every = some.new_zeros(certain.numel(), CODES).index_copy(0, place, some)
+        return every.view(*certain.shape, CODES)
+
+    def score(self, batch: Batch, tree: PrefixTree) -> Scored:
+        """Log-probabilities of candidates; prefixes that they share are computed once."""
+        ids = batch.candidates
+        state = self.read(batch.history, batch.row, batch.length)
+        # The key of a prefix: the example's number and the codewords, as digits.
+        key = torch.arange(len(ids), device=ids.device)
+        place = key.unsqueeze(1).expand(ids.shape[:2])  # of each candidate's prefix
+        node = torch.zeros_like(key)
+        total, along_first = torch.zeros((), device=ids.device), []
+        for level, code in enumerate(ids.unbind(-1)):
+            child = tree.children(level, node)
+            if self.legal:
+                logits = self.open_logits(level, state, tree.certain(level, node))
+                logits = logits.masked_fill(child < 0, -torch.inf)
+            else:
+                logits = self.logits(level, state)
+            log_p = logits.log_softmax(-1)
+            total = total + log_p[place, code]
+            along_first.append(log_p.index_select(0, place[:, 0]))
+            if level + 1 < LEVELS:
+                longer, below = (key[place] * CODES + code).unique(return_inverse=True)
+                parent, chosen = torch.searchsorted(key, longer // CODES), longer % CODES
+                state = self.further(level + 1, state.index_select(0, parent), chosen)
+                key, place, node = longer, below, child[parent, chosen]
+        return Scored(total, torch.stack(along_first, 1))
+
+    def first_code(self, level: int) -> int:
+        """A softmax runs over one level."""
+        return 0
+
+    def steps(
+        self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None
+    ) -> "HeadSteps":
+        """What a beam search asks of the network, see `CodewordNetwork.steps`."""
+        return HeadSteps(self, history, tree)
+
+    @torch.no_grad()
+    def embed(self, ids: Tensor) -> Tensor:
+        """Items as the network reads them, float (items, width): sums over their codewords."""
+        level = torch.arange(LEVELS, device=ids.device)
+        item: Tensor = self.item(ids.long() + level * CODES).sum(1)
+        return item
+
+    def save(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors."""
+        folder = Path(folder)
+        weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
+        with whole(folder / "model.safetensors") as temporary:
+            save_file(weights, temporary)
+        write_json(folder / "config.json", self.config)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Compact":
+        """Read a folder written by `save`."""
+        model = cls(read_json(Path(folder) / "config.json"))
+        model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+        return model.eval()
+
+
+class HeadSteps:
+    """The steps of a beam search (`identifiers.beam_search.Steps`).
+
+    Args:
+        tree: where the search is left the softmax over legal codewords.
+    """
+
+    def __init__(self, model: Compact, history: Tensor, tree: PrefixTree | None) -> None:
+        self.model, self.history, self.tree = model, history, tree
+
+    def first(self) -> Tensor:
+        """Read the histories."""
+        self.state = self.model.read(self.history).unsqueeze(1)
+        self.node = torch.zeros(self.state.shape[:2], dtype=torch.long, device=self.state.device)
+        return self._log_p(0)
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Add the codewords just chosen."""
+        self.state = self.model.further(level, along(self.state, parent), code)
+        if self.tree is not None:
+            self.node = self.tree.child(level - 1, self.node.gather(1, parent), code)
+        return self._log_p(level)
+
+    def _log_p(self, level: int) -> Tensor:
+        if self.tree is None:
+            return self.model.logits(level, self.state).log_softmax(-1)
+        return self.model.open_logits(level, self.state, self.tree.certain(level, self.node))
+
+
+Network = Compact

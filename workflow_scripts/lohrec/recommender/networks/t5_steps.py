@@ -1,0 +1,47 @@
+"""The T5 as a beam search asks it, with all beams of a user in one decoder row (Algorithm 1)."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lohrec.identifiers.beam_search import lineage
+from lohrec.identifiers.codewords import CODES
+from lohrec.recommender.networks.t5_layers import KeysValues
+from lohrec.recommender.networks.t5_tokens import START
+
+if TYPE_CHECKING:
+    from lohrec.recommender.networks.t5 import T5
+
+
+class DecoderSteps:
+    """The steps of a beam search (`identifiers.beam_search.Steps`).
+
+    All beams of a user are places of one decoder row. They attend to the encoded history, which is
+    computed once, and to their own ancestors among all earlier places.
+    """
+
+    def __init__(self, model: "T5", history: Tensor, padded: bool) -> None:
+        self.model, self.history, self.padded = model, history, padded
+
+    def first(self) -> Tensor:
+        """Encode the histories and decode START."""
+        users, device = len(self.history), self.history.device
+        self.memory = self.model.encode(self.history, self.padded)
+        self.depth = torch.zeros(1, dtype=torch.long, device=device)
+        self.allowed = torch.ones(users, 1, 1, dtype=torch.bool, device=device)
+        self.past: list[KeysValues] | None = None
+        return self._log_p(0, torch.full((users, 1), START, device=device))
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Decode the codewords just chosen."""
+        self.allowed = lineage(self.allowed, parent)
+        self.depth = torch.cat([self.depth, self.depth.new_full((parent.shape[1],), level)])
+        return self._log_p(level, code + (level - 1) * CODES)
+
+    def _log_p(self, level: int, token: Tensor) -> Tensor:
+        state, self.past = self.model.decode(
+            token, self.depth, self.allowed, self.memory, self.past
+        )
+        first = self.model.first_code(level)
+        return self.model.log_probabilities(state, level)[..., first : first + CODES]
