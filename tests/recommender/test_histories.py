@@ -14,12 +14,18 @@ CATALOGUE = Catalogue(NAMES, [""] * 5, np.arange(5))
 
 def read(histories, most=20) -> tuple[list[list[int]], list[int]]:
     """The known items of each user, and how many are unknown."""
-    items, length, unknown = numbers(histories, CATALOGUE, most)
+    items, length, unknown, _ = numbers(histories, CATALOGUE, most)
     assert items.dtype == length.dtype == unknown.dtype == np.int64
     assert items.shape == (len(length), max(length, default=0)) == (len(unknown), items.shape[1])
     for row, count in zip(items, length, strict=True):
         assert (row[:count] >= 0).all() and (row[count:] == -1).all()
     return [row[:n].tolist() for row, n in zip(items, length, strict=True)], unknown.tolist()
+
+
+def test_what_is_older_than_what_is_read_is_told() -> None:
+    older = numbers([[0, 1, 0, 9, 2, 3], [4, 4], [1, 1, 2, 3]], CATALOGUE, 2).older
+    assert older.tolist() == [[0, 0], [0, 1], [2, 1]]
+    assert numbers([], CATALOGUE, 2).older.shape == (0, 2)
 
 
 def test_texts_are_names_and_integers_are_numbers() -> None:

@@ -1,7 +1,7 @@
 """Histories as they are given, by names or by numbers, as arrays of known items."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,19 +10,29 @@ from lohrec.data.catalogue import Catalogue
 Given = np.ndarray | Iterable[Iterable[str | int]]
 
 
-def numbers(
-    histories: Given, catalogue: Catalogue, most: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+class Numbered(NamedTuple):
+    """Histories by number.
+
+    Attributes:
+        items: int64 (users, longest), the last known items of each; -1 on the right.
+        length: int64 (users,), how many these are.
+        unknown: int64 (users,), items that are not known.
+        older: int64 (pairs, 2), users and the known items that came before the last ones.
+    """
+
+    items: np.ndarray
+    length: np.ndarray
+    unknown: np.ndarray
+    older: np.ndarray
+
+
+def numbers(histories: Given, catalogue: Catalogue, most: int) -> Numbered:
     """The last known items of every history.
 
     Args:
         histories: see `Recommender.recommend`.
         catalogue: the known items.
         most: items that are kept of a history.
-
-    Returns:
-        item numbers, int64 (users, longest), -1 on the right; how many each user has, int64
-        (users,); and how many of each user's are unknown, int64 (users,).
 
     Raises:
         TypeError: a history is no list of items, or an item is neither a name nor a number.
@@ -33,15 +43,23 @@ def numbers(
         on_the_left = np.arange(items.shape[1]) < length[:, None]
         known = (items < len(catalogue)).all() and (on_the_left == (items >= 0)).all()
         if known and items.shape[1] <= most:
-            return items[:, : length.max(initial=0)], length, np.zeros_like(length)
+            none = np.empty((0, 2), np.int64)
+            return Numbered(items[:, : length.max(initial=0)], length, np.zeros_like(length), none)
     rows = [[_number(item, catalogue) for item in _items(row)] for row in histories]
-    kept = [[item for item in row if item >= 0][-most:] for row in rows]
+    known_rows = [[item for item in row if item >= 0] for row in rows]
+    kept = [row[-most:] for row in known_rows]
     length = np.array([len(row) for row in kept], dtype=np.int64)
     items = np.full((len(kept), length.max(initial=0)), -1, dtype=np.int64)
     for user, row in enumerate(kept):
         items[user, : len(row)] = row
     unknown = [sum(item < 0 for item in row) for row in rows]
-    return items, length, np.array(unknown, dtype=np.int64)
+    older = [(user, item) for user, row in enumerate(known_rows) for item in set(row[:-most])]
+    return Numbered(
+        items,
+        length,
+        np.array(unknown, dtype=np.int64),
+        np.array(sorted(older), dtype=np.int64).reshape(-1, 2),
+    )
 
 
 def _items(row: Any) -> Iterable[Any]:

@@ -57,6 +57,22 @@ class Ranked(NamedTuple):
             row, item, user, place = row[allowed], item[allowed], user[allowed], place[allowed]
         return cls(user, place + 1, item, score.flatten()[row].numpy())
 
+    def without(self, pairs: np.ndarray, items: int, top: int) -> "Ranked":
+        """The rows but for pairs of user and item, ranked anew up to `top`.
+
+        Args:
+            pairs: int64 (pairs, 2).
+            items: how many there are.
+        """
+        gone = np.isin(self.user * items + self.item, pairs[:, 0] * items + pairs[:, 1])
+        user, rank, item, score = (column[~gone] for column in self)
+        first = np.diff(user, prepend=-1) != 0
+        group = np.cumsum(first | (np.diff(rank, prepend=0) != 0))
+        starts = group[first]
+        rank = group - starts[np.cumsum(first) - 1] + 1
+        kept = rank <= top
+        return Ranked(user[kept], rank[kept], item[kept], score[kept])
+
 
 @dataclass(frozen=True)
 class Lists:

@@ -133,7 +133,8 @@ class Recommender(ABC):
                 not know are skipped (`Lists.unknown`), and of the others the last `history` are
                 read. A user without any gets the most popular items (`Lists.cold`).
             top: items of a list. It is shorter where fewer are left to be listed.
-            exclude_history: leave the items that were read of a user's history out of the list.
+            exclude_history: leave the items of a user's history out of the list, those too that are
+                older than what is read.
 
         Raises:
             ValueError: `top` is below 1.
@@ -141,15 +142,20 @@ class Recommender(ABC):
         """
         if top < 1:
             raise ValueError(f"top is {top}; a list has at least one item.")
-        items, length, unknown = numbers(histories, self.catalogue, self.history)
+        items, length, unknown, older = numbers(histories, self.catalogue, self.history)
         cold = length == 0
         rows = [self._popular(np.flatnonzero(cold), top)]
-        warm = np.flatnonzero(~cold)
-        if len(warm):
-            read = Histories(items[warm], length[warm])
+        more = np.bincount(older[:, 0], minlength=len(length)) * exclude_history
+        # Users of like numbers go together, and a list depends on nobody else's.
+        more = np.where(more > 0, 2 ** np.ceil(np.log2(np.maximum(more, 1))), 0).astype(np.int64)
+        for extra in np.unique(more[~cold]):
+            users = np.flatnonzero(~cold & (more == extra))
+            read = Histories(items[users], length[users])
             # No list is longer than the catalogue, and no search need be wider.
-            ranked = self.rank(read, min(top, len(self.catalogue)), exclude_history)
-            rows.append(ranked._replace(user=warm[ranked.user]))
+            most = min(top + int(extra), len(self.catalogue))
+            ranked = self.rank(read, most, exclude_history)
+            ranked = ranked._replace(user=users[ranked.user])
+            rows.append(ranked.without(older, len(self.catalogue), top) if extra else ranked)
         user, rank, item, score = (np.concatenate(parts) for parts in zip(*rows, strict=True))
         order = np.argsort(user, kind="stable")
         ranked = Ranked(user[order], rank[order], item[order], score[order].astype(np.float32))
