@@ -2,7 +2,6 @@
 # (Figure 4), and the lists of single users (Tables 4 and 5); and how the models were trained.
 
 
-
 def analysed(wildcards):
     """The generative recommenders among the variants that a dataset's row compares."""
     dataset = wildcards.dataset

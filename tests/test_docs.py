@@ -47,19 +47,37 @@ def test_rules_exist(page: str) -> None:
     assert len(named) > 8 and set(named) <= set(rules)
 
 
+SETTING = rf"(?:{'|'.join(tree())})(?:\.[a-z0-9_]+)+"
+FILE = (".py", ".json", ".md", ".svg", ".npy", ".parquet", ".safetensors")
+
+
+def is_setting(name: str) -> bool:
+    """Whether a name such as teacher.network.hidden is that of a setting, or of a group."""
+    place = tree()
+    for part in name.split("."):
+        place = place.schema["default"] if isinstance(place, Setting) else place
+        if part not in place:
+            return False
+        place = place[part]
+    return True
+
+
 @each_plain_page
 def test_settings_exist(page: Path) -> None:
-    if page.name == "configuration.md":
-        return  # made from the settings themselves
-    for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", page.read_text()):
-        section, *parts = name.split(".")
-        if section not in tree() or parts[-1] in ("py", "json"):
-            continue
-        place = tree()[section]
-        for part in parts:
-            place = place.schema["default"] if isinstance(place, Setting) else place
-            assert part in place, name
-            place = place[part]
+    if page.name != "configuration.md":  # made from the settings themselves
+        for name in re.findall(rf"`({SETTING})`", page.read_text()):
+            assert is_setting(name) or name.endswith(FILE), name
+
+
+def test_settings_that_messages_name_exist() -> None:
+    named = set()
+    for file in registry.LIBRARY.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = re.findall(rf"(?<![\w./`]){SETTING}", node.value)
+                named |= {(file.name, word) for word in words if not word.endswith(FILE)}
+    assert len(named) > 10
+    assert [one for one in sorted(named) if not is_setting(one[1])] == []
 
 
 @each_plain_page

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from lohrec.common import training
+from lohrec.common import optimiser, training
 from lohrec.common.checkpoints import Checkpoint
 
 SETTINGS = {
@@ -164,7 +164,7 @@ def test_an_epoch_without_a_batch_is_an_error():
 def test_matrices_alone_decay():
     model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
     model[1].weight.requires_grad_(False)
-    matrices, vectors = training.adamw(model, 0.1, 0.5).param_groups
+    matrices, vectors = optimiser.adamw(model, 0.1, 0.5).param_groups
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.5, 0.0)
     assert matrices["params"] == [model[0].weight]
     assert [p.shape for p in vectors["params"]] == [(3,), (3,)]

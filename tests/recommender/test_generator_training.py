@@ -6,7 +6,7 @@ import torch
 from objectives import grouped
 
 from lohrec.common import training as runs
-from lohrec.common.schedule import learning_rate
+from lohrec.common.optimiser import learning_rate
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree

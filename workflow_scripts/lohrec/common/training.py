@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from lohrec.common import processes
 from lohrec.common.averaging import Averages
 from lohrec.common.checkpoints import Checkpoint, random_state, set_random_state
 from lohrec.common.job_log import progress
-from lohrec.common.schedule import learning_rate
+from lohrec.common.optimiser import adamw, learning_rate
 
 # At most so much work is lost to a kill. An evaluation leaves a checkpoint too, but where
 # evaluations are many, only one in each pause.
@@ -27,21 +27,6 @@ PAUSE_SECONDS = 30
 Batch = TypeVar("Batch")
 Row = dict[str, Any]
 Score = Any  # a number, or a list of numbers of which the first that differs decides
-
-
-def adamw(
-    model: nn.Module,
-    rate: float,
-    weight_decay: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-) -> AdamW:
-    """AdamW for what a model learns, which decays matrices and no vectors."""
-    learned = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=rate, betas=betas, fused=True)
 
 
 def train(
@@ -77,8 +62,8 @@ def train(
             of the weights, which is then what is evaluated and returned; 0.0, as without it: none).
             For the default optimiser learning_rate and weight_decay, for the default schedule
             warmup.
-        optimizer: AdamW if None, see `adamw`.
-        schedule: factor of the learning rate by step; see `schedule.learning_rate` if None.
+        optimizer: AdamW if None, see `optimiser.adamw`.
+        schedule: factor of the learning rate by step; see `optimiser.learning_rate` if None.
         after: called with the history, the new row last, when the best state has been chosen; it
             may change the model that the training goes on with, and what it returns joins the row.
         checkpoint: where the run leaves its state; the caller removes it.

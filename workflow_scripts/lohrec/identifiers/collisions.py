@@ -189,7 +189,8 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
         else:
             raise ValueError(
                 f"More than {size * size} items share the codewords {head}: the encoder has "
-                "collapsed. Train longer, or with fewer layers (rqvae.hidden)."
+                "collapsed. Raise rqvae.training.epochs, or name fewer layers in "
+                "rqvae.network.hidden."
             )
         order = model.distances(latents[[item]] - _sum(model, [prefix]), last)[0]
         for code in order.argsort(stable=True).tolist():

@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 from lohrec.common import processes
 from lohrec.common.checkpoints import Checkpoint
 from lohrec.common.devices import autocast
-from lohrec.common.training import adamw, train
+from lohrec.common.optimiser import adamw
+from lohrec.common.training import train
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.beams import generate_beams
