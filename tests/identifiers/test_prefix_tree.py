@@ -38,6 +38,21 @@ def test_children_are_the_prefixes_that_exist(ids, dense):
         assert torch.equal(chosen, child.gather(1, code))
 
 
+def test_legal_codewords_and_certain_prefixes_are_those_of_all_items(ids):
+    tree = PrefixTree.from_ids(ids)
+    some = ids[::50]
+    legal = tree.legal(torch.from_numpy(some))
+    node = torch.zeros(len(some), dtype=torch.long)
+    for depth in range(4):
+        certain = tree.certain(depth, node)
+        for row, item in enumerate(some):
+            alike = np.unique(ids[(ids[:, :depth] == item[:depth]).all(1)], axis=0)
+            assert legal[row, depth].nonzero().flatten().tolist() == sorted({*alike[:, depth]})
+            assert certain[row] == (len(alike) == 1)
+        child = tree.children(depth, node)
+        node = child.gather(1, torch.from_numpy(some[:, depth : depth + 1]))[:, 0]
+
+
 def test_leaves_are_the_sorted_identifiers(ids):
     tree = PrefixTree.from_ids(ids)
     distinct, number = np.unique(ids, axis=0, return_inverse=True)

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.model import START, build_llama
 from lohrec.teacher.probabilities import answer_logits, codeword_probabilities
 from lohrec.teacher.prompts import CodewordPrompts
@@ -40,3 +41,12 @@ def test_probabilities_are_softmaxes_over_the_level_or_over_all_codewords():
         of_level = logits[:, d, d * 256 : (d + 1) * 256]
         torch.testing.assert_close(level[:, d], F.softmax(of_level / 2, -1))
     torch.testing.assert_close(every, F.softmax(logits[..., :1024], -1))
+
+
+def test_legal_probabilities_are_those_of_the_level_over_the_legal_codewords():
+    logits = torch.randn(5, 4, 1026)
+    ids = np.random.default_rng(0).integers(0, 3, (40, 4))
+    legal = PrefixTree.from_ids(ids).legal(torch.from_numpy(ids[:5]))
+    found = codeword_probabilities(logits, "legal", 2.0, legal=legal)
+    level = codeword_probabilities(logits, "level", 2.0) * legal
+    torch.testing.assert_close(found, level / level.sum(-1, keepdim=True))
