@@ -271,13 +271,10 @@ def packed_step(
     rng, row, rows = np.random.default_rng(0), size["row_tokens"], size["rows"]
     words = network.config.vocab_size
     short = row // 16
-    samples = [
-        sequence_packing.Sample(rng.integers(0, words, short), short * 2 // 3)
-        for _ in range(16 * rows)
-    ]
-    packed = sequence_packing.pack(
-        samples, sequence_packing.fill_rows(np.full(len(samples), short), row)
-    )
+    draws = (rng.integers(0, words, short) for _ in range(16 * rows))
+    samples = [sequence_packing.Sample(tokens, short * 2 // 3) for tokens in draws]
+    filled = sequence_packing.fill_rows(np.full(len(samples), short), row)
+    packed = sequence_packing.pack(samples, filled)
     step = clock.descend(network, lambda: sequence_packing.loss(network, packed), bf16=True)
     tokens, answers = packed.tokens.numel(), int(packed.answer.sum())
     planned = memory_plan.of_network(
