@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
 from lohrec.identifiers.codewords import CODES, PAD
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import RECENT, T5
 from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, tokens
+from lohrec.recommender.training_data import Batch
 
 CONFIG = {
     "d_model": 32,
@@ -106,6 +109,30 @@ def test_recency_is_counted_from_the_end_of_each_history(causal):
     torch.testing.assert_close(
         short.squeeze(2)[0, :, : 8 + causal * 2], mask[1, :, 0, : 8 + causal * 2]
     )
+
+
+@pytest.mark.parametrize("place", [-1, -2, 0])
+def test_a_causal_decoder_learns_which_of_twenty_items_counts(place):
+    """It is the last, the second last, or the first; items are told by their first codeword."""
+    torch.manual_seed(0)
+    ids = torch.zeros(6, 4, dtype=torch.long)
+    ids[:, 0] = torch.arange(6)
+    tree = PrefixTree.from_ids(ids.numpy())
+    change = {"layers": 1, "decoder_layers": 1, "dropout": 0.0, "codewords": "legal"}
+    model = T5(CONFIG | change | {"causal_encoder": True, "recency": True})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(240):
+        item = torch.randint(0, len(ids), (32, 20))
+        history, target = tokens(ids[item]).flatten(1), ids[item[:, place]][:, None]
+        length, real = torch.full((32,), 80), torch.ones(32, 1, dtype=torch.bool)
+        batch = Batch(history, False, None, length, target, real, None)
+        loss = -model.score(batch, tree).total.mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-10:]) < 0.5  # ln 6 is 1.79
 
 
 def test_padding_changes_nothing(model):

@@ -103,7 +103,10 @@ class T5(CodewordNetwork):
         self.decoder = Stack(self.config, decoder=True)
         if config["recency"]:
             self.recency = nn.Embedding(RECENT, config["heads"])
-            nn.init.zeros_(self.recency.weight)
+            # Attention begins in proportion to 1 / (1 + items after it): from none at all, what an
+            # item means and when it came would have to be learned before either pays.
+            after = torch.arange(RECENT).log1p()
+            nn.init.zeros_(self.recency.weight).data -= after.unsqueeze(1)
         # T5's unit embeddings are made for relative step sizes. AdamW moves every entry by the same
         # step, and learns several times faster from small embeddings; the last norm makes up for
         # the scale of the tied output.
