@@ -38,10 +38,7 @@ SETTINGS = {
     },
     "heads": {"type": "integer", "minimum": 1, "default": 6, "description": "Attention heads."},
     "d_kv": {"type": "integer", "minimum": 1, "default": 64, "description": "Width of a head."},
-    "layers": {
-        "type": "integer", "minimum": 1, "default": 4,
-        "description": "Layers of the encoder.",
-    },
+    "layers": {"type": "integer", "minimum": 1, "default": 4, "description": "Encoder layers."},
     "decoder_layers": {
         "type": "integer", "minimum": 1, "default": 4,
         "description": "Layers of the decoder.",
