@@ -30,9 +30,9 @@ demo: setup
 
 report: setup
 	@$(RUN) --cores all -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png $(DEMO)/analysis/training.svg
 	@$(RUN) --report $(DEMO)/report.html -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png $(DEMO)/analysis/training.svg
 	@echo "Open $(DEMO)/report.html in a browser."
 
 test: .venv/dev.stamp
