@@ -66,7 +66,7 @@ setup: .venv/run.stamp
 .venv/run.stamp: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("LOHRec needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "Installing LOHRec and what it needs into .venv. It takes a few minutes and 2 GB of disk,"
-	@echo "or some 7 GB where pip takes PyTorch with CUDA."
+	@echo "more where pip takes PyTorch with CUDA."
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --editable .
 	@touch $@

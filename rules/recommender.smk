@@ -47,7 +47,13 @@ def read_in_fitting(wildcards):
         "beams": f"{results}/teacher/beams.npy",
         "prior": f"{results}/priors/{row.get('prior')}.npy",
     }
-    artefacts = {name: places[name] for name in rows.reads(row)}
+    try:
+        artefacts = {
+            name: registry.known(name, places, f"READS of {row['recommender']}")
+            for name in rows.reads(row)
+        }
+    except ValueError as error:
+        raise WorkflowError(str(error))
     parts = {"start": "start_from", "retriever": "retriever", "ranker": "ranker"}
     return artefacts | {
         name: fitted(dataset, row[key], wildcards.seed)

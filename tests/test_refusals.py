@@ -77,3 +77,13 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
     status, printed = snakemake(folder, "--cores", "2", target, path=str(tools))
     assert status == 0, printed
     assert (folder / "resources/downloads/Video_Games_5.json.gz").exists()
+
+
+def test_a_recommender_that_reads_what_nobody_makes_is_refused(fresh: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    module = folder / "workflow_scripts/lohrec/recommender/baselines/reader.py"
+    module.write_text('SETTINGS = {}\nREADS = ["id"]\n')
+    (folder / "mine.yaml").write_text("variants: {reader: {recommender: reader}}\n")
+    target = "results/demo/reader/metrics.json", "--configfile", "mine.yaml"
+    status, printed = snakemake(folder, "-n", "--cores", "1", *target)
+    assert status and "READS of reader: there is no 'id'. Did you mean ids?" in printed
