@@ -40,6 +40,7 @@ rule all:
 include: "rules/data.smk"
 include: "rules/identifiers.smk"
 include: "rules/teacher.smk"
+include: "rules/lessons.smk"
 include: "rules/recommender.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"

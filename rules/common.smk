@@ -118,6 +118,13 @@ def fitted(dataset, variant, seed):
     return f"results/{dataset}/{variant}/seed_{seed}/model/recommender.json"
 
 
+def seeds(dataset, variant):
+    """The seeds of a variant; a recommender that is the same for each has one."""
+    every = DATASETS[dataset]["seeds"]
+    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
+    return every if seeded else every[:1]
+
+
 def largest_cutoff(wildcards):
     return max(SETTINGS[wildcards.dataset]["evaluation"]["cutoffs"])
 

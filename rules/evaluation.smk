@@ -64,13 +64,6 @@ rule evaluate:
         "../workflow_scripts/evaluation/evaluate.py"
 
 
-def seeds(dataset, variant):
-    """The seeds of a variant; a recommender that is the same for each has one."""
-    every = DATASETS[dataset]["seeds"]
-    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
-    return every if seeded else every[:1]
-
-
 def per_user(dataset, variant):
     return [
         f"results/{dataset}/{variant}/seed_{seed}/per_user.parquet"
