@@ -105,7 +105,9 @@ class Without:
         self.whole, self.tree = Mixture([steps()], tree), tree
         self.code = tree.identifiers(excluded.clamp(min=0))
         self.mass = _log_p(Mixture([steps()], tree), self.code).exp()
-        self.mass = self.mass.masked_fill(excluded < 0, 0.0)
+        # A leaf that several items of a history share comes several times.
+        again = (excluded.unsqueeze(-1) == excluded.unsqueeze(-2)).tril(-1).any(-1)
+        self.mass = self.mass.masked_fill(again | (excluded < 0), 0.0)
 
     def first(self) -> Tensor:
         """Of the first codeword."""
