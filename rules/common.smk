@@ -7,13 +7,14 @@ try:
     settings.check(config, SCHEMA)
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
+    TRIALS = rows.trials(config["searches"], config["variants"])
     for target in sys.argv[1:]:
         rows.check_target(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
 
-DATASETS, VARIANTS = config["datasets"], config["variants"]
-REPORTED = rows.reported_rows(VARIANTS)
+DATASETS, VARIANTS = config["datasets"], config["variants"] | TRIALS
+REPORTED = rows.reported_rows(config["variants"])
 
 
 def any_of(names):

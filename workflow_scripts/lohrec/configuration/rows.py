@@ -77,7 +77,7 @@ def check(name: str, row: Values, variants: Table) -> None:
     for role, named in parts(row):
         serve = trained_rows(variants) if role in TRAINED else teaching_rows(variants)
         known(named, serve, f"variants.{name}.{role}")
-    rows_behind(name, variants)
+    rows_behind(name, variants | {name: row})
     overlay = flat(row.get("settings", {}))
     if wrong := sorted(place for place in overlay if not _is_read(place, row)):
         raise ValueError(
@@ -193,6 +193,30 @@ def teaching_rows(variants: Table) -> Table:
 def reported_rows(variants: Table) -> Table:
     """Rows that recommend: all but those that are only a part of a cascade."""
     return {name: row for name, row in variants.items() if not row.get("part")}
+
+
+def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
+    """A row for each trial of each search: the searched row with the trial's settings over its own.
+
+    Args:
+        searches: {row: the settings of each trial}.
+
+    Raises:
+        ValueError: a search is of no row, or a trial overlays settings that its row does not read.
+    """
+    found = {}
+    for name, overlays in searches.items():
+        row = known(name, variants, "searches")
+        for number, overlay in enumerate(overlays):
+            trial = row | {"settings": overlaid(row["settings"], overlay)}
+            check(f"{name} (searches, number {number})", trial, variants)
+            found[trial_name(name, number)] = trial
+    return found
+
+
+def trial_name(name: str, number: int) -> str:
+    """The row of a trial of the row `name`, which no row of variants.yaml can be called."""
+    return f"{name}-{number}"
 
 
 def rows_behind(name: str, variants: Table, on_the_way: tuple[str, ...] = ()) -> Table:
