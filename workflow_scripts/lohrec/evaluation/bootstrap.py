@@ -58,7 +58,7 @@ def with_seeds(
       figures by the ratio of Student's quantile to the normal one, with the degrees of freedom of
       Welch and Satterthwaite for the variance of the difference: v_users + v_1 + v_2, where v_i has
       n_i - 1 of them and that of the users has no end. So where users decide nothing changes, and
-      where three seeds on either side decide the interval is some 1.4 times as wide.
+      where three seeds on either side decide the interval is at least 1.4 times as wide.
     - Deviations are those of the observed users. If these were drawn too, the noise of single users
       under single seeds would count three times in the variance, not once: in the users' draws, in
       the seeds', in both (Owen 2007, "The pigeonhole bootstrap"). As it is it counts twice, so that
@@ -91,7 +91,8 @@ def with_seeds(
             scale = np.sqrt(n / (n - 1))
             drawn[:, side] += scale * (times / n) @ (figures - centre[side])
     of_users = (samples[:, 0] - samples[:, 1]).var(axis=0)
-    return centre + _widening(of_users, seeds, level) * (drawn - centre)
+    widened: np.ndarray = centre + _widening(of_users, seeds, level) * (drawn - centre)
+    return widened
 
 
 def _widening(of_users: np.ndarray, seeds: Sequence[np.ndarray], level: float) -> np.ndarray:
@@ -105,7 +106,8 @@ def _widening(of_users: np.ndarray, seeds: Sequence[np.ndarray], level: float) -
             terms += variance**2 / (n - 1)
     freedom = np.divide(total**2, terms, out=np.full_like(total, np.inf), where=terms > 0)
     upper = (1 + level) / 2
-    return np.asarray(t.ppf(upper, freedom) / norm.ppf(upper))
+    factor: np.ndarray = t.ppf(upper, freedom) / norm.ppf(upper)
+    return factor
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
