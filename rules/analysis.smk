@@ -244,7 +244,7 @@ def teacher_behind(wildcards):
         row
         for name in analysed(wildcards)
         for row in rows.rows_behind(name, VARIANTS).values()
-        if {"probabilities", "beams"} & {*rows.reads(row)} or row["prior"] == "teacher"
+        if rows.learns_from_teacher(row) and not row.get("teacher")
     ]
     return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
 

@@ -71,13 +71,6 @@ rule evaluate:
         "../workflow_scripts/evaluation/evaluate.py"
 
 
-def seeds(dataset, variant):
-    """The seeds of a variant; a recommender that is the same for each has one."""
-    every = DATASETS[dataset]["seeds"]
-    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
-    return every if seeded else every[:1]
-
-
 def of_seeds(name, dataset, variant):
     """A file of each of a variant's seeds."""
     return [f"results/{dataset}/{variant}/seed_{seed}/{name}" for seed in seeds(dataset, variant)]
