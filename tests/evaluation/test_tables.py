@@ -126,6 +126,7 @@ def test_the_page_says_of_which_variants_the_training_is_not_covered(variants, d
     assert "better †" in rows and "same †" not in page and "\n†: one seed" in page
     page = run_compare(variants | {"tiger": one["tiger"]}, data, tmp_path)[1].read_text()
     assert "†" not in page and "The reference tiger has one seed" in page
+    assert ("n/a" in page) == ("n/a: tiger's own figure may be zero" in page)
 
 
 def test_seeds_that_differ_more_than_users_take_the_star_away(variants, data, tmp_path):

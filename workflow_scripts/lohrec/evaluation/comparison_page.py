@@ -92,6 +92,13 @@ def _notes(result: dict[str, Any]) -> list[str]:
             )
         if reference in single:
             intervals += f"\nThe reference {reference} has one seed: its side is users only."
+    if any(
+        figure.get("relative", figure) is None
+        for part in result["splits"].values()
+        for variant in part["variants"].values()
+        for figure in variant["metrics"].values()
+    ):
+        intervals += f"\nn/a: {reference}'s own figure may be zero; comparison.json has differences."
     scope = "variant" if result["diversity"] == "model" else "dataset"
     lists = (
         f"Diversity is Eq. 17 of the paper on the vectors `{result['diversity']}`; the usual "
