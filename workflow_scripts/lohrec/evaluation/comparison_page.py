@@ -98,7 +98,9 @@ def _notes(result: dict[str, Any]) -> list[str]:
         for variant in part["variants"].values()
         for figure in variant["metrics"].values()
     ):
-        intervals += f"\nn/a: {reference}'s own figure may be zero; comparison.json has differences."
+        intervals += (
+            f"\nn/a: {reference}'s own figure may be zero; comparison.json has differences."
+        )
     scope = "variant" if result["diversity"] == "model" else "dataset"
     lists = (
         f"Diversity is Eq. 17 of the paper on the vectors `{result['diversity']}`; the usual "
