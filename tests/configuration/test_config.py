@@ -171,6 +171,7 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
                     "games_laptop_words": {
                         "settings": {
                             "ingest": {"core": 10},
+                            "decoding": {"top": 15},
                             "evaluation": {"cutoffs": [5], "diversity": "interactions"},
                         }
                     }
@@ -178,7 +179,7 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
             },
             [
                 "games_laptop_words/lcrec is measured on something else",
-                "ingest.core, settings.evaluation.cutoffs, settings.evaluation.diversity",
+                "ingest.core, settings.decoding.top, settings.evaluation.cutoffs, settings",
             ],
         ),
         (

@@ -150,6 +150,7 @@ def _measured_on(row: Values, values: Values) -> Values:
         "source": row["source"],
         "category": row.get("category"),
         **{f"settings.ingest.{n}": value for n, value in values["ingest"].items() if n in read},
+        "settings.decoding.top": values["decoding"]["top"],
         "settings.evaluation.cutoffs": evaluation["cutoffs"],
         "settings.evaluation.diversity": evaluation["diversity"],
         f"settings.sources.{row['source']}": values["sources"][row["source"]],
