@@ -32,7 +32,9 @@ def read_in_fitting(wildcards):
     }
     if members := row.get("members"):
         # What the seeds of a row have learned differs: each is a member of its own.
-        artefacts["members"] = [fitted(dataset, one, s) for one in members for s in seeds(dataset, one)]
+        artefacts["members"] = [
+            fitted(dataset, one, s) for one in members for s in seeds(dataset, one)
+        ]
     return artefacts
 
 

@@ -59,8 +59,8 @@ def main(
     artefacts.write_text(
         markdown,
         f"# {search} on {dataset}: settings tried on the dev set\n\n"
-        "A trial is the row with these settings over its own, one seed, at its best step by NDCG@10. "
-        "No test user was looked at.\n\n"
+        "A trial is the row with these settings over its own, one seed, at its best step by "
+        "NDCG@10. No test user was looked at.\n\n"
         + tables.markdown(["trial", "settings", *MEASURED], shown),
     )
     print("\n".join(" | ".join(row) for row in shown))

@@ -42,7 +42,10 @@ def main(
         threads: of the CPU.
     """
     device = devices.acquire(cuda, threads)
-    recommender, train = Recommender.load(model, device), read_examples(sequences, examples, "train")
+    recommender, train = (
+        Recommender.load(model, device),
+        read_examples(sequences, examples, "train"),
+    )
     semantic = store.load_ids(ids)
     tree, size = PrefixTree.from_ids(semantic).to(device), settings["batch_size"]
     target = torch.from_numpy(semantic[train.target])

@@ -26,8 +26,8 @@ class ItemSteps:
         self.tree = tree
         of_leaf = log_p.new_zeros(len(log_p), tree.leaves, dtype=torch.double)
         of_leaf.index_add_(1, tree.leaf_of_item, log_p.double().softmax(-1))
-        # Leaves below a prefix are a range, whose probability is a difference of two sums. In double
-        # precision: the least probable of them are small beside the sums.
+        # Leaves below a prefix are a range, whose probability is the difference of two sums: in
+        # double precision, because the least probable are small beside the sums.
         zero = of_leaf.new_zeros(len(log_p), 1)
         self.up_to = torch.cat([zero, of_leaf.cumsum(1)], 1)
 
@@ -97,7 +97,7 @@ class Without:
 
     Args:
         steps: begins the steps that are made use of; called twice.
-        excluded: int64 (users, n), leaves of the tree; -1 for none. At least one other leaf is left.
+        excluded: int64 (users, n), leaves of the tree; -1 for none. Another leaf is left.
         tree: of all identifiers, on the same device.
     """
 

@@ -98,7 +98,7 @@ class PrefixTree:
         )
 
     def same_as(self, other: "PrefixTree") -> bool:
-        """Whether another tree, on the same device, is of the same items with the same identifiers."""
+        """Whether another tree on the same device has the same items and identifiers."""
         mine, others = (
             [tree.item_first, tree.item, *tree.first, *tree.code] for tree in (self, other)
         )

@@ -1,4 +1,4 @@
-"""What any recommender can teach: its probabilities along the true items, and its own candidates."""
+"""What any recommender can teach: probabilities along the true items, and candidates."""
 
 import torch
 from torch import Tensor
@@ -20,8 +20,8 @@ SETTINGS = {
     "exclude_history": {
         "type": "boolean", "default": False,
         "description": (
-            "Whether items of the history are left out of the probabilities and the candidates: for "
-            "data without repeats."
+            "Whether items of the history are left out of probabilities and candidates: for data "
+            "without repeats."
         ),
     },
     "batch_size": {

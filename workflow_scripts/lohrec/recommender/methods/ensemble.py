@@ -12,8 +12,8 @@ from lohrec.identifiers import store, user_lists
 from lohrec.identifiers.beam_search import Steps, beam_search
 from lohrec.identifiers.mixtures import Mixture
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.decoding import searched
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.methods.generative import searched
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
 
 SETTINGS: dict[str, Any] = {}
@@ -31,9 +31,7 @@ class Ensemble(Recommender):
         device: where to compute.
     """
 
-    def __init__(
-        self, members: list[Recommender], ids: np.ndarray, device: torch.device
-    ) -> None:
+    def __init__(self, members: list[Recommender], ids: np.ndarray, device: torch.device) -> None:
         self.members, self.ids = members, ids
         self.tree = PrefixTree.from_ids(ids).to(device)
 
@@ -53,7 +51,9 @@ class Ensemble(Recommender):
         decoding = searched(self.decoding, top, exclude_history)
 
         def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
-            steps = self.steps(Histories(histories.items[users], histories.length[users]), self.tree)
+            steps = self.steps(
+                Histories(histories.items[users], histories.length[users]), self.tree
+            )
             best = beam_search(steps, self.tree, decoding["beams"], excluded, renormalise=True)
             return best.leaf, best.score
 

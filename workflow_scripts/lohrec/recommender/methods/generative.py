@@ -14,7 +14,7 @@ from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.beam_items import labels
-from lohrec.recommender.decoding import best_leaves
+from lohrec.recommender.decoding import best_leaves, searched
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.recommender import Histories, Inputs, Recommender, home
@@ -130,12 +130,6 @@ class Generative(Recommender):
         loaded = cls.load(folder)
         assert isinstance(loaded, Generative)
         return loaded.network.embed(torch.from_numpy(loaded.ids)).numpy()
-
-
-def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:
-    """Settings of a search for `top` identifiers, with as many beams as that takes."""
-    beams = max(decoding["beams"], top)
-    return {**decoding, "top": top, "beams": beams, "exclude_history": exclude_history}
 
 
 def _mapped(path: str | None) -> np.ndarray | None:
