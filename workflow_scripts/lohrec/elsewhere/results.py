@@ -1,4 +1,4 @@
-"""What jobs that ran elsewhere leave: a table that grows row by row, and an archive for each row."""
+"""What jobs that ran elsewhere leave: a table that grows row by row, an archive for each row."""
 
 import json
 import re
