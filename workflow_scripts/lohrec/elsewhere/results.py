@@ -9,7 +9,7 @@ from lohrec.elsewhere.jobs import Job
 
 # Bytes of a file that still goes into an archive: weights and the teacher's arrays stay behind.
 LARGEST = 12_000_000
-FIGURE = re.compile(r"(recall|ndcg)@\d+")
+FIGURES = ("recall", "ndcg")
 
 
 class Results:
@@ -43,8 +43,9 @@ class Results:
         figures = {
             f"{split} {name}": f"{value['mean']:.4f}"
             for split in ("test", "dev")
+            for metric in FIGURES
             for name, value in metrics[split].items()
-            if FIGURE.fullmatch(name)
+            if name.startswith(f"{metric}@")
         }
         self.rows.append([job.wildcards["variant"], *figures.values(), *said, f"{took:.0f}"])
         header = ["row", *figures, "device", "parameters", "seconds"]
