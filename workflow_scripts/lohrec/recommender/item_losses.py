@@ -55,8 +55,6 @@ def cross_entropy(state: Tensor, table: Tensor, bias: Tensor | None, target: Ten
         bias: (items,), or None.
         target: int64 (places,).
     """
-    if bias is None:
-        bias = table.new_zeros(len(table))
     value: Tensor = _CrossEntropy.apply(state, table, bias, target)  # type: ignore[no-untyped-call]
     return value
 
@@ -68,21 +66,25 @@ def _scores(state: Tensor, table: Tensor, bias: Tensor | None, item: Tensor) -> 
 
 class _CrossEntropy(Function):
     @staticmethod
-    def forward(ctx: Any, state: Tensor, table: Tensor, bias: Tensor, target: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, state: Tensor, table: Tensor, bias: Tensor | None, target: Tensor
+    ) -> Tensor:
         kind, dtype = state.device.type, state.dtype
         if torch.is_autocast_enabled(kind):
             dtype = torch.get_autocast_dtype(kind)
         h, weight, total = state.to(dtype), table.to(dtype), table.new_zeros(())
         of_state, of_table = torch.empty_like(h), torch.zeros_like(table)
-        of_bias = torch.zeros_like(bias)
+        of_bias = None if bias is None else torch.zeros_like(bias)
         size = max(1, CELLS // len(table))
         for low in range(0, len(h), size):
             part, true = slice(low, low + size), target[low : low + size].unsqueeze(1)
-            log_p = ((h[part] @ weight.T) + bias.to(dtype)).log_softmax(-1, dtype=table.dtype)
+            score = h[part] @ weight.T
+            log_p = (score if bias is None else score.add_(bias)).log_softmax(-1, dtype=table.dtype)
             total -= log_p.gather(1, true).sum()
             # The gradient of the scores: p less one at the target.
             of_score = log_p.exp_().scatter_add_(1, true, -log_p.new_ones(true.shape))
-            of_bias += of_score.sum(0)
+            if of_bias is not None:
+                of_bias += of_score.sum(0)
             of_score = of_score.to(dtype)
             of_state[part] = of_score @ weight
             of_table += of_score.T @ h[part]
@@ -91,7 +93,8 @@ class _CrossEntropy(Function):
         return total / len(h)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
         of_state, of_table, of_bias = ctx.saved_tensors
         grad = grad / len(of_state)
-        return (of_state * grad).to(ctx.dtype), of_table * grad, of_bias * grad, None
+        of_bias = None if of_bias is None else of_bias * grad
+        return (of_state * grad).to(ctx.dtype), of_table * grad, of_bias, None
