@@ -45,7 +45,9 @@ class ItemWeights(ItemScores):
         read = sparse.coo_array((ones, (user, histories.items[user, place])), shape).tocsr()
         read.data[:] = 1  # an item that comes twice counts once, as in training
         score = read @ self.weights
-        return (score.toarray() if sparse.issparse(score) else score) + self.popular
+        dense: np.ndarray = score.toarray() if sparse.issparse(score) else score
+        dense += self.popular
+        return dense
 
     def log_probabilities(self, histories: Histories) -> Tensor:
         """The softmax of the scores."""

@@ -1,8 +1,8 @@
 """BERT4Rec: a bidirectional encoder that fills gaps (Sun et al., CIKM 2019).
 
 Items and positions, norm and dropout, then layers of BERT in which each place sees all others
-(Eq. 1-6). The score of item i at a masked place is GELU(h W + b) x_i + b_i, with the table x that is
-read (Eq. 7), and a norm after GELU as in BERT and in the authors' program.
+(Eq. 1-6). The score of item i at a masked place is GELU(h W + b) x_i + b_i, with the table x that
+is read (Eq. 7), and a norm after GELU as in BERT and in the authors' program.
 
 It learns to fill masked places of a user's sequence (Eq. 8): each with the probability `mask`, and
 in a share `last` of the sequences the last place alone, as when it recommends. There the history is
