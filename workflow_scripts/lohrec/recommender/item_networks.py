@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lohrec.common import gradients
 
@@ -128,3 +129,16 @@ def last_items(items: Tensor, length: Tensor, window: int) -> Tensor:
     """
     place = length.unsqueeze(1) - window + torch.arange(window, device=items.device)
     return items.gather(1, place.clamp(min=0)).where(place >= 0, -1)
+
+
+def whole(batch: Batch) -> tuple[Tensor, Tensor]:
+    """The rows of shared examples with the target of the longest, which is their last item.
+
+    Returns:
+        items int64 (rows, longest + 1), -1 on the right, and how many each has, int64 (rows,).
+    """
+    end = torch.zeros_like(batch.items[:, 0])
+    end = end.scatter_reduce(0, batch.row, batch.length, "amax")
+    longest = batch.length == end[batch.row]
+    items = F.pad(batch.items, (0, 1), value=-1)
+    return items.index_put((batch.row[longest], end), batch.target[longest]), end + 1

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from lohrec.common.autograd_functions import drop
 from lohrec.recommender.item_layers import BertLayer
-from lohrec.recommender.item_networks import Batch, ItemNetwork
+from lohrec.recommender.item_networks import Batch, ItemNetwork, whole
 from lohrec.recommender.item_recommender import ItemRecommender
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -94,15 +94,9 @@ class Network(ItemNetwork):
 
     def taught(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The states of masked places of the rows, and their items."""
-        # The last example of a row holds all its items, its target being the last of them.
-        rows, device = len(batch.items), batch.items.device
-        end = torch.zeros(rows, dtype=torch.int64, device=device)
-        end = end.scatter_reduce(0, batch.row, batch.length, "amax")
-        longest = batch.length == end[batch.row]
-        items = F.pad(batch.items, (0, 1), value=-1)
-        items = items.index_put((batch.row[longest], end), batch.target[longest])
-        place = torch.arange(items.shape[1], device=device)
-        last = place == end.unsqueeze(1)
+        items, length = whole(batch)
+        rows, device = len(items), items.device
+        last = torch.arange(items.shape[1], device=device) == length.unsqueeze(1) - 1
         masked = (torch.rand(items.shape, device=device) < self.share) & (items >= 0)
         alone = (torch.rand(rows, 1, device=device) < self.last) | ~masked.any(1, keepdim=True)
         masked = torch.where(alone, last, masked)

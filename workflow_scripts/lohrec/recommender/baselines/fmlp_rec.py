@@ -5,10 +5,10 @@ The n last items, padded on the left, are E = dropout(norm(M + P)) (Eq. 4). A bl
     X = FFT(F) * W,  F~ = norm(F + dropout(FFT^-1(X)))       (Eq. 5-8)
     F' = norm(F~ + dropout(GELU(F~ W1 + b1) W2 + b2))        (Eq. 9, 10; four times as wide inside)
 
-with complex weights W and the FFT over the items, and the score of item i is f_n . x_i, f_n the last
-row (Eq. 11). Norms come after the sum, as in the authors' program. The filters are circular, so what
-is at the end tells what is at the beginning: each target has a window of its own, and the padding,
-whose items are zeros, has its positions.
+with complex weights W and the FFT over the items, and the score of item i is f_n . x_i, f_n the
+last row (Eq. 11). Norms come after the sum, as in the authors' program. The filters are circular,
+so what is at the end tells what is at the beginning: each target has a window of its own, and the
+padding, whose items are zeros, has its positions.
 """
 
 from collections.abc import Mapping
