@@ -67,6 +67,8 @@ class Shop:
         """Fit the recommender `name` with small settings, or with its defaults under `settings`."""
         given = defaults(tree()["recommenders"].get(name, {}))
         given = overlaid(given, SMALL if name == "generative" else {})
+        if "training" in given:
+            given = overlaid(given, {"training": SMALL["training"]})
         inputs = Inputs(self.train, self.dev, self.catalogue, 20, self.artefacts, DECODING)
         return named(name).fit(inputs, overlaid(given, settings or {}), seed)
 

@@ -136,19 +136,18 @@ def test_what_can_teach_teaches_its_own_lists(fitted, shop) -> None:
         return
     every = {"beams": len(ids), "renormalise": True}
     ranked = Recommender.load(folder, "cpu", every).rank(read, TOP, False)
-    leaf = beam_search(found.steps(read, tree), tree, len(ids), renormalise=True).leaf
-    best = tree.leaf_of_item[ranked.item.reshape(2, TOP)]
-    assert torch.equal(leaf[:, :TOP], best)
+    scores = beam_search(found.steps(read, tree), tree, len(ids), renormalise=True)
+    of_leaf = torch.zeros_like(scores.score).scatter(1, scores.leaf, scores.score)
+    listed = tree.leaf_of_item[ranked.item.reshape(2, TOP)]
+    torch.testing.assert_close(of_leaf.gather(1, listed), scores.score[:, :TOP])
     # Every item is among its candidates, and probabilities along an item are those of its prefixes.
-    listed = lessons.candidates(found.steps(read, tree), tree, len(ids))
-    assert torch.equal(listed[0].unique(dim=0), torch.from_numpy(ids).unique(dim=0))
+    every_item = lessons.candidates(found.steps(read, tree), tree, len(ids))
+    assert torch.equal(every_item[0].unique(dim=0), torch.from_numpy(ids).unique(dim=0))
     target = torch.from_numpy(ids[[7, 30]])
     p = lessons.probabilities(found.steps(read, tree), target, tree, 1.0)
     torch.testing.assert_close(p.sum(-1), torch.ones(2, 4))
     assert not p[~tree.legal(target)].any()
-    scores = beam_search(found.steps(read, tree), tree, len(ids), renormalise=True)
-    one = scores.leaf == tree.leaf_of_item[torch.tensor([7, 30])][:, None]
-    expected = scores.score[one]
+    expected = of_leaf.gather(1, tree.leaf_of_item[torch.tensor([[7], [30]])])[:, 0]
     along = p.gather(-1, target.unsqueeze(-1)).squeeze(-1).log().sum(1)
     torch.testing.assert_close(along, expected, rtol=1e-3, atol=1e-3)
     # Items of the history left out, the others keep their shares.
