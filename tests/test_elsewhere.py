@@ -86,7 +86,7 @@ def test_the_whole_command_has_the_results_of_snakemake(workflow: Path, tmp_path
     absent.mkdir()
     for name in ABSENT:
         (absent / f"{name}.py").write_text("raise ImportError('not on this machine')")
-    status, said = run(away, out, 10, absent)
+    status, said = run(away, out, 60, absent)
     assert status == 0, said
     table = (out / "table.md").read_text()
     rows = [line.split(" | ") for line in table.split("\n\n")[0].splitlines()]
