@@ -48,7 +48,7 @@ def dump(**changes):
 def test_bad_review_is_counted_by_reason(tmp_path, line, reason):
     path = packed(tmp_path / "x_5.json.gz", [dump(), line, dump(unixReviewTime=0)])
     read, report = read_reviews(path)
-    assert report == {"lines": 3, "rejected": {reason: 1}}
+    assert report == {"lines": 3, "rejected": {reason: 1}, "mended": {}}
     assert rows_of(read) == [("A1", "B1", 1529193600), ("A1", "B1", 0)]
 
 
@@ -73,7 +73,7 @@ def test_ratings_are_item_user_rating_timestamp(tmp_path, name, line, reason):
     else:
         path.write_bytes(b"\n".join(lines))
     read, report = read_reviews(path)
-    assert report == {"lines": 3, "rejected": {reason: 1}}
+    assert report == {"lines": 3, "rejected": {reason: 1}, "mended": {"crlf": 1}}
     assert rows_of(read) == [("A1", "B1", 11), ("A1", "B2", 12)]
 
 
@@ -120,7 +120,7 @@ def test_a_file_without_reviews_is_an_error_with_counts(tmp_path, content):
 def test_missing_files_and_unknown_endings_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"reviews at .*x_5\.json\.gz\. Download it"):
         read_reviews(tmp_path / "x_5.json.gz")
-    with pytest.raises(FileNotFoundError, match=r"metadata at .*meta_x\.json\.gz\. Download it"):
+    with pytest.raises(FileNotFoundError, match=r"no .*meta_x\.json\.gz\. Put"):
         read_metadata(tmp_path / "meta_x.json.gz", ["B1"])
     with pytest.raises(ValueError, match=r"x\.parquet: reviews end in .*Rename"):
         read_reviews(tmp_path / "x.parquet")

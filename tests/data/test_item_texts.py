@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from lohrec.data.item_texts import clean, item_text
+from lohrec.data.item_texts import ItemText, clean, item_text
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,8 @@ def test_clean_is_linear_on_hostile_text():
 
 
 def test_item_text_takes_strings_and_lists():
-    assert item_text({"description": ["<p>a</p>", None, "", "b"], "title": ["x", "y"]}) == (
-        "x y",
-        "a b",
-        [],
-    )
+    record = {"description": ["<p>a</p>", None, "", "b"], "title": ["x", "y"]}
+    assert item_text(record) == ItemText("x y", "a b", [])
     assert item_text({"categories": [["Games", "PC &amp; Mac"], ["Toys"]]}).categories == [
         "Games",
         "PC & Mac",

@@ -67,6 +67,16 @@ def check(name: str, row: Values, variants: Table) -> None:
     for role in PARTS:
         if row.get(role):
             known(row[role], trained_rows(variants), f"variants.{name}.{role}")
+    behind = [name]
+    while start := variants[behind[-1]].get("start_from"):
+        if start in behind:
+            raise ValueError(
+                f"variants.{name}.start_from: {' starts from '.join([*behind, start])}, so none is "
+                "first. Let one start from nothing."
+            )
+        if start not in variants:
+            break  # the check of that row names it
+        behind.append(start)
     overlay = flat(row.get("settings", {}))
     if wrong := sorted(place for place in overlay if not _is_read(place, row)):
         raise ValueError(

@@ -60,7 +60,8 @@ def of_names(names: pa.Array, what: str) -> list[str]:
     Args:
         what: they name.
     """
-    numbers = pl.Series(pl.from_arrow(names)).filter(pl.from_arrow(names).str.contains("^[0-9]+$"))
+    every = pl.Series("name", names)
+    numbers = every.filter(every.str.contains("^[0-9]+$"))
     frame = pl.DataFrame({"name": numbers, "number": numbers.str.strip_chars_start("0")})
     groups = (
         frame.group_by("number").agg(pl.col("name").sort()).filter(pl.col("name").list.len() > 1)

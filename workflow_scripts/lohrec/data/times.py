@@ -1,5 +1,6 @@
 """Times as people write them, to integers of one unit that is found by their range."""
 
+import math
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,7 @@ def is_time(text: str) -> bool:
     """Whether a text is a number or an ISO date."""
     text = text.strip()
     try:
-        return np.isfinite(float(text))
+        return math.isfinite(float(text))
     except ValueError:
         return bool(_DATE.fullmatch(text))
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lohrec.data import interactions, item_tables, layout, table_interactions
+from lohrec.data import interactions, item_tables, layout, table_files, table_interactions
 from lohrec.data.interactions import Ingested
+from lohrec.data.item_texts import ItemText
 
 SETTINGS: dict[str, Any] = {
     "recipe": {
@@ -138,7 +139,7 @@ def read(
     distinct = interactions.drop_repeats(everything)
     counted["repeats"] = len(everything) - len(distinct)
     kept, rounds = interactions.core(distinct, core)
-    texts = {}
+    texts: dict[str, ItemText] = {}
     if "items" in parts:
         wanted = kept.item_names().to_pylist()
         # Separator and encoding are those of the interactions, if they are said for both.
@@ -156,4 +157,7 @@ def read(
 
 
 def _parts(paths: Path | Sequence[Path]) -> Sequence[Path]:
-    return [paths] if isinstance(paths, Path) else paths
+    parts = [paths] if isinstance(paths, Path) else paths
+    for part in parts:
+        table_files.check_is_there(part)
+    return parts
