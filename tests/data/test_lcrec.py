@@ -47,6 +47,20 @@ def test_unusable_sequences_are_named(tmp_path, content, message):
         read_inter(put(tmp_path / "x.inter.json", content))
 
 
+def test_names_may_be_texts_and_stay_apart(tmp_path):
+    path = put(tmp_path / "x.inter.json", {"A1": ["i1", "i0", 7], "00": [7, "i1", "07"]})
+    kept = read_inter(path)
+    assert kept.users.to_pylist() == ["00", "A1"]
+    assert kept.items.to_pylist() == ["07", "7", "i0", "i1"]
+    assert kept.item.tolist() == [1, 3, 0, 3, 2, 1]
+
+
+def test_a_user_who_is_there_twice_is_named(tmp_path):
+    path = put(tmp_path / "x.inter.json", '{"7": [1, 2, 3], "8": [1, 2, 3], "7": [4, 5, 6]}')
+    with pytest.raises(ValueError, match=r"x\.inter\.json has names twice: 7"):
+        read_inter(path)
+
+
 def test_missing_files_are_named(tmp_path):
     for read in (read_inter, read_items, lambda path: read_identifiers(path, ["0"])):
         with pytest.raises(FileNotFoundError, match=r"no .*absent\.json"):
@@ -67,6 +81,9 @@ GOOD = ["<a_1>", "<b_2>", "<c_3>", "<d_4>"]
         ([*GOOD[:3], "d_4"], "not those of 1 items: 1"),
         ([*GOOD[:3], "<d_-1>"], "not those of 1 items: 1"),
         ([*GOOD[:3], 4], "not those of 1 items: 1"),
+        (["<a_001>", *GOOD[1:]], "not those of 1 items: 1"),
+        (GOOD[:3], r"<c_3>'\], 3 levels. Use an index of 4 levels. source: table, recipe: lcrec"),
+        (GOOD, "all 2 items have the identifier"),
     ],
 )
 def test_unusable_index_is_named(tmp_path, bad, message):

@@ -110,7 +110,8 @@ def _text(
         frame = frame.filter(pl.col("line") > first)
     frame = frame.filter(pl.any_horizontal(pl.col(fields).is_not_null()))
     fault = pl.when(pl.col("rest").is_not_null()).then(pl.lit("too_many_fields"))
-    line = pl.concat_str([*fields, "rest"], separator=separator, ignore_nulls=True)
+    written = [pl.col(field).fill_null("") for field in fields]
+    line = pl.concat_str([*written, "rest"], separator=separator, ignore_nulls=True)
     roles = [pl.col(f"c{n}").alias(role) for role, n in columns.places.items()]
     frame = frame.select("line", *roles, fault=fault, text=line.str.slice(0, WIDTH))
     names = rows[0] if columns.header else [f"column {n + 1}" for n in range(width)]
