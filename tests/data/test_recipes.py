@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import tiny_tables
+from conftest import ROOT
 from tiny_tables import ITEMS, LENGTH, MAKE, ROWS, START, USERS, read
 
 from lohrec.data.raw_lines import first_lines
@@ -62,3 +63,11 @@ def test_times_of_another_unit_are_not_those_of_the_recipe(tmp_path: Path) -> No
     path = tiny_tables.text(tmp_path / "x.csv", [names, *rows], ",")
     with pytest.raises(ValueError, match="has times in ms, and these are in s"):
         read({"interactions": path}, recipe="amazon_2023_ratings")
+
+
+def test_the_page_lists_every_recipe() -> None:
+    page = (ROOT / "docs/your_data.md").read_text()
+    for name, row in RECIPES.items():
+        files = ", ".join(f"`{file}`" for file in row["files"].split(", "))
+        assert f"| `{name}` | {row['of']} | {files} |" in page
+    assert page.count("\n| `") == len(RECIPES)
