@@ -19,7 +19,7 @@ def test_every_recipe_is_an_option_and_has_a_test_file() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_reads_its_layout(name: str, tmp_path: Path) -> None:
     made = MAKE[name](tmp_path)
-    found = read({"interactions": made.interactions, "items": made.items}, recipe=name)
+    found = read({"interactions": made.interactions, "metadata": made.items}, recipe=name)
     kept = found.interactions
     assert kept.counts() == {"users": USERS, "items": ITEMS, "interactions": len(ROWS)}
     # The history of user 1 and its order.

@@ -231,7 +231,7 @@ def items(path: Path, known: range = range(ITEMS)) -> Path:
 
 
 def test_items_without_a_text_stay_or_go(tmp_path: Path) -> None:
-    paths = {"interactions": csv(tmp_path / "a.csv"), "items": items(tmp_path / "items.csv")}
+    paths = {"interactions": csv(tmp_path / "a.csv"), "metadata": items(tmp_path / "items.csv")}
     found = read(paths)
     assert found.interactions.counts() == ALL and found.counted["without_metadata"] == 1
     assert {name: words.title for name, words in found.texts.items()} == {
@@ -244,7 +244,7 @@ def test_items_without_a_text_stay_or_go(tmp_path: Path) -> None:
 def test_items_of_another_set_are_refused(tmp_path: Path) -> None:
     paths = {
         "interactions": csv(tmp_path / "a.csv"),
-        "items": items(tmp_path / "items.csv", range(10, 20)),
+        "metadata": items(tmp_path / "items.csv", range(10, 20)),
     }
     with pytest.raises(ValueError, match="called i0, i1, i2, and here i10, i11, i12"):
         read(paths)

@@ -100,7 +100,7 @@ READS = (
 )  # fmt: skip
 FILES: dict[str, dict[str, Any]] = {
     "interactions": {"setting": "interactions", "parts": True},
-    "items": {"setting": "items", "parts": True, "optional": True},
+    "metadata": {"setting": "items", "parts": True, "optional": True},
 }
 
 
@@ -122,7 +122,7 @@ def read(
     """Read, drop repeats and take the k-core.
 
     Args:
-        paths: of `interactions`, and of `items` if there are any; a path, or those of the parts.
+        paths: of `interactions`, and of `metadata` if there is any; a path, or those of the parts.
 
     Raises:
         FileNotFoundError: a file is not there.
@@ -140,14 +140,14 @@ def read(
     counted["repeats"] = len(everything) - len(distinct)
     kept, rounds = interactions.core(distinct, core)
     texts: dict[str, ItemText] = {}
-    if "items" in parts:
+    if "metadata" in parts:
         wanted = kept.item_names().to_pylist()
         # Separator and encoding are those of the interactions, if they are said for both.
         of = layout.layout("items", recipe, item_columns, *((None, None) if recipe else said))
-        texts, counted["metadata"] = item_tables.read(parts["items"], of, wanted, most_rejected)
+        texts, counted["metadata"] = item_tables.read(parts["metadata"], of, wanted, most_rejected)
         texts = {name: text for name, text in texts.items() if text.title or text.description}
         counted["without_metadata"] = len(wanted) - len(texts)
-        print(f"{parts['items']}: {counted['metadata']}")
+        print(f"{parts['metadata']}: {counted['metadata']}")
         if without_text == "drop":
             kept, more = interactions.core(interactions.keep_items(kept, list(texts)), core)
             rounds += more
