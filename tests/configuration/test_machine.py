@@ -51,7 +51,7 @@ def test_a_digest_is_computed_once_and_again_after_a_change(tmp_path, monkeypatc
     monkeypatch.setattr(artefacts, "fingerprint", lambda path: counted.append(path) or real(path))
 
     def digest() -> str:
-        return machine.contents([str(raw)], record)["raw.csv"]
+        return machine.contents([str(raw)], record)[str(raw)]
 
     first = digest()
     assert first == digest() and len(counted) == 1

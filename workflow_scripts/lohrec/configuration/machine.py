@@ -57,7 +57,7 @@ def contents(paths: Iterable[str], record: str | Path) -> dict[str, str]:
         key, seen = str(Path(path).resolve()), [state.st_size, state.st_mtime_ns]
         if known.get(key, {}).get("seen") != seen:
             new[key] = {"seen": seen, "sha256": artefacts.fingerprint(path)["sha256"]}
-        found[Path(path).name] = str((known | new)[key]["sha256"])
+        found[str(path)] = str((known | new)[key]["sha256"])
     if new:
         artefacts.write_json(record, known | new)
     return found

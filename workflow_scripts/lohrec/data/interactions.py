@@ -236,7 +236,7 @@ def write(
     artefacts.write_json(
         report,
         {
-            "files": {Path(file).name: artefacts.fingerprint(file) for file in files},
+            "files": {_short(file, files): artefacts.fingerprint(file) for file in files},
             **read.counted,
             "without_title": sum(not row.title for row in rows),
             "without_text": sum(not (row.title or row.description) for row in rows),
@@ -271,3 +271,9 @@ def _dense(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
     dense = np.zeros(len(names), dtype=np.int32)
     dense[used[order]] = np.arange(len(used))
     return dense[code], names.take(used[order])
+
+
+def _short(file: str | Path, files: Sequence[str | Path]) -> str:
+    """A file's name, or its path where another has the same name."""
+    name = Path(file).name
+    return name if [Path(one).name for one in files].count(name) == 1 else str(file)
