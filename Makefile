@@ -4,6 +4,7 @@
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
+# make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test docs bench performance setup
+.PHONY: demo report test docs bench performance recbole setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -30,9 +31,11 @@ demo: setup
 
 report: setup
 	@$(RUN) --cores all -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png $(DEMO)/analysis/training.svg
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
+	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
 	@$(RUN) --report $(DEMO)/report.html -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png $(DEMO)/analysis/training.svg
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
+	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
 	@echo "Open $(DEMO)/report.html in a browser."
 
 test: .venv/dev.stamp
@@ -59,6 +62,15 @@ bench: setup
 performance: bench
 	sed -i '/^<!-- tables -->/q' docs/performance.md
 	(echo; cat results/benchmarks/table.md) >> docs/performance.md
+
+recbole: .recbole/stamp
+
+# Its last version, 1.2.1, needs older packages than this program.
+.recbole/stamp:
+	$(PYTHON) -m venv .recbole
+	.recbole/bin/python -m pip install -qq --disable-pip-version-check recbole==1.2.1 'numpy<2' 'pandas<3' \
+	    $$(grep ^torch== requirements.txt)
+	@touch $@
 
 setup: .venv/run.stamp
 

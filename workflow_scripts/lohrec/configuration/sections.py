@@ -5,10 +5,14 @@ A module declares its settings where it reads them, in a literal at its top:
     SETTINGS = {name: {"type": ..., "minimum": ..., "default": ..., "description": ...}}
 
 Each is a property of a JSON schema with a default; a dictionary without one is a group of settings.
-A later module of a section may give a setting of an earlier one another default.
+A later module of a section may give a setting of an earlier one another default. A module that is
+found by name may have groups of settings that others declare, and then its own over them:
+
+    SHARED = {group: [modules, as in DECLARED_IN]}
 """
 
 import copy
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -37,6 +41,7 @@ DECLARED_IN = {
     "sharding": ("teacher/sharding",),
     "candidates": ("teacher/beams", "recommender/priors"),
     "probabilities": ("teacher/probabilities",),
+    "lessons": ("recommender/lessons",),
     "training": ("configuration/training_settings", "recommender/training"),
     "decoding": ("recommender/decoding",),
     "evaluation": ("evaluation/metrics", "evaluation/diversity", "evaluation/bootstrap"),
@@ -68,15 +73,16 @@ def tree() -> dict[str, Any]:
         for name in registry.names(kind):
             file = registry.path(kind, name)
             module = file.relative_to(registry.LIBRARY).as_posix()
-            declared = registry.declared(kind, name, "SETTINGS")
-            _declare(found.setdefault(section, {}).setdefault(name, {}), declared, module)
+            own = found.setdefault(section, {}).setdefault(name, {})
+            shared = registry.declared(kind, name, "SHARED") or {}
+            for group, modules in shared.items():
+                _declare_all(own.setdefault(group, {}), modules)
+            _declare(own, registry.declared(kind, name, "SETTINGS"), module)
     for place, modules in DECLARED_IN.items():
         group = found
         for name in filter(None, place.split(".")):
             group = group.setdefault(name, {})
-        for module in modules:
-            file = registry.LIBRARY / f"{module}.py"
-            _declare(group, registry.literal(file, "SETTINGS"), f"{module}.py")
+        _declare_all(group, modules)
     return found
 
 
@@ -119,6 +125,12 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = value
     return found
+
+
+def _declare_all(group: dict[str, Any], modules: Iterable[str]) -> None:
+    for module in modules:
+        file = registry.LIBRARY / f"{module}.py"
+        _declare(group, registry.literal(file, "SETTINGS"), f"{module}.py")
 
 
 def _declare(group: dict[str, Any], declared: dict[str, Any], module: str) -> None:

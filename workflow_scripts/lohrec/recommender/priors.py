@@ -107,12 +107,12 @@ def by_distance(targets: np.ndarray, ids: np.ndarray, seed: int) -> np.ndarray:
     return out
 
 
-def cooccurrences(train: Examples, items: int) -> sparse.csr_array:
-    """How many users have each pair of items in their training sequences (Appendix B.2).
+def marks(train: Examples, items: int) -> sparse.csr_array:
+    """Which items each user has in the training sequences.
 
     Returns:
-        A = M^T M with a zero diagonal, int (items, items); M marks what each user of the train
-        split interacted with up to the last train target: dev and test items are not in it.
+        M, int32 (users with train examples, items), 1 where a user of the train split interacted
+        with an item up to the last train target: dev and test items are not in it.
     """
     user, row = np.unique(train.user, return_inverse=True)
     first = np.full(len(user), np.iinfo(np.int64).max)
@@ -124,9 +124,19 @@ def cooccurrences(train: Examples, items: int) -> sparse.csr_array:
     place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + first[row]
     column = np.asarray(train.sequences)[place]
     ones, shape = np.ones(len(row), np.int32), (len(user), items)
-    marks = sparse.coo_array((ones, (row, column)), shape).tocsr()
-    marks.data[:] = 1  # an item that comes twice in a sequence still counts once
-    pairs: sparse.csr_array = (marks.T @ marks).tocsr()
+    marked: sparse.csr_array = sparse.coo_array((ones, (row, column)), shape).tocsr()
+    marked.data[:] = 1  # an item that comes twice in a sequence still counts once
+    return marked
+
+
+def cooccurrences(train: Examples, items: int) -> sparse.csr_array:
+    """How many users have each pair of items in their training sequences (Appendix B.2).
+
+    Returns:
+        A = M^T M with a zero diagonal, int (items, items); see `marks` for M.
+    """
+    marked = marks(train, items)
+    pairs: sparse.csr_array = (marked.T @ marked).tocsr()
     pairs.setdiag(0)
     pairs.eliminate_zeros()
     return pairs

@@ -1,0 +1,104 @@
+"""FDSA: self-attention over items, and over their attributes beside it (Zhang et al., IJCAI 2019).
+
+An item's attributes a_1 .. a_m become one by attention, alpha = softmax(w . ReLU(W a + b) + c) and
+f = sum alpha_i a_i (Eq. 2, 3). Items and attributes, each with the same positions, norm and
+dropout, go through layers of their own (Eq. 4-7); the last states are joined,
+W [o_item; o_attributes] + b (Eq. 8), and the score of item i is norm(.) x_i (Eq. 9). Layers, norms
+and the ReLU are RecBole's.
+
+An item's attributes are the codewords of its semantic ID: not every source has categories or
+brands, and the codewords are made of the texts that have.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lohrec.common.autograd_functions import drop
+from lohrec.identifiers import store
+from lohrec.identifiers.codewords import CODES, LEVELS, token_table
+from lohrec.recommender.item_layers import BertLayer, earlier
+from lohrec.recommender.item_networks import CausalNetwork
+from lohrec.recommender.item_recommender import ItemRecommender
+from lohrec.recommender.recommender import Inputs
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
+    "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers of each."},
+    "heads": {"type": "integer", "minimum": 1, "default": 2, "description": "Attention heads."},
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.5,
+        "description": "Dropout of embeddings, attention and layers.",
+    },
+    "loss": {
+        "enum": ["cross_entropy", "binary", "bpr"], "default": "cross_entropy",
+        "description": "Over all items, or against one sampled item; binary is the paper's.",
+    },
+}  # fmt: skip
+SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+READS = ["ids"]
+GPU = {"fit": "fit", "recommend": "recommend"}
+TRAITS = ["seeded", "embeds_items", "teaches"]
+
+
+class Network(CausalNetwork):
+    """See `ItemNetwork` for the arguments.
+
+    Attributes:
+        attributes: int64 (items + 1, attributes), a row of padding last; set before training.
+    """
+
+    attributes: Tensor
+
+    def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(items, history, settings)
+        width, self.dropout = settings["width"], settings["dropout"]
+        self.register_buffer("attributes", torch.zeros(items + 1, LEVELS, dtype=torch.int64))
+        self.attribute = nn.Embedding(LEVELS * CODES + 1, width)
+        self.energy = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        self.position = nn.Embedding(history, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.of_items, self.of_attributes = (
+            nn.ModuleList(
+                BertLayer(width, settings["heads"], self.dropout) for _ in range(settings["layers"])
+            )
+            for _ in range(2)
+        )
+        self.join = nn.Linear(2 * width, width)
+        self.begin()
+
+    def read(self, items: Tensor) -> Tensor:
+        """States after each item."""
+        seen = earlier(items)
+        attribute = self.attribute(self.attributes[items])  # (rows, places, attributes, width)
+        weight = self.energy(attribute).softmax(-2)
+        joined = []
+        for x, layers in (
+            (self.embed(items), self.of_items),
+            ((weight * attribute).sum(-2), self.of_attributes),
+        ):
+            x = self._dropped(self.norm(x + self.position.weight[: x.shape[1]]))
+            for layer in layers:
+                x = layer(x, seen)
+            joined.append(x)
+        return self._dropped(self.norm(self.join(torch.cat(joined, -1))))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return drop(x, self.dropout, self.training)
+
+
+class FDSA(ItemRecommender):
+    """FDSA."""
+
+    network_class = Network
+
+    @classmethod
+    def built(cls, inputs: Inputs, settings: Mapping[str, Any]) -> Network:
+        """A new network that knows the items' attributes."""
+        network = Network(len(inputs.catalogue), inputs.history, settings)
+        network.attributes.copy_(
+            torch.from_numpy(token_table(store.load_ids(inputs.artefacts["ids"])))
+        )
+        return network.to(inputs.device)

@@ -1,0 +1,93 @@
+"""FMLP-Rec: learned filters over the frequencies of the history (Zhou et al., WWW 2022).
+
+The n last items, padded on the left, are E = dropout(norm(M + P)) (Eq. 4). A block is
+
+    X = FFT(F) * W,  F~ = norm(F + dropout(FFT^-1(X)))       (Eq. 5-8)
+    F' = norm(F~ + dropout(GELU(F~ W1 + b1) W2 + b2))        (Eq. 9, 10; four times as wide inside)
+
+with complex weights W and the FFT over the items, and the score of item i is f_n . x_i, f_n the
+last row (Eq. 11). Norms come after the sum, as in the authors' program. The filters are circular,
+so what is at the end tells what is at the beginning: each target has a window of its own, and the
+padding, whose items are zeros, has its positions.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lohrec.common.autograd_functions import drop
+from lohrec.recommender.item_networks import WindowNetwork
+from lohrec.recommender.item_recommender import ItemRecommender
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
+    "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Blocks."},
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.5,
+        "description": "Dropout of embeddings, filters and layers.",
+    },
+    "loss": {
+        "enum": ["cross_entropy", "bpr"], "default": "cross_entropy",
+        "description": "Over all items, or against one sampled item; bpr is the paper's.",
+    },
+}  # fmt: skip
+SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+GPU = {"fit": "fit", "recommend": "recommend"}
+TRAITS = ["seeded", "embeds_items", "teaches"]
+EXPANSION = 4
+
+
+class Network(WindowNetwork):
+    """See `ItemNetwork` for the arguments."""
+
+    def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(items, history, settings)
+        width, self.window, self.dropout = settings["width"], history, settings["dropout"]
+        self.position = nn.Embedding(history, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.blocks = nn.ModuleList(
+            Block(width, history, self.dropout) for _ in range(settings["layers"])
+        )
+        self.begin()
+
+    def read(self, window: Tensor) -> Tensor:
+        """States of windows."""
+        x = drop(self.norm(self.embed(window) + self.position.weight), self.dropout, self.training)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        # Of the last block one row is read.
+        state: Tensor = self.blocks[-1](x, slice(-1, None))
+        return state[:, 0]
+
+
+class Block(nn.Module):
+    """A filter and a feed-forward part."""
+
+    def __init__(self, width: int, window: int, dropout: float) -> None:
+        super().__init__()
+        # Real and imaginary parts.
+        self.weight = nn.Parameter(torch.randn(window // 2 + 1, width, 2) * 0.02)
+        self.filter_norm, self.norm = (nn.LayerNorm(width, eps=1e-12) for _ in range(2))
+        self.up = nn.Linear(width, EXPANSION * width)
+        self.down = nn.Linear(EXPANSION * width, width)
+        self.window, self.dropout = window, dropout
+
+    def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        """The `rows` (all by default) of what comes of x (examples, window, width)."""
+        with torch.autocast(x.device.type, enabled=False):
+            frequency = torch.fft.rfft(x.float(), dim=1, norm="ortho")
+            frequency = frequency * torch.view_as_complex(self.weight)
+            found = torch.fft.irfft(frequency, n=self.window, dim=1, norm="ortho")
+        x = self.filter_norm((x + drop(found, self.dropout, self.training))[:, rows])
+        fed = drop(self.down(F.gelu(self.up(x))), self.dropout, self.training)
+        state: Tensor = self.norm(x + fed)
+        return state
+
+
+class FMLPRec(ItemRecommender):
+    """FMLP-Rec."""
+
+    network_class = Network

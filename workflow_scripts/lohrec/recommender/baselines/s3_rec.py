@@ -1,0 +1,214 @@
+"""S3-Rec: a sequence, its items and their attributes tell of each other (Zhou et al., CIKM 2020).
+
+The network is BERT's over items and positions. Before it learns the next item as SASRec does, with
+causal attention, it sees whole sequences and learns (Section 4.3), with h_i the state of an item,
+h~_i that of a masked one, x items, a attributes and s the last state of a sequence,
+
+    AAP   sum_a BCE(h_i W a)         the attributes a of an item
+    MIP   -log sigmoid(h~_i W (x - x'))    a masked item x against another, x'
+    MAP   sum_a BCE(h~_i W a)        the attributes of a masked item
+    SP    -log sigmoid(s W (s+ - s-))      a masked segment s+ against another user's, s-
+
+each a mean over places or users, and together 0.2 AAP + MIP + MAP + 0.5 SP, as in the authors'
+program. Attributes are the codewords of the semantic ID, as in FDSA.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lohrec.common import training as runs
+from lohrec.common.autograd_functions import drop
+from lohrec.common.gradients import Gradients
+from lohrec.identifiers import store
+from lohrec.identifiers.codewords import CODES, LEVELS, token_table
+from lohrec.recommender.item_layers import BertLayer, earlier
+from lohrec.recommender.item_networks import Batch, CausalNetwork, whole
+from lohrec.recommender.item_recommender import ItemRecommender
+from lohrec.recommender.item_training import ItemData
+from lohrec.recommender.recommender import Inputs
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
+    "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers."},
+    "heads": {"type": "integer", "minimum": 1, "default": 2, "description": "Attention heads."},
+    "dropout": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.5,
+        "description": "Dropout of embeddings, attention and layers.",
+    },
+    "mask": {
+        "type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.2,
+        "description": "Share of the items that are masked before the next item is learned.",
+    },
+    "before": {
+        "type": "number", "exclusiveMinimum": 0, "default": 20,
+        "description": "Passes over the train sequences before the next item is learned.",
+    },
+    "loss": {
+        "enum": ["cross_entropy", "binary", "bpr"], "default": "cross_entropy",
+        "description": "Over all items, or against one sampled item; bpr is the paper's.",
+    },
+}  # fmt: skip
+SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+READS = ["ids"]
+GPU = {"fit": "fit", "recommend": "recommend"}
+TRAITS = ["seeded", "embeds_items", "teaches"]
+WEIGHTS = {"aap": 0.2, "mip": 1.0, "map": 1.0, "sp": 0.5}
+
+
+class Network(CausalNetwork):
+    """See `ItemNetwork` for the arguments.
+
+    Attributes:
+        attributes: int64 (items + 1, attributes), a row of padding last; set before training.
+    """
+
+    attributes: Tensor
+
+    def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(items, history, settings)
+        width, self.dropout = settings["width"], settings["dropout"]
+        self.register_buffer("attributes", torch.zeros(items + 1, LEVELS, dtype=torch.int64))
+        self.attribute = nn.Embedding(LEVELS * CODES, width)
+        self.mask = nn.Parameter(torch.randn(width) * 0.02)
+        self.position = nn.Embedding(history + 1, width)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.layers = nn.ModuleList(
+            BertLayer(width, settings["heads"], self.dropout) for _ in range(settings["layers"])
+        )
+        self.pairs = nn.ModuleDict({name: nn.Linear(width, width) for name in WEIGHTS})
+        self.begin()
+
+    def read(self, items: Tensor) -> Tensor:
+        """States after each item."""
+        return self._layers(self.embed(items), earlier(items))
+
+    def fill(self, items: Tensor, masked: Tensor) -> Tensor:
+        """States (rows, places, width) of sequences in which each place sees all others.
+
+        Args:
+            items: int64 (rows, places), -1 on the right.
+            masked: bool (rows, places), places whose item is not seen.
+        """
+        x = torch.where(masked.unsqueeze(-1), self.mask, self.embed(items))
+        return self._layers(x, (items >= 0)[:, None, None])
+
+    def _layers(self, x: Tensor, seen: Tensor) -> Tensor:
+        x = self.norm(x + self.position.weight[: x.shape[1]])
+        x = drop(x, self.dropout, self.training)
+        for layer in self.layers:
+            x = layer(x, seen)
+        return x
+
+
+class S3Rec(ItemRecommender):
+    """S3-Rec."""
+
+    network_class = Network
+
+    @classmethod
+    def built(cls, inputs: Inputs, settings: Mapping[str, Any]) -> Network:
+        """A new network that knows the items' attributes."""
+        network = Network(len(inputs.catalogue), inputs.history, settings)
+        table = token_table(store.load_ids(inputs.artefacts["ids"]))
+        network.attributes.copy_(torch.from_numpy(table))
+        return network.to(inputs.device)
+
+    @classmethod
+    def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> Self:
+        """Learn of the sequences, which leaves no checkpoint, and then the next items."""
+        torch.manual_seed(seed)
+        network = cls.built(inputs, settings)
+        data, training = ItemData(inputs.train.aligned(), True), settings["training"]
+        compute = partial(losses, network, share=settings["mask"])
+        gradients = Gradients(network, compute, training["clip"], training["bf16"], graphs=False)
+
+        def step(rows: np.ndarray) -> tuple[dict[str, Tensor], int]:
+            return gradients(data.batch(rows)), len(rows)
+
+        runs.train(
+            network,
+            lambda n: data.epoch(training["batch_size"], np.random.default_rng([seed, n, 1])),
+            step,
+            dict,
+            lambda row: row["step"],
+            training | {"epochs": settings["before"], "evaluations": 5},
+            description="before the next item",
+        )
+        return cls.trained(network, inputs, settings, seed)
+
+
+def losses(network: Network, batch: Batch, share: float) -> dict[str, Tensor]:
+    """The four losses, and "loss", their weighted sum.
+
+    Args:
+        batch: shared rows.
+        share: of the items that are masked.
+    """
+    items, length = whole(batch)
+    real = items >= 0
+    masked = (torch.rand(items.shape, device=items.device) < share) & real
+    other = torch.randint_like(items, network.items)
+    begin, end = segments(length)
+    each = tells_items(network, items, masked, other) | tells_segments(
+        network, items, length, begin, end, torch.randperm(len(items), device=items.device)
+    )
+    total = torch.stack([WEIGHTS[name] * value for name, value in each.items()]).sum()
+    return each | {"loss": total}
+
+
+def segments(length: Tensor) -> tuple[Tensor, Tensor]:
+    """Random segments of at most half of each sequence: the first place, and one past the last."""
+    size = 1 + (torch.rand(length.shape, device=length.device) * (length // 2)).long()
+    begin = (torch.rand(length.shape, device=length.device) * (length - size + 1)).long()
+    return begin, begin + size
+
+
+def tells_items(
+    network: Network, items: Tensor, masked: Tensor, other: Tensor
+) -> dict[str, Tensor]:
+    """AAP, MIP and MAP.
+
+    Args:
+        items: int64 (rows, places), -1 on the right.
+        masked: bool (rows, places).
+        other: int64 (rows, places), the other item of each place.
+    """
+    h = network.fill(items, masked)
+    found = {}
+    for name, where in (("aap", (items >= 0) & ~masked), ("map", masked)):
+        score = network.pairs[name](h[where]) @ network.attribute.weight.T
+        wanted = torch.zeros_like(score).scatter(1, network.attributes[items[where]], 1.0)
+        cost = F.binary_cross_entropy_with_logits(score, wanted, reduction="sum")
+        found[name] = cost / max(1, len(score))
+    difference = network.embed(items[masked]) - network.embed(other[masked])
+    gain = (network.pairs["mip"](h[masked]) * difference).sum(1)
+    return found | {"mip": -F.logsigmoid(gain).sum() / max(1, len(gain))}
+
+
+def tells_segments(
+    network: Network, items: Tensor, length: Tensor, begin: Tensor, end: Tensor, partner: Tensor
+) -> dict[str, Tensor]:
+    """SP.
+
+    Args:
+        items: int64 (rows, places), -1 on the right.
+        length: int64 (rows,).
+        begin, end: int64 (rows,), the segment of each.
+        partner: int64 (rows,), the row whose items stand for those of the other segment.
+    """
+    place = torch.arange(items.shape[1], device=items.device)
+    inside = (place >= begin.unsqueeze(1)) & (place < end.unsqueeze(1))
+    # The partner's items from its first on, over and over, as many as the segment has.
+    turn = (place - begin.unsqueeze(1)).clamp(min=0) % length[partner].unsqueeze(1)
+    theirs = items[partner].gather(1, turn).where(inside, items)
+    last = torch.arange(len(items), device=items.device), length - 1
+    rest = network.fill(items, inside)[last]
+    own, others = (network.fill(x, ~inside & (items >= 0))[last] for x in (items, theirs))
+    gain = (network.pairs["sp"](rest) * (own - others)).sum(1)
+    return {"sp": -F.logsigmoid(gain).mean()}

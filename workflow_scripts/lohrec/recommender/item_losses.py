@@ -1,0 +1,100 @@
+"""What networks over items learn: all items at once, or the next one against a sampled other.
+
+With the score r of the next item, r' of an item that the user has not had, and r_i of all items:
+
+    cross_entropy   -r + log sum_i exp(r_i)
+    binary          -log sigmoid(r) - log(1 - sigmoid(r'))    Kang and McAuley (2018)
+    bpr             -log sigmoid(r - r')                      Rendle et al. (2009)
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn import functional as F
+
+from lohrec.recommender.item_networks import Batch, ItemNetwork
+
+CELLS = 2**22  # scores that are computed at once
+DRAWS = 5  # of another item, until it is one that the user has not had
+
+
+def loss(name: str, network: ItemNetwork, batch: Batch) -> Tensor:
+    """The mean of the loss `name` over the places that the network is taught."""
+    state, target = network.taught(batch)
+    table, bias = network.output(), network.bias()
+    if name == "cross_entropy":
+        return cross_entropy(state, table, bias, target)
+    other = others(batch, network.items)
+    positive, negative = (_scores(state, table, bias, item) for item in (target, other))
+    if name == "bpr":
+        return -F.logsigmoid(positive - negative).mean()
+    return -(F.logsigmoid(positive) + F.logsigmoid(-negative)).mean()
+
+
+def others(batch: Batch, items: int) -> Tensor:
+    """For each example an item that is neither its target nor in its row, int64 (examples,).
+
+    Users who have had nearly all `items` may get one that they have had.
+    """
+    had = torch.cat([batch.items[batch.row], batch.target.unsqueeze(1)], 1)
+    found = torch.randint_like(batch.target, items)
+    for _ in range(DRAWS):
+        taken = (had == found.unsqueeze(1)).any(1)
+        found = torch.randint_like(found, items).where(taken, found)
+    return found
+
+
+def cross_entropy(state: Tensor, table: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
+    """The mean cross-entropy over all items; gradients are made on the way, and no table of scores.
+
+    Args:
+        state: (places, width).
+        table: (items, width).
+        bias: (items,), or None.
+        target: int64 (places,).
+    """
+    value: Tensor = _CrossEntropy.apply(state, table, bias, target)  # type: ignore[no-untyped-call]
+    return value
+
+
+def _scores(state: Tensor, table: Tensor, bias: Tensor | None, item: Tensor) -> Tensor:
+    score = (state * F.embedding(item, table)).sum(1)
+    return score if bias is None else score + bias[item]
+
+
+class _CrossEntropy(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, state: Tensor, table: Tensor, bias: Tensor | None, target: Tensor
+    ) -> Tensor:
+        kind, dtype = state.device.type, state.dtype
+        if torch.is_autocast_enabled(kind):
+            dtype = torch.get_autocast_dtype(kind)
+        h, weight, total = state.to(dtype), table.to(dtype), table.new_zeros(())
+        of_state, of_table = torch.empty_like(h), torch.zeros_like(table)
+        of_bias = None if bias is None else torch.zeros_like(bias)
+        size = max(1, CELLS // len(table))
+        for low in range(0, len(h), size):
+            part, true = slice(low, low + size), target[low : low + size].unsqueeze(1)
+            score = h[part] @ weight.T
+            log_p = (score if bias is None else score.add_(bias)).log_softmax(-1, dtype=table.dtype)
+            total -= log_p.gather(1, true).sum()
+            # The gradient of the scores: p less one at the target.
+            of_score = log_p.exp_().scatter_add_(1, true, -log_p.new_ones(true.shape))
+            if of_bias is not None:
+                of_bias += of_score.sum(0)
+            of_score = of_score.to(dtype)
+            of_state[part] = of_score @ weight
+            of_table += of_score.T @ h[part]
+        ctx.save_for_backward(of_state, of_table, of_bias)
+        ctx.dtype = state.dtype
+        return total / len(h)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        of_state, of_table, of_bias = ctx.saved_tensors
+        grad = grad / len(of_state)
+        of_bias = None if of_bias is None else of_bias * grad
+        return (of_state * grad).to(ctx.dtype), of_table * grad, of_bias, None

@@ -1,0 +1,90 @@
+"""Recommenders that give every item a probability: a list is the head of their order."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lohrec.common.job_log import progress
+from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.mixtures import ItemSteps
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.lists import Ranked
+from lohrec.recommender.recommender import Histories, Recommender
+
+CELLS = 2**23  # scores that are computed at once
+
+
+class Best(NamedTuple):
+    """The most probable items of each user, both (users, top).
+
+    Attributes:
+        item: int64, -1 where a list ends.
+        score: float32, log-probabilities.
+    """
+
+    item: Tensor
+    score: Tensor
+
+
+class ItemScores(Recommender):
+    """A recommender that computes a distribution over all items from a history."""
+
+    @abstractmethod
+    def log_probabilities(self, histories: Histories) -> Tensor:
+        """float32 (users, items), finite; their exponentials add up to 1 over the items."""
+
+    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+        """The sums of the probabilities of all items below a prefix."""
+        with torch.inference_mode():
+            return ItemSteps(self.log_probabilities(histories), tree)
+
+    def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
+        """The most probable items; equal ones of a list come in the order of item numbers."""
+        users, items = len(histories.length), len(self.catalogue)
+        item = np.full((users, min(top, items)), -1)
+        score = np.zeros(item.shape, dtype=np.float32)
+        with torch.inference_mode():
+            for rows, part in parts(histories, items, "recommending"):
+                found = best(self.log_probabilities(part), part, top, exclude_history)
+                item[rows], score[rows] = found.item.cpu().numpy(), found.score.cpu().numpy()
+        return Ranked.of_items(item, score)
+
+
+def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -> Best:
+    """The most probable items of each user.
+
+    Args:
+        log_p: float32 (users, items).
+        histories: of the users.
+        top: items of a list; there are no more than the catalogue has.
+        exclude_history: leave out the items of a user's history.
+    """
+    if exclude_history:
+        read = torch.from_numpy(histories.items).to(log_p.device)
+        # Padding repeats the first item, which every history has.
+        log_p = log_p.scatter(1, read.where(read >= 0, read[:, :1]), -torch.inf)
+    score, item = log_p.topk(min(top, log_p.shape[1]))
+    item, order = item.sort()
+    score, place = score.gather(1, order).sort(descending=True, stable=True)
+    item = item.gather(1, place)
+    return Best(item.masked_fill(score == -torch.inf, -1), score)
+
+
+def parts(
+    histories: Histories, items: int, description: str
+) -> Iterator[tuple[np.ndarray, Histories]]:
+    """Users of like length together, as many as `CELLS` scores of `items` allow.
+
+    Yields:
+        places of the users, and their histories without padding that none of them needs.
+    """
+    order = np.argsort(histories.length, kind="stable")
+    size = max(1, CELLS // items)
+    batches = np.split(order, range(size, len(order), size))
+    for rows in progress(batches, description, unit="batch"):
+        length = histories.length[rows]
+        yield rows, Histories(histories.items[rows, : length.max(initial=0)], length)
