@@ -122,8 +122,9 @@ def json_object(line: bytes, once: Collection[bytes], mended: Counter[str]) -> d
     if type(record) is not dict:
         return "not_an_object"
     # A key within a text looks the same, so only the suspicious are read again.
-    if any(line.count(key) > 1 for key in once) and _repeats_a_key(line):
-        return "duplicate_key"
+    for key in once:
+        if line.count(key) > 1 and _repeats_a_key(line):
+            return "duplicate_key"
     return record
 
 
