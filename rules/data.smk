@@ -75,6 +75,8 @@ def raw_file(kind):
         if "url" in file and is_published(wildcards.dataset):
             return f"resources/downloads/{names[0]}"
         own = " A shop's own files are read by source: table." if "url" in file else ""
+        if kind == "index":
+            own = " Without it, source: table, recipe: lcrec trains identifiers of your own."
         raise WorkflowError(
             f"{wildcards.dataset} needs {' or '.join(names)}, which is neither in {config['raw_dir']} nor in a "
             f"folder below it. Put it there, or name its folder: --config raw_dir=FOLDER.{own}"

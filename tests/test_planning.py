@@ -135,8 +135,11 @@ def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path)
     assert "needs Instruments." in printed and "--config raw_dir=FOLDER" in printed
 
     (tmp_path / "lcrec").mkdir()
-    for kind in ("inter", "index"):
-        (tmp_path / "lcrec" / f"Instruments.{kind}.json").write_text("{}")
+    (tmp_path / "lcrec" / "Instruments.inter.json").write_text("{}")
+    given = "--config", f"raw_dir={tmp_path}"
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status and "needs Instruments.index.json" in printed and "recipe: lcrec" in printed
+    (tmp_path / "lcrec" / "Instruments.index.json").write_text("{}")
     jobs = planned(fresh, target, "--config", f"raw_dir={tmp_path}")
     assert {"ingest", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
     assert not {"train_rqvae", "embed_items", "train_teacher"} & jobs.keys()

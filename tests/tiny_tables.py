@@ -20,6 +20,9 @@ ROWS = [
 ]
 
 
+NAMES = ("user", "item", "rating", "time")
+NAMED = [(f"u{u}", f"i{i}", r, t) for u, i, r, t in ROWS]
+
 DEFAULT = {name: one["default"] for name, one in table.SETTINGS.items()}
 DEFAULT = {name: DEFAULT.get(name) for name in table.READS}
 DEFAULT |= {"core": 3, "tie_seed": 0, "most_rejected": 0.01}
@@ -56,6 +59,19 @@ def text(
 def objects(path: Path, records: Sequence[dict[str, Any]], write: Callable = json.dumps) -> Path:
     """Write objects, one a line."""
     return text(path, [[write(record)] for record in records], "")
+
+
+def csv(path: Path, rows: Any = NAMED, names: Any = NAMES, separator: str = ",") -> Path:
+    """A table with a header, if there are names."""
+    return text(path, [*([names] if names else []), *rows], separator)
+
+
+def rows_of(found: Ingested) -> list[tuple[str, str, int]]:
+    """(user, item, time) rows."""
+    kept = found.interactions
+    users, items = kept.users.to_pylist(), kept.items.to_pylist()
+    rows = zip(kept.user, kept.item, kept.time.tolist(), strict=True)
+    return [(users[u], items[i], t) for u, i, t in rows]
 
 
 def asin(item: int) -> str:

@@ -95,7 +95,7 @@ def _rows(paths: Sequence[Path], of: Layout, mended: Counter[str]) -> Iterator[R
     else:
         table = table_files.read(paths, of)
         keys = {role: role for role in table.said["columns"]}
-        for row in table.frame.collect().iter_rows(named=True):
+        for row in table_files.collected(table.frame, paths[0]).iter_rows(named=True):
             categories = row.get("categories")
             if of.list_separator and isinstance(categories, str):
                 row["categories"] = categories.split(of.list_separator)

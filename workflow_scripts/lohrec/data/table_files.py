@@ -73,6 +73,22 @@ def read(paths: Sequence[Path], of: Layout) -> Table:
     return Table(pl.concat(frames), mended, said)
 
 
+def collected(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
+    """The rows of a frame of the table at `path`.
+
+    Raises:
+        ValueError: a file is damaged, or its quotes do not match.
+    """
+    try:
+        return frame.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        lines = str(error).splitlines()
+        raise ValueError(
+            f"{path} cannot be read: {lines[0][:WIDTH]} ({lines[-1][:WIDTH]}). Mend the file; a "
+            "field that holds a quote must double it and be in quotes."
+        ) from error
+
+
 def check_is_there(path: Path) -> None:
     """FileNotFoundError, unless a file is."""
     if not path.is_file():
@@ -88,6 +104,8 @@ def _text(
     path: Path, of: Layout, mended: Counter[str], said: dict[str, Any]
 ) -> tuple[pl.LazyFrame, dict[str, str]]:
     sample = raw_lines.first_lines(path, of.encoding, mended)
+    if not any(line.strip() for line in sample):
+        raise ValueError(f"{path} is empty. Put a table there.")
     separator = of.separator or _separator(path, sample, of)
     rows = [_split(line, separator, of.quote) for line in sample if line.strip()]
     columns = layouts.find(path, rows, of)

@@ -52,7 +52,7 @@ def read(
             f"{path} has no column of ratings for sources.table.min_rating. Name it in "
             "sources.table.columns."
         )
-    frame, mended = _judged(table, min_rating is not None)
+    frame, mended = _judged(table, min_rating is not None, path)
     rejected = _rejected(frame, path)
     good = frame.filter(pl.col("fault").is_null())
     if not len(good):
@@ -85,7 +85,7 @@ def read(
     return _interactions(good, time.value).where(kept), counted
 
 
-def _judged(table: Table, rated: bool) -> tuple[pl.DataFrame, Counter[str]]:
+def _judged(table: Table, rated: bool, path: Path) -> tuple[pl.DataFrame, Counter[str]]:
     """The rows with names and times made plain, and the reason why a row cannot be used."""
     roles = [role for role in ("user", "item", "time", "rating") if role in table.said["columns"]]
     plain = {
@@ -109,7 +109,7 @@ def _judged(table: Table, rated: bool) -> tuple[pl.DataFrame, Counter[str]]:
         "fault", *(pl.when(wrong).then(pl.lit(name)) for name, wrong in faults.items())
     )
     text = pl.when(pl.col("fault").is_not_null()).then("text")
-    judged = frame.with_columns(fault=fault).with_columns(text=text).collect()
+    judged = table_files.collected(frame.with_columns(fault=fault).with_columns(text=text), path)
     mended = Counter(table.mended)
     for name in ("nul", "spaces"):
         mended[f"lines_with_{name}"] += int(judged[name].fill_null(False).sum())
