@@ -38,7 +38,7 @@ def diversity_vectors(wildcards):
         )
     seed = wildcards.get("seed", DATASETS[dataset]["seeds"][0])
     return {
-        "text": "results/{dataset}/text/embeddings.npy",
+        "text": item_vectors(wildcards),
         "latent": "results/{dataset}/ids/latents.npy",
         "interactions": "results/{dataset}/data/interaction_vectors.npy",
         "model": f"results/{{dataset}}/{{variant}}/seed_{seed}/item_vectors.npy",

@@ -9,9 +9,25 @@ def text_settings(wildcards):
     return less(values, of_llama if values["method"] == "lsa" else of_lsa)
 
 
+def examples_of_neighbours(wildcards):
+    """Sequences and examples, where items without text get a vector from their neighbours."""
+    if SETTINGS[wildcards.dataset]["text"]["without"] == "mean":
+        return {}
+    folder = f"results/{wildcards.dataset}/data"
+    return {"sequences": f"{folder}/sequences.npy", "examples": f"{folder}/examples.parquet"}
+
+
+def item_vectors(wildcards):
+    """The vectors that a dataset's identifiers are made from."""
+    made = {"interactions": "data/interaction_vectors.npy"}
+    method = SETTINGS[wildcards.dataset]["text"]["method"]
+    return f"results/{wildcards.dataset}/{made.get(method, 'text/embeddings.npy')}"
+
+
 rule embed_items:
     input:
         model_folder("text"),
+        unpack(examples_of_neighbours),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         embeddings="results/{dataset}/text/embeddings.npy",
@@ -35,7 +51,7 @@ rule embed_items:
 
 rule train_rqvae:
     input:
-        embeddings="results/{dataset}/text/embeddings.npy",
+        embeddings=item_vectors,
     output:
         model="results/{dataset}/ids/rqvae.safetensors",
         history="results/{dataset}/ids/rqvae_history.parquet",
@@ -58,7 +74,7 @@ rule train_rqvae:
 
 rule assign_semantic_ids:
     input:
-        embeddings="results/{dataset}/text/embeddings.npy",
+        embeddings=item_vectors,
         model="results/{dataset}/ids/rqvae.safetensors",
     output:
         ids="results/{dataset}/ids/semantic_ids.npy",
@@ -95,7 +111,7 @@ rule import_semantic_ids:
     params:
         code=code("import_semantic_ids", source_module),
         source=lambda wildcards: DATASETS[wildcards.dataset]["source"],
-        sizes=raw_sizes(lambda wildcards: {"index": raw_file("index")(wildcards)}),
+        contents=raw_contents(lambda wildcards: {"index": raw_file("index")(wildcards)}),
     script:
         "../workflow_scripts/identifiers/import_semantic_ids.py"
 

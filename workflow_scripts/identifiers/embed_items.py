@@ -1,12 +1,23 @@
 """From items' titles and descriptions to one vector an item."""
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from lohrec.common import artefacts, devices, job
-from lohrec.identifiers import text_vectors
+from lohrec.data.examples import read_examples
+from lohrec.identifiers import interaction_vectors, text_vectors
 
 
-def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, threads: int) -> None:
+def main(
+    catalogue: str,
+    embeddings: str,
+    text: dict,
+    code: dict,
+    cuda: dict,
+    threads: int,
+    sequences: str | None = None,
+    examples: str | None = None,
+) -> None:
     """Write the vectors.
 
     Args:
@@ -16,6 +27,8 @@ def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, th
         code: hashes of the program.
         cuda: GPUs to use; latent semantic analysis uses none.
         threads: of the CPU.
+        sequences, examples: of the interactions, where items without text get the vectors of their
+            neighbours.
     """
     items = pq.read_table(catalogue, columns=["title", "description"]).to_pydict()
     titles, descriptions = (
@@ -30,6 +43,14 @@ def main(catalogue: str, embeddings: str, text: dict, code: dict, cuda: dict, th
     else:
         device = devices.acquire(cuda, threads)
         text_vectors.llama(titles, descriptions, embeddings, text, code, device)
+    vectors = np.load(embeddings, mmap_mode="r")
+    text_vectors.check_differ(vectors)
+    texts = zip(titles, descriptions, strict=True)
+    without = np.array([not any(text.strip() for text in both) for both in texts])
+    if sequences and examples and without.any():
+        train = read_examples(sequences, examples, "train")
+        own = text_vectors.unit(np.asarray(vectors))
+        artefacts.write_npy(embeddings, interaction_vectors.from_neighbours(own, without, train))
 
 
 if __name__ == "__main__":
