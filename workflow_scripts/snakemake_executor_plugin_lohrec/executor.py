@@ -5,13 +5,16 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import AbstractExecutor, SubmittedJobInfo
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from lohrec.elsewhere.jobs import Job, write
+# Snakemake imports its plugins before it reads a Snakefile, so before that has said where the
+# library is: only what runs may import it.
+if TYPE_CHECKING:
+    from lohrec.elsewhere.jobs import Job
 
 # As in a dry run nothing is locked, run or recorded, and every job counts as done at once.
 common_settings = CommonSettings(
@@ -59,6 +62,8 @@ class Executor(AbstractExecutor):
         Raises:
             WorkflowError: the folder holds something, or a job cannot leave this machine.
         """
+        from lohrec.elsewhere.jobs import write
+
         folder = Path(self.workflow.executor_settings.folder)
         if folder.exists() and any(folder.iterdir()):
             raise WorkflowError(f"{folder} is not empty; name a new folder, or empty it first.")
@@ -111,12 +116,14 @@ class Executor(AbstractExecutor):
         return self.workflow.resource_settings.cores
 
 
-def packed(job: Any) -> Job:
+def packed(job: Any) -> "Job":
     """A job as plain values.
 
     Raises:
         WorkflowError: a parameter is none.
     """
+    from lohrec.elsewhere.jobs import Job
+
     found = Job(
         rule=job.rule.name,
         script="/".join(Path(job.rule.script).parts[-2:]),
