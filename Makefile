@@ -31,9 +31,11 @@ demo: setup
 
 report: setup
 	@$(RUN) --cores all -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png $(DEMO)/analysis/training.svg
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
+	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
 	@$(RUN) --report $(DEMO)/report.html -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png $(DEMO)/analysis/training.svg
+	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
+	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
 	@echo "Open $(DEMO)/report.html in a browser."
 
 test: .venv/dev.stamp

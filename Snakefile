@@ -18,6 +18,7 @@ from lohrec.configuration import code_hash, machine, registry, rows, settings
 
 configfile: f"{workflow.basedir}/config/config.yaml"
 configfile: f"{workflow.basedir}/config/variants.yaml"
+configfile: f"{workflow.basedir}/config/searches.yaml"
 
 
 report: "docs/captions/workflow.rst"
@@ -40,7 +41,9 @@ rule all:
 include: "rules/data.smk"
 include: "rules/identifiers.smk"
 include: "rules/teacher.smk"
+include: "rules/lessons.smk"
 include: "rules/recommender.smk"
+include: "rules/search.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"
 include: "rules/benchmarks.smk"

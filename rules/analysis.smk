@@ -63,6 +63,7 @@ use rule evaluate as evaluate_at_width with:
         vectors=diversity_vectors,
     output:
         per_user="results/{dataset}/analysis/{variant}/beams_{beams}/per_user.parquet",
+        exposure="results/{dataset}/analysis/{variant}/beams_{beams}/exposure.json",
     log:
         "logs/{dataset}/evaluate_at_width/{variant}_{beams}.log",
 
@@ -243,7 +244,7 @@ def teacher_behind(wildcards):
         row
         for name in analysed(wildcards)
         for row in rows.rows_behind(name, VARIANTS).values()
-        if {"probabilities", "beams"} & {*rows.reads(row)} or row["prior"] == "teacher"
+        if rows.learns_from_teacher(row) and not row.get("teacher")
     ]
     return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
 
@@ -268,3 +269,24 @@ rule draw_training_curves:
         variants=analysed,
     script:
         "../workflow_scripts/analysis/draw_training_curves.py"
+
+
+rule draw_slices:
+    input:
+        comparison="results/{dataset}/comparison.json",
+    output:
+        figure=report(
+            "results/{dataset}/analysis/slices.svg",
+            caption="../docs/captions/slices.rst",
+            category="Slices of users",
+            labels={"dataset": "{dataset}"},
+        ),
+    log:
+        "logs/{dataset}/draw_slices.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_slices"),
+        cutoff=largest_cutoff,
+    script:
+        "../workflow_scripts/analysis/draw_slices.py"

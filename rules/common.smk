@@ -7,13 +7,14 @@ try:
     settings.check(config, SCHEMA)
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
+    TRIALS = rows.trials(config["searches"], config["variants"])
     for target in sys.argv[1:]:
         rows.check_target(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
 
-DATASETS, VARIANTS = config["datasets"], config["variants"]
-REPORTED = rows.reported_rows(VARIANTS)
+DATASETS, VARIANTS = config["datasets"], config["variants"] | TRIALS
+REPORTED = rows.reported_rows(config["variants"])
 
 
 def any_of(names):
@@ -116,6 +117,13 @@ def model_sizes(section):
 def fitted(dataset, variant, seed):
     """The file of a fitted recommender that names all others of its folder, with their digests."""
     return f"results/{dataset}/{variant}/seed_{seed}/model/recommender.json"
+
+
+def seeds(dataset, variant):
+    """The seeds of a variant; a recommender that is the same for each has one."""
+    every = DATASETS[dataset]["seeds"]
+    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
+    return every if seeded else every[:1]
 
 
 def largest_cutoff(wildcards):

@@ -45,6 +45,12 @@ def diversity_vectors(wildcards):
     }[named]
 
 
+def evaluated(wildcards):
+    """What a single seed's figures depend on, and how long the lists are that MRR looks at."""
+    settings = section("evaluation", without=("diversity", "resamples"))(wildcards)
+    return settings | {"top": SETTINGS[wildcards.dataset]["decoding"]["top"]}
+
+
 rule evaluate:
     input:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
@@ -53,29 +59,21 @@ rule evaluate:
         vectors=diversity_vectors,
     output:
         per_user="results/{dataset}/{variant}/seed_{seed}/per_user.parquet",
+        exposure="results/{dataset}/{variant}/seed_{seed}/exposure.json",
     log:
         "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("evaluate"),
-        settings=section("evaluation", without=("diversity", "resamples")),
+        settings=evaluated,
     script:
         "../workflow_scripts/evaluation/evaluate.py"
 
 
-def seeds(dataset, variant):
-    """The seeds of a variant; a recommender that is the same for each has one."""
-    every = DATASETS[dataset]["seeds"]
-    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
-    return every if seeded else every[:1]
-
-
-def per_user(dataset, variant):
-    return [
-        f"results/{dataset}/{variant}/seed_{seed}/per_user.parquet"
-        for seed in seeds(dataset, variant)
-    ]
+def of_seeds(name, dataset, variant):
+    """A file of each of a variant's seeds."""
+    return [f"results/{dataset}/{variant}/seed_{seed}/{name}" for seed in seeds(dataset, variant)]
 
 
 def made_of(wildcards):
@@ -99,7 +97,10 @@ def made_of(wildcards):
 
 rule summarise:
     input:
-        per_user=lambda wildcards: per_user(wildcards.dataset, wildcards.variant),
+        per_user=lambda wildcards: of_seeds(
+            "per_user.parquet", wildcards.dataset, wildcards.variant
+        ),
+        exposure=lambda wildcards: of_seeds("exposure.json", wildcards.dataset, wildcards.variant),
         statistics="results/{dataset}/data/statistics.json",
     output:
         metrics="results/{dataset}/{variant}/metrics.json",
@@ -116,9 +117,16 @@ rule summarise:
 
 
 def compared(wildcards):
-    """{variant: per-user metrics of its seeds} of the variants that the dataset's row names."""
+    """{variant: the dataset and the variant that it is} of those that the dataset's row names."""
     names = DATASETS[wildcards.dataset].get("variants", REPORTED)
-    return {name: per_user(*rows.owner(wildcards.dataset, name)) for name in names}
+    return {name: rows.owner(wildcards.dataset, name) for name in names}
+
+
+def of_compared(name):
+    """A file of each seed of each compared variant, variant by variant."""
+    return lambda wildcards: [
+        path for owner in compared(wildcards).values() for path in of_seeds(name, *owner)
+    ]
 
 
 def reference(wildcards):
@@ -128,7 +136,10 @@ def reference(wildcards):
 
 rule compare:
     input:
-        unpack(compared),
+        per_user=of_compared("per_user.parquet"),
+        exposure=of_compared("exposure.json"),
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
     output:
         json="results/{dataset}/comparison.json",
         markdown="results/{dataset}/comparison.md",
@@ -144,7 +155,7 @@ rule compare:
         "../envs/lohrec.yaml"
     params:
         code=code("compare"),
-        variants=lambda wildcards: list(compared(wildcards)),
+        seeds=lambda wildcards: {n: len(seeds(*o)) for n, o in compared(wildcards).items()},
         reference=reference,
         settings=section("evaluation"),
     script:

@@ -1,51 +1,21 @@
-# The lightweight recommenders (Section 3): ordered candidates, fitting, lists. Every variant leaves
+# The lightweight recommenders (Section 3): fitting and lists. Every variant leaves
 # results/{dataset}/{variant}/seed_{seed}/model, which `lohrec.Recommender.load` opens.
-
-
-def corrected(wildcards):
-    """The teacher's beams, for the one prior that is made from them."""
-    beams = f"results/{wildcards.dataset}/teacher/beams.npy"
-    return {"beams": beams} if wildcards.prior == "teacher" else {}
-
-
-def kept(wildcards):
-    """How many candidates a recommender learns from."""
-    return {"keep": SETTINGS[wildcards.dataset]["candidates"]["keep"]}
-
-
-# From the teacher (Eq. 15), or from Appendix B.
-rule order_candidates:
-    input:
-        unpack(corrected),
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
-    output:
-        candidates="results/{dataset}/priors/{prior}.npy",
-        report="results/{dataset}/priors/{prior}.json",
-    log:
-        "logs/{dataset}/order_candidates/{prior}.log",
-    wildcard_constraints:
-        prior="teacher|distance|cooccurrence",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("order_candidates"),
-        settings=kept,
-    script:
-        "../workflow_scripts/recommender/order_candidates.py"
 
 
 def read_in_fitting(wildcards):
     """What a row's fitting reads beyond the data: only the artefacts that it asks for."""
     dataset, row = wildcards.dataset, VARIANTS[wildcards.variant]
     results = f"results/{dataset}"
+    lessons, prior = f"{results}/teacher", f"{results}/priors/{row.get('prior')}.npy"
+    if row.get("teacher"):
+        lessons = lessons_of(dataset, row["teacher"], wildcards.seed)
+        prior = f"{lessons}/candidates.npy" if row["prior"] == "teacher" else prior
     places = {
         "ids": f"{results}/ids/semantic_ids.npy",
         "teacher": f"{results}/teacher/model/model.safetensors",
-        "probabilities": f"{results}/teacher/probabilities.npy",
-        "beams": f"{results}/teacher/beams.npy",
-        "prior": f"{results}/priors/{row.get('prior')}.npy",
+        "probabilities": f"{lessons}/probabilities.npy",
+        "beams": f"{lessons}/beams.npy",
+        "prior": prior,
     }
     try:
         artefacts = {
@@ -55,11 +25,17 @@ def read_in_fitting(wildcards):
     except ValueError as error:
         raise WorkflowError(str(error))
     parts = {"start": "start_from", "retriever": "retriever", "ranker": "ranker"}
-    return artefacts | {
+    artefacts |= {
         name: fitted(dataset, row[key], wildcards.seed)
         for name, key in parts.items()
         if row.get(key)
     }
+    if members := row.get("members"):
+        # What the seeds of a row have learned differs: each is a member of its own.
+        artefacts["members"] = [
+            fitted(dataset, one, s) for one in members for s in seeds(dataset, one)
+        ]
+    return artefacts
 
 
 def fitting(wildcards):

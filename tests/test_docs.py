@@ -95,9 +95,10 @@ def outputs() -> set[str]:
     """What rules leave below results/DATASET; a wildcard in capital letters."""
     declared = [block.split("\n    log:")[0] for block in RULES.split("\n    output:\n")[1:]]
     paths = {p for block in declared for p in re.findall(r'"results/\{dataset\}/([^"]+)"', block)}
-    paths |= {p.replace("{array}", name) for p in paths for name in ("beams", "probabilities")}
+    arrays = ("beams", "probabilities")
+    paths |= {re.sub(r"\{(array|lesson)\}", one, path) for path in paths for one in arrays}
     named = {re.sub(r"\{(\w+)\}", lambda wildcard: wildcard[1].upper(), path) for path in paths}
-    return {path for path in named if "ARRAY" not in path}
+    return {path for path in named if "ARRAY" not in path and "LESSON" not in path}
 
 
 def test_the_page_of_outputs_names_what_rules_leave_and_nothing_else() -> None:

@@ -64,8 +64,10 @@ def test_reviews_to_comparison(workflow: Path) -> None:
 
     metrics = json.loads((results / "dwr/metrics.json").read_text())
     for split in ("dev", "test"):
-        for name in ("recall@5", "recall@10", "ndcg@5", "ndcg@10", "diversity@10"):
+        for name in ("recall@5", "recall@10", "ndcg@5", "ndcg@10", "mrr@20", "diversity@10"):
             assert 0 <= metrics[split][name]["mean"] <= 1
+        for name in ("catalogue_coverage@10", "gini@10"):
+            assert 0 < metrics[split][name]["mean"] < 1
     statistics = json.loads((results / "data/statistics.json").read_text())
     assert metrics["statistics"]["users"] == statistics["users"]
     assert metrics["seeds"] == [0] and metrics["versions"]["torch"]
@@ -110,7 +112,8 @@ def test_the_readme_recommends_for_a_history(workflow: Path) -> None:
 
 def test_analyses(workflow: Path) -> None:
     """Runs after the first test, on its results."""
-    names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md", "training.svg")
+    names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md")
+    names += ("training.svg", "slices.svg")
     folder = workflow / "results/demo/analysis"
     against = "results/demo/dwr/seed_0/generate.json"
     run(workflow, *(f"results/demo/analysis/{name}" for name in names), against)
@@ -143,6 +146,10 @@ def test_analyses(workflow: Path) -> None:
 
     figure = (folder / "training.svg").read_text()
     for name in [*generators, "teacher", "NDCG@10, dev set"]:
+        assert f"<!-- {name} -->" in figure
+
+    figure = (folder / "slices.svg").read_text()
+    for name in [*VARIANTS, "items in the history", "popularity of the target"]:
         assert f"<!-- {name} -->" in figure
 
     found = json.loads((workflow / against).read_text())

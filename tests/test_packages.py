@@ -19,7 +19,7 @@ ORDER = (
 FOUND_BY_NAME = {
     "data/sources": {"simulated": {"amazon2018"}},
     "recommender/losses": {"distilled": {"one_hot"}},
-    "recommender/methods": {"cascade": {"generative"}, "teacher": {"generative"}},
+    "recommender/methods": {"cascade": {"generative"}},
     "recommender/baselines": {},
 }
 # Packages whose import runs code: the front door, and what all networks are.

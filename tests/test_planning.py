@@ -74,7 +74,7 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
             todo += inputs
         return rules
 
-    wide = {"gather_shards", "order_candidates"}  # one rule for several artefacts
+    wide = {"gather_shards", "order_candidates", "teach"}  # one rule for several artefacts
     data = {"download_reviews", "ingest", "split_sequences"}
     ids = data | {"embed_items", "train_rqvae", "assign_semantic_ids"}
     tiger = ids | {"fit", "recommend"}
@@ -94,9 +94,22 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     assert needs("dwr_distance") == distill | {"order_candidates distance"}
     assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
     assert needs("dtr") == distill | ordered
+    assert needs("distill_compact") == tiger | {"teach probabilities"}
+    # Each seed of a member is a member.
+    _, inputs = makers["results/gift_cards/ensemble/seed_0/model/recommender.json"]
+    members = [file for file in inputs if "tiger_compact" in file]
+    assert len(members) == 3
     # Training that starts from another row starts from that row's model of the same seed.
     _, inputs = makers["results/gift_cards/dwr/seed_2/model/recommender.json"]
     assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs
+
+
+def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path) -> None:
+    trials = [{}, {"training": {"epochs": 2}}, {"networks": {"t5": {"dropout": 0.5}}}]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"searches": {"tiger": trials}}))
+    given = "results/demo/searches/tiger.md", "--configfile", str(tmp_path / "mine.yaml")
+    jobs = planned(fresh, *given)
+    assert jobs["fit"] == 3 and jobs["tabulate_search"] == 1 and "recommend" not in jobs
 
 
 def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:

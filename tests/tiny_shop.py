@@ -54,14 +54,14 @@ class Shop:
         folder: of all files.
         catalogue: the items.
         train, dev: examples.
-        artefacts: paths by name.
+        artefacts: paths by name, of `members` a list.
     """
 
     folder: Path
     catalogue: Catalogue
     train: Examples
     dev: Examples
-    artefacts: dict[str, str]
+    artefacts: dict[str, Any]
 
     def fit(self, name: str, settings: dict[str, Any] | None = None, seed: int = 0) -> Recommender:
         """Fit the recommender `name` with small settings, or with its defaults under `settings`."""
@@ -91,7 +91,7 @@ def make(folder: Path) -> Shop:
     train, dev = (
         read_examples(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev")
     )
-    artefacts = {
+    artefacts: dict[str, Any] = {
         "ids": str(folder / "ids.npy"),
         "teacher": str(folder / "teacher/model/model.safetensors"),
     }
@@ -99,4 +99,5 @@ def make(folder: Path) -> Shop:
     for seed, role in enumerate(("retriever", "ranker")):
         shop.fit("generative", seed=seed).save(folder / role)
         artefacts[role] = str(folder / role)
+    artefacts["members"] = [artefacts["retriever"], artefacts["ranker"]]
     return shop

@@ -75,6 +75,12 @@ def own(settings: dict) -> dict:
             {"variants": {"top": {"ranking": 1.0, "prior": "teacher"}}},
             ["variants.top", "teacher_top", "no ranking"],
         ),
+        (
+            {"variants": {"tiger": {"teacher": "ensemble"}}},
+            ["variants.tiger", "teacher would have no effect"],
+        ),
+        ({"variants": {"mixed": {"recommender": "ensemble"}}}, ["variants.mixed", "members"]),
+        ({"searches": {"tiger": [{"trainin": {}}, {}]}}, ["searches.tiger.0", "training?"]),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
         ({"datasets": {"demo": {"category": "Toys"}}}, ["datasets.demo", "category"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
@@ -100,6 +106,13 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
         ({"datasets": {"demo": {"reference": "lcrec"}}}, ["demo.reference", "'lcrec'", "tiger"]),
         ({"variants": {"dwr": {"start_from": "dtr"}}}, ["variants.dwr.start_from", "distill"]),
         ({"variants": {"dtr": {"ranker": "rank"}}}, ["variants.dtr.ranker", "ranker"]),
+        ({"variants": {"dwr": {"start_from": "dwr"}}}, ["made of itself: dwr -> dwr"]),
+        ({"variants": {"distill": {"start_from": "dwr"}}}, ["is made of itself"]),
+        (
+            {"variants": {"ensemble": {"members": ["popularity"]}}},
+            ["variants.ensemble.members", "'popularity'", "tiger_compact"],
+        ),
+        ({"variants": {"distill": {"teacher": "dtr"}}}, ["variants.distill.teacher", "'dtr'"]),
         (
             {
                 "datasets": {
@@ -158,6 +171,7 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
                     "games_laptop_words": {
                         "settings": {
                             "ingest": {"core": 10},
+                            "decoding": {"top": 15},
                             "evaluation": {"cutoffs": [5], "diversity": "interactions"},
                         }
                     }
@@ -165,7 +179,7 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
             },
             [
                 "games_laptop_words/lcrec is measured on something else",
-                "ingest.core, settings.evaluation.cutoffs, settings.evaluation.diversity",
+                "ingest.core, settings.decoding.top, settings.evaluation.cutoffs, settings",
             ],
         ),
         (
@@ -182,6 +196,25 @@ def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: 
     merge(config, change)
     with pytest.raises(ValueError) as error:
         settings.resolve(config)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("searches", "words"),
+    [
+        ({"tigger": [{}, {}]}, ["'tigger'", "Did you mean tiger?"]),
+        (
+            {"tiger": [{}, {"networks": {"compact": {"width": 8}}}]},
+            ["tiger (searches, number 1)", "networks.compact.width", "no effect"],
+        ),
+    ],
+)
+def test_a_trial_that_changes_nothing_is_refused(
+    config: dict, searches: dict, words: list[str]
+) -> None:
+    with pytest.raises(ValueError) as error:
+        rows.trials(searches, config["variants"])
     for word in words:
         assert word in str(error.value)
 

@@ -60,3 +60,72 @@ def test_every_column_sees_the_same_users():
 def test_p_of_equal_and_of_separated_methods():
     assert bootstrap.p_value(np.zeros(99)) == 1
     assert bootstrap.p_value(np.ones(99)) == pytest.approx(0.02)
+
+
+def test_with_one_seed_each_the_draws_are_those_of_users():
+    samples = bootstrap.resampled_means(sample(), 50, seed=1)[:, :, None]
+    assert bootstrap.with_seeds(samples, np.zeros((2, 1, 1)), 0.95, 0) is samples
+
+
+def test_drawn_seeds_have_the_spread_of_a_mean_of_seeds():
+    """The variance of the mean of three seeds, and Student's quantile for what little they tell."""
+    rng = np.random.default_rng(0)
+    seeds = [rng.normal(size=(3, 40)), rng.normal(size=(1, 40))]
+    nothing = np.stack([figures.mean(axis=0) for figures in seeds])[None].repeat(20000, axis=0)
+    drawn = bootstrap.with_seeds(nothing, seeds, 0.95, 0)
+    # Welch's degrees of freedom are two where one side alone has a spread.
+    student = scipy.stats.t.ppf(0.975, 2) / scipy.stats.norm.ppf(0.975)
+    error = scipy.stats.sem(seeds[0])
+    assert drawn[:, 0].std(axis=0) == pytest.approx(student * error, rel=0.03)
+    assert np.array_equal(drawn[:, 1], nothing[:, 1])
+    assert drawn.mean(axis=0) == pytest.approx(nothing[0], abs=0.1)
+
+
+def test_freedom_is_that_of_welchs_test_where_users_add_nothing():
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(3, 1)), rng.normal(size=(5, 1)) * 3
+    freedom = scipy.stats.ttest_ind(first, second, equal_var=False).df
+    expected = scipy.stats.t.ppf(0.975, freedom) / scipy.stats.norm.ppf(0.975)
+    assert bootstrap._widening(np.zeros(1), [first, second], 0.95) == pytest.approx(expected)
+    # Where users alone decide nothing is widened.
+    assert bootstrap._widening(np.full(1, 1e9), [first, second], 0.95) == pytest.approx(1)
+
+
+def covered(seeds, of_users, of_seeds, of_both, trials=2000, users=100, resamples=400):
+    """How often a 95 % interval holds a true difference of zero: (with seeds, over users alone).
+
+    Args:
+        seeds: number of seeds of each of two equal methods; one of one seed is not trained.
+        of_users, of_seeds, of_both: standard deviations: of what a method does for a user whatever
+            the seed, of a seed's training, of a user under a seed.
+    """
+    rng = np.random.default_rng(0)
+    # A trial a column: the draws of users are the same for all, their values are not.
+    sides = [
+        rng.normal(0, of_users, (1, users, trials))
+        + rng.normal(0, of_seeds if n > 1 else 0, (n, 1, trials))
+        + rng.normal(0, of_both, (n, users, trials))
+        for n in seeds
+    ]
+    values = np.stack([side.mean(axis=0) for side in sides], axis=1).reshape(users, -1)
+    samples = bootstrap.resampled_means(values, resamples, 0).reshape(resamples, 2, trials)
+    drawn = bootstrap.with_seeds(samples, [side.mean(axis=1) for side in sides], 0.95, 0)
+    shares = []
+    for draws in (drawn, samples):
+        low, high = bootstrap.interval(draws[:, 0] - draws[:, 1])
+        shares.append(((low <= 0) & (high >= 0)).mean())
+    return shares
+
+
+@pytest.mark.parametrize(("ratio", "too_few"), [(1, 0.93), (3, 0.85), (10, 0.45)])
+@pytest.mark.parametrize(("seeds", "least"), [((3, 3), 0.93), ((3, 5), 0.93), ((1, 3), 0.9)])
+def test_intervals_cover_what_seeds_and_users_do_by_chance(seeds, least, ratio, too_few):
+    """A seed's spread is `ratio` times the standard error that users leave in a method's mean."""
+    with_seeds, users_alone = covered(seeds, 0.7, ratio * 0.7 / np.sqrt(100), 0.3)
+    assert least <= with_seeds <= 0.97
+    assert users_alone < too_few
+
+
+def test_intervals_are_little_wider_where_seeds_add_nothing():
+    with_seeds, users_alone = covered((3, 3), 0.7, 0.0, 0.3)
+    assert 0.92 <= users_alone <= with_seeds <= 0.97

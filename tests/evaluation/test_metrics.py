@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.metrics import ndcg_score
+from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
-from lohrec.evaluation import metrics, ranked_lists
+from lohrec.evaluation import exposure, metrics, ranked_lists, tables
 
 ITEMS = 40
 
@@ -41,17 +41,20 @@ def test_accuracy_equals_the_mean_over_all_orders_of_tied_items():
     for u in range(0, 80, 2):  # a target in half of the lists for sure
         target[u] = rng.choice(item[user == u])
     lists = ranked_lists.from_arrays(user, rank, item, np.arange(80), ITEMS)
-    got = metrics.accuracy(lists, target, [2, 5])
+    got = metrics.accuracy(lists, target, [2, 5]) | metrics.reciprocal_rank(lists, target, 5)
     for u in range(80):
         mine = user == u
         for k in (2, 5):
-            recall, ndcg = [], []
+            recall, ndcg, reciprocal = [], [], []
             for order in orders(rank[mine], item[mine]):
                 top = order[:k]
+                reciprocal.append(1 / (1 + top.index(target[u])) if target[u] in top else 0)
                 recall.append(target[u] in top)
                 ndcg.append(1 / math.log2(top.index(target[u]) + 2) if recall[-1] else 0)
             assert got[f"recall@{k}"][u] == pytest.approx(np.mean(recall))
             assert got[f"ndcg@{k}"][u] == pytest.approx(np.mean(ndcg))
+            if k == 5:
+                assert got["mrr@5"][u] == pytest.approx(np.mean(reciprocal))
             found = rank[mine][item[mine] == target[u]]
             hit = len(found) and found[0] <= k
             assert got[f"sid_recall@{k}"][u] == hit
@@ -83,6 +86,73 @@ def test_ndcg_without_ties_equals_scikit_learn():
             (item[:, :k] == target[:, None]).any(axis=1).mean()
         )
         assert np.array_equal(got[f"recall@{k}"], got[f"sid_recall@{k}"])
+    # Of one relevant item the mean of precisions is the reciprocal rank; what no list has is
+    # ranked last here, which is a place too, but worth nothing.
+    listed = (item == target[:, None]).any(axis=1)
+    expected = label_ranking_average_precision_score(relevance[listed], score[listed])
+    got = metrics.reciprocal_rank(lists, target, 20)["mrr@20"]
+    assert got[listed].mean() == pytest.approx(expected) and not got[~listed].any()
+
+
+def test_expected_hits_obey_for_every_user_what_hits_obey():
+    """The bounds of NDCG between two cutoffs, with identifiers that items share."""
+    rng = np.random.default_rng(2)
+    user, rank, item = random_lists(rng, users=300, ranks=12, tie=0.6)
+    lists = ranked_lists.from_arrays(user, rank, item, np.arange(300), ITEMS)
+    got = metrics.accuracy(lists, rng.integers(ITEMS, size=300), [3, 5, 10])
+    straddling = (got["recall@5"] > got["recall@3"]) & (got["recall@3"] > 0)
+    assert straddling.any()
+    for u in range(300):
+        tables.check({name: values[u] for name, values in got.items()}, f"user {u}")
+    for low, high in ((3, 5), (5, 10)):
+        hits = got[f"recall@{high}"] - got[f"recall@{low}"]
+        gain = got[f"ndcg@{high}"] - got[f"ndcg@{low}"]
+        assert (hits / math.log2(high + 1) <= gain + 1e-12).all()
+        assert (gain <= hits / math.log2(low + 2) + 1e-12).all()
+
+
+def test_exposure_without_ties_is_counted_list_by_list():
+    rng = np.random.default_rng(3)
+    # Some items are popular, and lists are short, so that there are items that none has.
+    item = np.stack([(rng.permutation(ITEMS - 9)[:9] + 4 * u) % (ITEMS - 4) for u in range(6)])
+    place = np.tile(np.arange(1, 10), 6)
+    users = np.repeat(np.arange(6), 9)
+    lists = ranked_lists.from_arrays(users, place, item.ravel(), np.arange(6), ITEMS)
+    got = exposure.exposure(lists, ITEMS, [2, 5])
+    for k in (2, 5):
+        shown = [0] * ITEMS
+        for own in item:
+            for i in own[:k]:
+                shown[i] += 1
+        covered = sum(times > 0 for times in shown) / ITEMS
+        assert 0 < covered < 1 and got[f"catalogue_coverage@{k}"] == pytest.approx(covered)
+        # Gini's index is half of the mean difference of two items over the mean.
+        apart = sum(abs(a - b) for a in shown for b in shown) / ITEMS**2
+        assert got[f"gini@{k}"] == pytest.approx(apart / (2 * sum(shown) / ITEMS))
+
+
+def test_gini_is_zero_for_equal_shares_and_largest_for_one_item():
+    equal = ranked_lists.from_arrays(*np.array([[0, 1, 2], [1, 1, 1], [2, 0, 1]]), np.arange(3), 3)
+    assert exposure.exposure(equal, 3, [1]) == {"catalogue_coverage@1": 1.0, "gini@1": 0.0}
+    one = ranked_lists.from_arrays(*np.array([[0, 1, 2], [1, 1, 1], [2, 2, 2]]), np.arange(3), 3)
+    figures = exposure.exposure(one, 3, [1])
+    assert figures == pytest.approx({"catalogue_coverage@1": 1 / 3, "gini@1": 2 / 3})
+
+
+def test_exposure_with_ties_is_expected_over_all_orders():
+    user, rank, item = np.array(
+        [(0, 1, 4), (0, 2, 1), (0, 2, 2), (0, 2, 3), (1, 1, 1), (1, 1, 2)]
+    ).T
+    lists = ranked_lists.from_arrays(user, rank, item, np.array([0, 1]), 6)
+    got = exposure.exposure(lists, 6, [1, 2, 3])
+    every = [list(orders(rank[user == u], item[user == u])) for u in (0, 1)]
+    for k in (1, 2, 3):
+        pairs = [[*first[:k], *second[:k]] for first, second in itertools.product(*every)]
+        covered = np.mean([len(set(pair)) / 6 for pair in pairs])
+        assert got[f"catalogue_coverage@{k}"] == pytest.approx(covered)
+        shown = [sum(pair.count(i) for pair in pairs) / len(pairs) for i in range(6)]
+        apart = sum(abs(a - b) for a in shown for b in shown) / 36
+        assert got[f"gini@{k}"] == pytest.approx(apart / (2 * sum(shown) / 6))
 
 
 def test_groups_take_places_after_the_tied_items_before_them():

@@ -10,7 +10,8 @@ import pytest
 import summarise
 
 from lohrec.common import artefacts, provenance
-from lohrec.evaluation import metrics, per_user, ranked_lists, tables
+from lohrec.data import sequences
+from lohrec.evaluation import metrics, per_user, ranked_lists, slices, tables
 
 EVALUATION = {"cutoffs": [5, 10], "diversity": "text", "resamples": 300}
 USERS = 400
@@ -25,10 +26,9 @@ def figures(place, diversity):
         np.arange(USERS),
         100,
     )
-    return metrics.accuracy(lists, place - 1, [5, 10]) | {
-        "diversity@5": diversity,
-        "diversity@10": diversity,
-    }
+    of_places = metrics.accuracy(lists, place - 1, [5, 10])
+    of_places |= metrics.reciprocal_rank(lists, place - 1, 20)
+    return of_places | {"diversity@5": diversity, "diversity@10": diversity}
 
 
 def write_seed(path, place, diversity):
@@ -37,7 +37,21 @@ def write_seed(path, place, diversity):
         for split in ("dev", "test")
     ]
     artefacts.write_parquet(path, pa.concat_tables(parts).unify_dictionaries())
+    shown = {"catalogue_coverage@10": float(path.stem) / 10, "gini@10": 0.5}
+    artefacts.write_json(path.with_suffix(".json"), {"dev": shown, "test": shown})
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """sequences.npy and examples.parquet: 100 users each of 4, 6, 12 and 30 items."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(1)
+    length = np.tile([4, 6, 12, 30], USERS // 4)
+    user = np.repeat(np.arange(USERS), length)
+    artefacts.write_npy(folder / "sequences.npy", rng.integers(20, size=len(user)) ** 2 // 20)
+    artefacts.write_parquet(folder / "examples.parquet", sequences.leave_one_out(user, 20))
+    return str(folder / "sequences.npy"), str(folder / "examples.parquet")
 
 
 @pytest.fixture
@@ -56,14 +70,21 @@ def variants(tmp_path):
     return {"tiger": seeds("tiger", 0), "better": seeds("better", 8), "same": seeds("same", 0)}
 
 
-def run_compare(variants, folder):
+def exposure_of(paths):
+    return [path.replace(".parquet", ".json") for path in paths]
+
+
+def run_compare(variants, data, folder):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
-    compare.main(variants, *outputs, "demo", list(variants), EVALUATION, "tiger")
+    per_user_paths = [path for paths in variants.values() for path in paths]
+    seeds = {name: len(paths) for name, paths in variants.items()}
+    files = per_user_paths, exposure_of(per_user_paths), *data, *outputs
+    compare.main(*files, "demo", seeds, EVALUATION, "tiger")
     return outputs
 
 
-def test_compare_finds_the_gain_and_no_other(variants, tmp_path):
-    result = json.loads(run_compare(variants, tmp_path)[0].read_text())
+def test_compare_finds_the_gain_and_no_other(variants, data, tmp_path):
+    result = json.loads(run_compare(variants, data, tmp_path)[0].read_text())
     rows = result["splits"]["test"]["variants"]
     users, tiger = per_user.read(variants["tiger"], "test")
     _, better = per_user.read(variants["better"], "test")
@@ -81,8 +102,8 @@ def test_compare_finds_the_gain_and_no_other(variants, tmp_path):
     assert not rows["better"]["metrics"]["diversity@10"]["excludes_zero"]
 
 
-def test_page_is_aligned_and_marks_what_excludes_zero(variants, tmp_path):
-    page = run_compare(variants, tmp_path)[1].read_text()
+def test_page_is_aligned_and_marks_what_excludes_zero(variants, data, tmp_path):
+    page = run_compare(variants, data, tmp_path)[1].read_text()
     for is_table, lines in itertools.groupby(page.splitlines(), lambda line: line.startswith("|")):
         lines = list(lines)
         if is_table:
@@ -90,23 +111,101 @@ def test_page_is_aligned_and_marks_what_excludes_zero(variants, tmp_path):
             assert all(row == bars[0] for row in bars)
         assert max(map(len, lines)) <= 130
     marked = [line.count("*") for line in page.splitlines() if line.startswith("| better")]
-    assert marked == [0, 4, 0, 4]  # figures, differences; test, dev
+    # Figures, lists, differences of test and dev; two slicings of test in two metrics between.
+    assert marked == [0, 0, 4, 0, 0, 0, 0, 0, 0, 4]
     assert "SID" not in page  # nothing is tied
 
 
-def test_figure_is_whole_and_does_not_change(variants, tmp_path):
-    first = run_compare(variants, tmp_path / "1")[2].read_bytes()
-    assert first == run_compare(variants, tmp_path / "2")[2].read_bytes()
+def test_the_page_says_of_which_variants_the_training_is_not_covered(variants, data, tmp_path):
+    one = {name: paths[:1] for name, paths in variants.items()}
+    page = run_compare(one, data, tmp_path)[1].read_text()
+    assert "Each variant has one seed, so the intervals cover users only" in page
+    assert "†" not in page
+    page = run_compare(variants | {"better": one["better"]}, data, tmp_path)[1].read_text()
+    rows = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| better")]
+    assert "better †" in rows and "same †" not in page and "\n†: one seed" in page
+    page = run_compare(variants | {"tiger": one["tiger"]}, data, tmp_path)[1].read_text()
+    assert "†" not in page and "The reference tiger has one seed" in page
+    assert ("n/a" in page) == ("n/a: tiger's own figure may be zero" in page)
+
+
+def test_seeds_that_differ_more_than_users_take_the_star_away(variants, data, tmp_path):
+    """A difference that users alone make sure, of two seeds each that lie further apart."""
+    rng = np.random.default_rng(5)
+    place = rng.integers(1, 60, size=USERS)
+    paths = {
+        name: [
+            write_seed(tmp_path / name / f"{seed}.parquet", np.maximum(1, place - gain), place / 60)
+            for seed, gain in enumerate(gains)
+        ]
+        for name, gains in {"tiger": (0, 8), "other": (6, 16)}.items()
+    }
+    result = json.loads(run_compare(paths, data, tmp_path)[0].read_text())
+    gain = result["splits"]["test"]["variants"]["other"]["metrics"]["recall@10"]
+    _, tiger = per_user.read(paths["tiger"], "test")
+    _, other = per_user.read(paths["other"], "test")
+    difference = (other["recall@10"] - tiger["recall@10"]).mean(axis=0)
+    assert difference.mean() > 3 * difference.std() / np.sqrt(USERS)
+    assert not gain["excludes_zero"] and gain["difference"]["p"] > 0.05
+
+
+def test_slices_are_counted_user_by_user(variants, data, tmp_path):
+    result = json.loads(run_compare(variants, data, tmp_path)[0].read_text())
+    array, cut = np.load(data[0]), pq.read_table(data[1]).to_pylist()
+    # Train interactions are a user's but for the last two.
+    length = np.tile([4, 6, 12, 30], USERS // 4)
+    begin = np.cumsum(length) - length
+    count = [0] * (array.max() + 1)
+    for first, own in zip(begin, length, strict=True):
+        for item in array[first : first + own - 2]:
+            count[item] += 1
+    for split in ("dev", "test"):
+        members = {"history": {}, "popularity": {}}
+        for row in cut:
+            if row["split"] == split:
+                items, target = row["stop"] - row["start"], array[row["stop"]]
+                names = {"to 4": 0, "5 to 9": 5, "10 to 19": 10, "from 20": 20}
+                of_length = [name for name, least in names.items() if items >= least][-1]
+                above = sum(times for times in count if times > count[target]) / sum(count)
+                third = "head" if above < 1 / 3 else "middle" if above < 2 / 3 else "tail"
+                members["history"].setdefault(of_length, []).append(row["user"])
+                members["popularity"].setdefault(third, []).append(row["user"])
+        for kind, own in result["splits"][split]["slices"].items():
+            assert own.keys() == members[kind].keys() and len(own) >= 3
+            for name, users in members[kind].items():
+                assert own[name]["users"] == len(users)
+                for variant in ("tiger", "better"):
+                    _, every = per_user.read(variants[variant], split)
+                    for metric in ("recall@10", "ndcg@10"):
+                        seeds = [np.mean([one[u] for u in users]) for one in every[metric]]
+                        figure = own[name]["variants"][variant][metric]
+                        assert figure["mean"] == pytest.approx(np.mean(seeds))
+                        assert figure["std"] == pytest.approx(np.std(seeds, ddof=1))
+
+
+def test_items_that_no_train_interaction_has_are_of_the_tail():
+    got = slices.by_popularity(np.array([0, 1, 2, 3, 3]), np.array([5, 5, 2, 0]))
+    # Equally popular items are together, though the first alone has more than a third.
+    assert {name: mask.tolist() for name, mask in got.items()} == {
+        "head": [True, True, False, False, False],
+        "tail": [False, False, True, True, True],
+    }
+
+
+def test_figure_is_whole_and_does_not_change(variants, data, tmp_path):
+    first = run_compare(variants, data, tmp_path / "1")[2].read_bytes()
+    assert first == run_compare(variants, data, tmp_path / "2")[2].read_bytes()
     ElementTree.fromstring(first)
 
 
-def test_compare_needs_the_reference_and_equal_users(variants, tmp_path):
+def test_compare_needs_the_reference_and_equal_users(variants, data, tmp_path):
     with pytest.raises(ValueError, match="no variant 'tiger'"):
-        run_compare({"same": variants["same"]}, tmp_path)
+        run_compare({"same": variants["same"]}, data, tmp_path)
     path = tmp_path / "fewer.parquet"
     pq.write_table(pq.read_table(variants["same"][0]).slice(1), path)
+    artefacts.write_json(tmp_path / "fewer.json", {"dev": {}, "test": {}})
     with pytest.raises(ValueError, match=r"fewer.parquet and .*0.parquet differ in dev users"):
-        run_compare({"tiger": variants["tiger"], "fewer": [str(path)]}, tmp_path)
+        run_compare({"tiger": variants["tiger"], "fewer": [str(path)]}, data, tmp_path)
     with pytest.raises(ValueError, match=r"fewer.parquet and .*0.parquet differ in users"):
         per_user.read([variants["same"][0], path], "dev")
 
@@ -115,17 +214,19 @@ def test_summary_has_mean_and_std_over_seeds(variants, tmp_path):
     (tmp_path / "statistics.json").write_text('{"users": 400}')
     output = tmp_path / "metrics.json"
     paths, given = variants["better"], (tmp_path / "statistics.json", output, "demo", "better")
-    summarise.main(paths, *given, [0, 1], {"x": 1})
+    summarise.main(paths, exposure_of(paths), *given, [0, 1], {"x": 1})
     summary = json.loads(output.read_text())
     _, better = per_user.read(variants["better"], "test")
     means = better["ndcg@10"].mean(axis=1)
     assert summary["test"]["ndcg@10"]["mean"] == pytest.approx(means.mean())
     assert summary["test"]["ndcg@10"]["std"] == pytest.approx(abs(means[0] - means[1]) / 2**0.5)
+    shown = summary["test"]["catalogue_coverage@10"]
+    assert shown == pytest.approx({"mean": 0.05, "std": 0.1 / 2**0.5})
     assert (summary["seeds"], summary["users"]) == ([0, 1], USERS)
     assert summary["statistics"] == {"users": 400} and summary["config"] == {"x": 1}
     assert summary["versions"]["torch"] == provenance.versions()["torch"]
 
-    summarise.main(paths[:1], *given, [0], {})
+    summarise.main(paths[:1], exposure_of(paths[:1]), *given, [0], {})
     assert json.loads(output.read_text())["test"]["ndcg@10"]["std"] is None
 
 

@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_shop
+import torch
 
 import lohrec
 from lohrec.configuration import registry
-from lohrec.recommender.recommender import Recommender, named
+from lohrec.identifiers import store
+from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import lessons
+from lohrec.recommender.recommender import Histories, Recommender, named
 
 TOP = 10
 
@@ -118,6 +123,38 @@ def test_a_saved_recommender_gives_the_same_lists_from_anywhere(fitted, shop, tm
         assert rows(again.recommend(given, TOP)) == rows(found.recommend(given, TOP))
     files = {path.suffix for path in folder.rglob("*") if path.is_file()}
     assert files <= {".json", ".safetensors"}
+
+
+def test_what_can_teach_teaches_its_own_lists(fitted, shop) -> None:
+    name, found, folder = fitted
+    read = Histories(np.array([[4, 9, 2], [11, -1, -1]]), np.array([3, 1]))
+    ids = store.load_ids(shop.artefacts["ids"])
+    tree = PrefixTree.from_ids(ids)
+    if "teaches" not in (registry.declared("recommender", KINDS[name][0], "TRAITS") or ()):
+        with pytest.raises(ValueError, match="cannot teach"):
+            found.steps(read, tree)
+        return
+    every = {"beams": len(ids), "renormalise": True}
+    ranked = Recommender.load(folder, "cpu", every).rank(read, TOP, False)
+    scores = beam_search(found.steps(read, tree), tree, len(ids), renormalise=True)
+    of_leaf = torch.zeros_like(scores.score).scatter(1, scores.leaf, scores.score)
+    listed = tree.leaf_of_item[ranked.item.reshape(2, TOP)]
+    torch.testing.assert_close(of_leaf.gather(1, listed), scores.score[:, :TOP])
+    # Every item is among its candidates, and probabilities along an item are those of its prefixes.
+    every_item = lessons.candidates(found.steps(read, tree), tree, len(ids))
+    assert torch.equal(every_item[0].unique(dim=0), torch.from_numpy(ids).unique(dim=0))
+    target = torch.from_numpy(ids[[7, 30]])
+    p = lessons.probabilities(found.steps(read, tree), target, tree, 1.0)
+    torch.testing.assert_close(p.sum(-1), torch.ones(2, 4))
+    assert not p[~tree.legal(target)].any()
+    expected = of_leaf.gather(1, tree.leaf_of_item[torch.tensor([[7], [30]])])[:, 0]
+    along = p.gather(-1, target.unsqueeze(-1)).squeeze(-1).log().sum(1)
+    torch.testing.assert_close(along, expected, rtol=1e-3, atol=1e-3)
+    # Items of the history left out, the others keep their shares.
+    without = lessons.steps(found, read, tree, True)
+    left = lessons.candidates(without, tree, TOP)
+    gone = torch.from_numpy(ids[[4, 9, 2]])
+    assert not (left[0].unsqueeze(1) == gone).all(-1).any()
 
 
 def test_single_settings_of_the_search_may_be_other(fitted) -> None:

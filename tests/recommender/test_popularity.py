@@ -90,10 +90,9 @@ def test_script_recommends_to_every_user_and_can_be_evaluated(dataset, tmp_path,
     assert bool(seen) is not exclude_history
 
     np.save(tmp_path / "vectors.npy", np.eye(41))
-    figures = tmp_path / "per_user.parquet"
-    evaluate.main(
-        output, *paths, tmp_path / "vectors.npy", figures, {"cutoffs": [5, 10], "diversity": "text"}
-    )
+    figures, exposure = tmp_path / "per_user.parquet", tmp_path / "exposure.json"
+    settings = {"cutoffs": [5, 10], "top": 10}
+    evaluate.main(output, *paths, tmp_path / "vectors.npy", figures, exposure, settings)
     for row in pq.read_table(figures).to_pylist():
         items = sequences[row["user"]]
         target = items[-1 if row["split"] == "test" else -2]

@@ -1,35 +1,67 @@
-"""All variants of a dataset against a reference, with a paired bootstrap over users."""
+"""All variants of a dataset against a reference, with a paired bootstrap over users and seeds."""
+
+import numpy as np
 
 from lohrec.common import artefacts, job
-from lohrec.evaluation import comparison, gain_figure, tables
+from lohrec.data import catalogue
+from lohrec.data.examples import read_examples
+from lohrec.evaluation import comparison, comparison_page, gain_figure, slices
 
 
 def main(
-    inputs: dict[str, list[str]],
+    per_user: list[str],
+    exposure: list[str],
+    sequences: str,
+    examples: str,
     json: str,
     markdown: str,
     figure: str,
     dataset: str,
-    variants: list[str],
+    seeds: dict[str, int],
     settings: dict,
     reference: str,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
 
     Args:
-        inputs: {variant: per_user.parquet of each of its seeds}.
+        per_user, exposure: per_user.parquet and exposure.json, variant by variant, seed by seed.
+        sequences, examples: sequences.npy, examples.parquet of the dataset.
         json, markdown, figure: the three files to write.
         dataset: its name.
-        variants: their names, in the order of the table.
+        seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
 
     Raises:
         ValueError: the reference is missing, users differ, or figures contradict each other.
     """
-    if reference not in variants:
+    if reference not in seeds:
         raise ValueError(f"{dataset}: no variant {reference!r} to compare with; add it.")
-    per_user_paths = {name: inputs[name] for name in variants}
+    files = iter(zip(per_user, exposure, strict=True))
+    paths = {name: [next(files) for _ in range(count)] for name, count in seeds.items()}
+    largest = max(settings["cutoffs"])
+    train = read_examples(sequences, examples, "train")
+    popularity = catalogue.counts(train, int(train.sequences.max()) + 1)
+    splits = {}
+    for split in ("test", "dev"):
+        of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
+        users, figures = comparison.read(of_users, split, reference)
+        variants = comparison.compare(figures, reference, settings["resamples"])
+        for name, parts in paths.items():
+            variants[name]["exposure"] = comparison.exposure([one for _, one in parts], split)
+        own = read_examples(sequences, examples, split)
+        order = np.argsort(own.user)
+        if not np.array_equal(own.user[order], users):
+            raise ValueError(f"{examples} has other {split} users than {per_user[0]}.")
+        masks = {
+            "history": slices.by_history(own.length[order]),
+            "popularity": slices.by_popularity(own.target[order], popularity),
+        }
+        splits[split] = {
+            "users": len(users),
+            "variants": variants,
+            "slices": slices.compare(figures, masks, largest),
+        }
     result = {
         "dataset": dataset,
         "reference": reference,
@@ -37,16 +69,12 @@ def main(
         "resamples": settings["resamples"],
         "seed": comparison.SEED,
         "diversity": settings["diversity"],
-        "splits": {
-            split: comparison.compare(per_user_paths, split, reference, settings["resamples"])
-            for split in ("test", "dev")
-        },
+        "splits": splits,
     }
-    page = tables.comparison(result)
+    page = comparison_page.page(result)
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    largest = max(settings["cutoffs"])
     with artefacts.whole(figure) as temporary:
         panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
         gain_figure.draw(temporary, result, "test", panels)

@@ -1,12 +1,13 @@
 """A variant's metrics over its seeds, with what is needed to make them again."""
 
 from lohrec.common import artefacts, job, provenance
+from lohrec.evaluation import comparison, tables
 from lohrec.evaluation import per_user as user_metrics
-from lohrec.evaluation import tables
 
 
 def main(
     per_user: list[str],
+    exposure: list[str],
     statistics: str,
     metrics: str,
     dataset: str,
@@ -17,7 +18,7 @@ def main(
     """Write metrics.json.
 
     Args:
-        per_user: per_user.parquet of each seed.
+        per_user, exposure: per_user.parquet and exposure.json of each seed.
         statistics: statistics.json of the dataset.
         metrics: metrics.json.
         dataset: its name.
@@ -33,6 +34,7 @@ def main(
             {name: figure["mean"] for name, figure in summary[split].items()},
             f"{dataset}, {variant}, {split}",
         )
+        summary[split] |= comparison.exposure(exposure, split)
     summary |= {
         "seeds": seeds,
         "users": len(users),

@@ -9,11 +9,19 @@ from lohrec.configuration.sections import OF_KIND, Table, Values, flat, overlaid
 
 # What a row may say beside `recommender`, by that; any other recommender reads its settings alone.
 GENERATIVE = {
-    "network", "loss", "learns", "generation", "ranking", "prior", "start_from", "part", "settings",
+    "network", "loss", "learns", "generation", "ranking", "prior", "teacher", "start_from", "part",
+    "settings",
 }  # fmt: skip
-READ_BY = {"generative": GENERATIVE, "cascade": {"retriever", "ranker"}}
-# Where a row names another.
-PARTS = ("start_from", "retriever", "ranker")
+READ_BY = {
+    "generative": GENERATIVE,
+    "cascade": {"retriever", "ranker"},
+    "ensemble": {"members"},
+}
+# Where a row names another: one that is trained, or any that can teach.
+TRAINED = ("start_from", "retriever", "ranker")
+TEACHES = ("teacher", "members")
+# What a teacher leaves for others to learn from.
+LESSONS = ("probabilities", "beams")
 # The loss that `ranking` weighs; all others are losses of generation.
 RANKING = "margin_ranking"
 
@@ -44,6 +52,8 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
             f"variants.{name}: {', '.join(idle)} would have no effect with the recommender "
             f"{recommender}"
         ]
+    if full.get("teacher") and not learns_from_teacher(full):
+        return [f"variants.{name}: teacher would have no effect on a row that learns from none"]
     if is_trained(full) and full["learns"] != "next_item":
         if full["ranking"]:
             return [f"variants.{name}: a row that learns {full['learns']} has no ranking"]
@@ -56,7 +66,7 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
 
 
 def check(name: str, row: Values, variants: Table) -> None:
-    """Refuse a row that names no row, or overlays settings that it does not read.
+    """Refuse a row that names no row, itself, or overlays settings that it does not read.
 
     Args:
         row: a complete one.
@@ -64,9 +74,10 @@ def check(name: str, row: Values, variants: Table) -> None:
     Raises:
         ValueError: it does.
     """
-    for role in PARTS:
-        if row.get(role):
-            known(row[role], trained_rows(variants), f"variants.{name}.{role}")
+    for role, named in parts(row):
+        serve = trained_rows(variants) if role in TRAINED else teaching_rows(variants)
+        known(named, serve, f"variants.{name}.{role}")
+    rows_behind(name, variants | {name: row})
     overlay = flat(row.get("settings", {}))
     if wrong := sorted(place for place in overlay if not _is_read(place, row)):
         raise ValueError(
@@ -75,6 +86,15 @@ def check(name: str, row: Values, variants: Table) -> None:
             "`training` the warm_ values if it starts from another row's model and the plain ones "
             "if not."
         )
+
+
+def parts(row: Values) -> list[tuple[str, str]]:
+    """The rows that a row names, each with its role."""
+    found = []
+    for role in (*TRAINED, *TEACHES):
+        named = row.get(role) or []
+        found += [(role, one) for one in ([named] if isinstance(named, str) else named)]
+    return found
 
 
 def losses(row: Values) -> list[str]:
@@ -94,9 +114,15 @@ def modules(row: Values, variants: Table) -> list[tuple[str, str]]:
         # On the dev set every row is measured by Eq. 8, too.
         of_row = {"one_hot", *losses(row)}
         named += [("network", row["network"]), *(("loss", loss) for loss in sorted(of_row))]
-    if row["recommender"] == "cascade":
-        parts = {variants[row[role]]["network"] for role in ("retriever", "ranker")}
-        named += [("network", network) for network in sorted(parts)]
+    made_of = [one for role, one in parts(row) if role in ("retriever", "ranker", "members")]
+    if row["recommender"] != "generative":
+        of_parts = {
+            module
+            for one in made_of
+            for module in modules(variants[one], variants)
+            if module[0] != "loss"
+        }
+        named += sorted(of_parts - set(named))
     return named
 
 
@@ -107,6 +133,11 @@ def reads(row: Values) -> list[str]:
         artefacts += [name for loss in losses(row) for name in loss_reads(loss)]
         artefacts += ["beams"] if row["learns"] != "next_item" else []
     return list(dict.fromkeys(artefacts))
+
+
+def learns_from_teacher(row: Values) -> bool:
+    """Whether a row learns a teacher's probabilities, beams, or order of candidates."""
+    return bool({*LESSONS} & {*reads(row)}) or row.get("prior") == "teacher"
 
 
 def declared_of(row: Values, what: str, otherwise: Any) -> Any:
@@ -130,7 +161,7 @@ def fitting(sections: Values, row: Values) -> Table:
     """
     values = of_row(sections, row)
     if not is_trained(row):
-        roles: Table = {role: row[role] for role in ("retriever", "ranker") if role in row}
+        roles: Table = {role: row[role] for role in (*TRAINED, *TEACHES) if role in row}
         settings: Table = values["recommenders"][row["recommender"]]
         return roles | settings
     idle = _idle(row)
@@ -154,18 +185,51 @@ def trained_rows(variants: Table) -> Table:
     return {name: row for name, row in variants.items() if is_trained(row)}
 
 
+def teaching_rows(variants: Table) -> Table:
+    """Rows whose distribution over items another row can learn from or mix."""
+    return {n: row for n, row in variants.items() if "teaches" in declared_of(row, "TRAITS", [])}
+
+
 def reported_rows(variants: Table) -> Table:
     """Rows that recommend: all but those that are only a part of a cascade."""
     return {name: row for name, row in variants.items() if not row.get("part")}
 
 
-def rows_behind(name: str, variants: Table) -> Table:
-    """A row of variants, and all rows whose models it starts from or is made of."""
-    row = variants[name]
-    behind = {name: row}
-    for role in PARTS:
-        if row.get(role):
-            behind |= rows_behind(row[role], variants)
+def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
+    """A row for each trial of each search: the searched row with the trial's settings over its own.
+
+    Args:
+        searches: {row: the settings of each trial}.
+
+    Raises:
+        ValueError: a search is of no row, or a trial overlays settings that its row does not read.
+    """
+    found = {}
+    for name, overlays in searches.items():
+        row = known(name, variants, "searches")
+        for number, overlay in enumerate(overlays):
+            trial = row | {"settings": overlaid(row["settings"], overlay)}
+            check(f"{name} (searches, number {number})", trial, variants)
+            found[trial_name(name, number)] = trial
+    return found
+
+
+def trial_name(name: str, number: int) -> str:
+    """The row of a trial of the row `name`, which no row of variants.yaml can be called."""
+    return f"{name}-{number}"
+
+
+def rows_behind(name: str, variants: Table, on_the_way: tuple[str, ...] = ()) -> Table:
+    """A row of variants, and all rows whose models it starts from, is made of or learns from.
+
+    Raises:
+        ValueError: the row is behind itself.
+    """
+    if name in on_the_way:
+        raise ValueError(f"variants.{name} is made of itself: {' -> '.join((*on_the_way, name))}.")
+    behind = {name: variants[name]}
+    for _, part in parts(variants[name]):
+        behind |= rows_behind(part, variants, (*on_the_way, name))
     return behind
 
 

@@ -41,6 +41,7 @@ DECLARED_IN = {
     "sharding": ("teacher/sharding",),
     "candidates": ("teacher/beams", "recommender/priors"),
     "probabilities": ("teacher/probabilities",),
+    "lessons": ("recommender/lessons",),
     "training": ("configuration/training_settings", "recommender/training"),
     "decoding": ("recommender/decoding",),
     "evaluation": ("evaluation/metrics", "evaluation/diversity", "evaluation/bootstrap"),

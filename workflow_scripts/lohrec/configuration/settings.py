@@ -150,6 +150,7 @@ def _measured_on(row: Values, values: Values) -> Values:
         "source": row["source"],
         "category": row.get("category"),
         **{f"settings.ingest.{n}": value for n, value in values["ingest"].items() if n in read},
+        "settings.decoding.top": values["decoding"]["top"],
         "settings.evaluation.cutoffs": evaluation["cutoffs"],
         "settings.evaluation.diversity": evaluation["diversity"],
         f"settings.sources.{row['source']}": values["sources"][row["source"]],
@@ -169,11 +170,14 @@ def _check_together(dataset: str, values: Values, variants: Table) -> None:
     for name, row in rows.trained_rows(variants).items():
         network = rows.fitting(values, row)["network"]
         of_network = network.get("codewords", of_teacher)
-        if "probabilities" in rows.loss_reads(row["loss"]) and of_network != of_teacher:
+        taught = "legal" if row["teacher"] else of_teacher
+        unlike = of_network != taught and "all" in (of_network, taught)
+        if "probabilities" in rows.loss_reads(row["loss"]) and unlike:
+            theirs = f"of {row['teacher']}" if row["teacher"] else "probabilities.codewords"
             raise ValueError(
                 f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "
-                f"{name}) and probabilities.codewords ({of_teacher}) must be alike: one softmax "
-                "is taught to the other."
+                f"{name}) and those of its teacher ({theirs}: {taught}) must be alike: one softmax "
+                "is over the codewords of all levels, the other over a level's."
             )
         if row["start_from"]:
             start = rows.fitting(values, variants[row["start_from"]])["network"]

@@ -1,11 +1,14 @@
-"""Paired bootstrap over users: how sure a difference of means is."""
+"""Paired bootstrap over users and seeds: how sure a difference of means is."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import norm, t
 
 SETTINGS = {
     "resamples": {
         "type": "integer", "minimum": 1, "default": 1000,
-        "description": "Resamples of the paired bootstrap.",
+        "description": "Resamples of the paired bootstrap over users and seeds.",
     },
 }  # fmt: skip
 
@@ -38,6 +41,73 @@ def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray
             times[draw] = np.bincount(rng.integers(users, size=users), minlength=users)
         means[begin : draws.stop] = times @ values / users
     return means
+
+
+def with_seeds(
+    samples: np.ndarray, seeds: Sequence[np.ndarray], level: float, seed: int
+) -> np.ndarray:
+    """Add to users' draws the draws of seeds, for two variants that are held side by side.
+
+    In each draw the n seeds of a variant are drawn with replacement, for each variant on its own,
+    and the mean deviation of those drawn is added to its figure. Three things make this right for
+    few seeds:
+
+    - Drawn so, deviations have the variance (n - 1) / n of what they should have; they are scaled
+      by sqrt(n / (n - 1)).
+    - The spread of few seeds is itself known badly. All draws are moved away from the observed
+      figures by the ratio of Student's quantile to the normal one, with the degrees of freedom of
+      Welch and Satterthwaite for the variance of the difference: v_users + v_1 + v_2, where v_i has
+      n_i - 1 of them and that of the users has no end. So where users decide nothing changes, and
+      where three seeds on either side decide the interval is at least 1.4 times as wide.
+    - Deviations are those of the observed users. If these were drawn too, the noise of single users
+      under single seeds would count three times in the variance, not once: in the users' draws, in
+      the seeds', in both (Owen 2007, "The pigeonhole bootstrap"). As it is it counts twice, so that
+      an interval is a little too wide where seeds differ by nothing else.
+
+    Intervals of 95 % then hold a true difference of zero in 93 to 97 % of simulated comparisons of
+    three seeds or more; in 98 % where users under seeds are nearly all the noise there is; and in
+    87 % where two seeds of one side alone decide.
+
+    Where both have one seed the result is `samples`: how trainings differ is then not covered.
+
+    Args:
+        samples: (resamples, 2, columns), as `resampled_means` gives them for means over seeds.
+        seeds: for each of the two, (seeds, columns), the figures of its seeds.
+        level: of the interval that will be taken.
+        seed: of the draws.
+
+    Returns:
+        float64 (resamples, 2, columns).
+    """
+    if max(map(len, seeds)) == 1:
+        return samples
+    rng = np.random.default_rng([seed, 1])  # another stream than that of the users
+    centre = np.stack([figures.mean(axis=0) for figures in seeds])
+    drawn = samples.copy()
+    for side, figures in enumerate(seeds):
+        n = len(figures)
+        if n > 1:
+            times = rng.multinomial(n, np.full(n, 1 / n), size=len(samples))  # (resamples, n)
+            scale = np.sqrt(n / (n - 1))
+            drawn[:, side] += scale * (times / n) @ (figures - centre[side])
+    of_users = (samples[:, 0] - samples[:, 1]).var(axis=0)
+    widened: np.ndarray = centre + _widening(of_users, seeds, level) * (drawn - centre)
+    return widened
+
+
+def _widening(of_users: np.ndarray, seeds: Sequence[np.ndarray], level: float) -> np.ndarray:
+    """Student's quantile over the normal one, (columns,); see `with_seeds`."""
+    total, terms = of_users.copy(), np.zeros_like(of_users)
+    for figures in seeds:
+        n = len(figures)
+        if n > 1:
+            variance = figures.var(axis=0, ddof=1) / n
+            total += variance
+            terms += variance**2 / (n - 1)
+    freedom = np.divide(total**2, terms, out=np.full_like(total, np.inf), where=terms > 0)
+    upper = (1 + level) / 2
+    factor: np.ndarray = t.ppf(upper, freedom) / norm.ppf(upper)
+    return factor
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

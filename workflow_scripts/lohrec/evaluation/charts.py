@@ -103,6 +103,34 @@ def bars(path: str | Path, title: str, figures: dict[str, dict[str, dict[str, fl
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 
+def slices(
+    path: str | Path,
+    title: str,
+    panels: dict[tuple[str, str], tuple[list[str], dict[str, list[float]]]],
+) -> None:
+    """Write an SVG with a panel of lines for each pair of a measure and a way to slice.
+
+    Args:
+        panels: {(measure, way): (names of the slices, {name: values})}, measure by measure.
+    """
+    with rc_context(STYLE):
+        figure, axes = _panels(title, len(panels), len({measure for measure, _ in panels}))
+        for panel, ((measure, way), (ticks, series)) in zip(axes, panels.items(), strict=True):
+            for number, (name, values) in enumerate(series.items()):
+                marker = MARKERS[(number + number // 7) % 7]
+                colour = COLOURS[number % 7]
+                panel.plot(range(len(ticks)), values, label=name, color=colour, marker=marker)
+            panel.set_xticks(range(len(ticks)), ticks)
+            panel.margins(x=0.1)
+            panel.set_ylim(bottom=0)
+            panel.grid(axis="y", color="#dddddd", linewidth=0.6)
+            panel.set_title(measure, fontsize=12)
+            panel.set_xlabel(way)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
 def scatter(path: str | Path, title: str, panels: dict[str, np.ndarray], group: np.ndarray) -> None:
     """Write a PNG with a map for each model, all on one scale.
 

@@ -1,22 +1,26 @@
-"""Variants against a reference, with a paired bootstrap over users (4.3)."""
+"""Variants against a reference, with a paired bootstrap over users and seeds (4.3)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from lohrec.common import artefacts
 from lohrec.evaluation import bootstrap, per_user, tables
 
 LEVEL, SEED = 0.95, 0
 
+Figures = dict[str, dict[str, np.ndarray]]  # {variant: {metric: (seeds, users)}}
 
-def compare(
-    variants: dict[str, list[str]], split: str, reference: str, resamples: int
-) -> dict[str, Any]:
-    """One split's figures: {"users": n, "variants": {variant: {"seeds": n, "metrics": ...}}}.
 
-    A metric has `mean` and `std` over seeds and, but for the reference, `difference` (mean, low,
-    high, p), `relative` (the same as a share of the reference's mean; None where that is 0) and
-    `excludes_zero`.
+def read(variants: dict[str, list[str]], split: str, reference: str) -> tuple[np.ndarray, Figures]:
+    """The users of a split (users,), rising, and their figures.
+
+    Args:
+        variants: {variant: per_user.parquet of each of its seeds}.
+
+    Raises:
+        ValueError: the tables differ in users or metrics.
     """
     users, figures = {}, {}
     for name, paths in variants.items():
@@ -30,7 +34,24 @@ def compare(
                 f"{variants[name][0]} and {variants[reference][0]} differ in {split} users or "
                 "metrics; evaluate both again."
             )
+    return users[reference], figures
+
+
+def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
+    """{variant: {"seeds": n, "metrics": {metric: ...}}}.
+
+    A metric has `mean` and `std` over seeds and, but for the reference, `difference` (mean, low,
+    high, p), `relative` (the same as a share of the reference's mean; None where that may be 0) and
+    `excludes_zero`.
+
+    Raises:
+        ValueError: figures contradict each other, see `tables.check`.
+    """
     metrics = list(figures[reference])
+    # Means over users, (seeds, metrics) each.
+    seeds = [
+        np.stack([values[m].mean(axis=1) for m in metrics], axis=1) for values in figures.values()
+    ]
     # (users, variants, metrics), averaged over seeds
     values = np.stack(
         [
@@ -41,32 +62,33 @@ def compare(
     )
     samples = bootstrap.resampled_means(values.reshape(len(values), -1), resamples, SEED)
     samples = samples.reshape(resamples, *values.shape[1:])
-    base = list(variants).index(reference)
-    differences = samples - samples[:, [base]]
-    low, high = bootstrap.interval(differences, LEVEL)
-    p = bootstrap.p_value(differences)
+    base = list(figures).index(reference)
     means = values.mean(axis=0)
 
     result: dict[str, Any] = {}
     for v, name in enumerate(figures):
-        result[name] = {"seeds": len(variants[name]), "metrics": {}}
+        result[name] = {"seeds": len(seeds[v]), "metrics": {}}
+        # (resamples, 2, metrics), the variant and the reference
+        pair = bootstrap.with_seeds(samples[:, [v, base]], [seeds[v], seeds[base]], LEVEL, SEED)
+        differences = pair[:, 0] - pair[:, 1]
+        low, high = bootstrap.interval(differences, LEVEL)
+        p = bootstrap.p_value(differences)
         for m, metric in enumerate(metrics):
             entry: dict[str, Any] = {**tables.mean_and_std(figures[name][metric])}
             if v != base:
                 entry["difference"] = {
                     "mean": float(means[v, m] - means[base, m]),
-                    "low": float(low[v, m]),
-                    "high": float(high[v, m]),
-                    "p": float(p[v, m]),
+                    "low": float(low[m]),
+                    "high": float(high[m]),
+                    "p": float(p[m]),
                 }
-                entry["excludes_zero"] = bool(low[v, m] > 0 or high[v, m] < 0)
-                entry["relative"] = relative(means[[v, base], m], samples[:, [v, base], m])
+                entry["excludes_zero"] = bool(low[m] > 0 or high[m] < 0)
+                entry["relative"] = relative(means[[v, base], m], pair[:, :, m])
             result[name]["metrics"][metric] = entry
         tables.check(
-            {metric: entry["mean"] for metric, entry in result[name]["metrics"].items()},
-            f"{name}, {split}",
+            {metric: entry["mean"] for metric, entry in result[name]["metrics"].items()}, name
         )
-    return {"users": len(values), "variants": result}
+    return result
 
 
 def relative(means: np.ndarray, samples: np.ndarray) -> dict[str, float] | None:
@@ -76,7 +98,16 @@ def relative(means: np.ndarray, samples: np.ndarray) -> dict[str, float] | None:
         means: (2,), the figure and the reference.
         samples: (resamples, 2), the same, resampled.
     """
-    if means[1] == 0 or (samples[:, 1] == 0).any():
+    if means[1] <= 0 or (samples[:, 1] <= 0).any():
         return None
     low, high = bootstrap.interval(samples[:, 0] / samples[:, 1] - 1, LEVEL)
     return {"mean": float(means[0] / means[1] - 1), "low": float(low), "high": float(high)}
+
+
+def exposure(paths: Sequence[str], split: str) -> dict[str, dict[str, float | None]]:
+    """{figure: {"mean", "std"}} over seeds of what exposure.json of each has for a split."""
+    seeds = [artefacts.read_json(path)[split] for path in paths]
+    return {
+        name: tables.mean_and_std(np.array([[figures[name]] for figures in seeds]))
+        for name in seeds[0]
+    }

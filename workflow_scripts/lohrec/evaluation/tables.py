@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,8 @@ def check(means: dict[str, float], where: str) -> None:
 
     Between cutoffs A < B a target found at a place A + 1 .. B adds between 1 / log2(B + 1) and
     1 / log2(A + 2) to NDCG. So NDCG@B - NDCG@A lies between these two times Recall@B - Recall@A,
-    for means over users too. Cutoff 0 stands for an empty list.
+    for means over users too, and for expected hits: items that share an identifier have the mean
+    over their orders, each of which obeys it. Cutoff 0 stands for an empty list.
 
     Args:
         means: {"recall@5": ..., "ndcg@5": ..., "sid_recall@5": ..., ...}; others are passed over.
@@ -64,95 +64,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(rule), *map(line, rows)])
 
 
-def comparison(result: dict[str, Any]) -> str:
-    """The page comparison.md: for each split the figures and the differences to the reference.
-
-    Args:
-        result: what comparison.json holds; see compare.py.
-    """
-    reference, level = result["reference"], f"{result['level']:.0%}"
-    page = [f"# {result['dataset']}: recommenders against {reference}"]
-    for split, part in result["splits"].items():
-        variants = part["variants"]
-        figures = {name: variant["metrics"] for name, variant in variants.items()}
-        shown, tied = _shown(figures)
-        page.append(f"## {split.capitalize()} set, {part['users']:,} users")
-        page.append(
-            markdown(
-                ["variant", "seeds", *map(label, shown + tied)],
-                [
-                    [
-                        name,
-                        str(variants[name]["seeds"]),
-                        *(_figure(metrics[m]) for m in shown + tied),
-                    ]
-                    for name, metrics in figures.items()
-                ],
-            )
-        )
-        others = {name: metrics for name, metrics in figures.items() if name != reference}
-        if others:
-            page.append(f"Difference to {reference} in % [{level} interval]:")
-            page.append(
-                markdown(
-                    ["variant", *map(label, shown)],
-                    [
-                        [name, *(_difference(metrics[m]) for m in shown)]
-                        for name, metrics in others.items()
-                    ],
-                )
-            )
-    page.append(
-        f"`*`: the {level} interval of the difference excludes zero. Paired bootstrap over users, "
-        f"{result['resamples']:,}\nresamples; a user's figures are averaged over the seeds first, "
-        "so the interval covers the\nchoice of users, not the training. "
-        "± is the standard deviation over seeds."
-    )
-    scope = "variant" if result["diversity"] == "model" else "dataset"
-    page.append(
-        f"Diversity is Eq. 17 of the paper on the vectors `{result['diversity']}`; the usual "
-        "intra-list diversity is\nthat times (K + 1) / (K - 1). Compare it within one "
-        f"{scope} only."
-    )
-    return "\n\n".join(page) + "\n"
-
-
 def label(metric: str) -> str:
     """A metric's heading: "ndcg@10" -> "NDCG@10", "sid_recall@5" -> "SID Recall@5"."""
     name, _, cutoff = metric.partition("@")
     words = [
-        word.upper() if word in ("ndcg", "sid", "ild") else word.capitalize()
+        word.upper() if word in ("ndcg", "sid", "ild", "mrr") else word.capitalize()
         for word in name.split("_")
     ]
     return f"{' '.join(words)}@{cutoff}"
-
-
-def _shown(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Accuracy at all cutoffs, diversity at the largest; SID level too where ties change it."""
-    metrics = list(next(iter(figures.values())))
-    cutoffs = sorted(int(name.split("@")[1]) for name in metrics if name.startswith("recall@"))
-    accuracy = [f"{name}@{k}" for name in ("recall", "ndcg") for k in cutoffs]
-    tied = any(
-        abs(values[f"sid_{metric}"]["mean"] - values[metric]["mean"]) > TOLERANCE
-        for values in figures.values()
-        for metric in accuracy
-    )
-    sid = [f"sid_{name}@{cutoffs[-1]}" for name in ("recall", "ndcg")] if tied else []
-    return [*accuracy, f"diversity@{cutoffs[-1]}"], sid
-
-
-def _figure(figure: dict[str, Any]) -> str:
-    return f"{figure['mean']:.4f}" + ("" if figure["std"] is None else f" ±{figure['std']:.4f}")
-
-
-def _difference(figure: dict[str, Any]) -> str:
-    relative, mark = figure["relative"], "*" if figure["excludes_zero"] else " "
-    if relative is None:
-        return f"n/a {mark}"
-    low, high = _percent(relative["low"]), _percent(relative["high"])
-    return f"{_percent(relative['mean'], '+')} [{low}, {high}]{mark}"
-
-
-def _percent(share: float, sign: str = "-") -> str:
-    # Adding zero turns -0.0 into 0.0.
-    return f"{round(100 * share, 1) + 0.0:{sign}.1f}"

@@ -97,6 +97,13 @@ class PrefixTree:
             item=self.item.to(device),
         )
 
+    def same_as(self, other: "PrefixTree") -> bool:
+        """Whether another tree on the same device has the same items and identifiers."""
+        mine, others = (
+            [tree.item_first, tree.item, *tree.first, *tree.code] for tree in (self, other)
+        )
+        return len(mine) == len(others) and all(map(torch.equal, mine, others))
+
     def children(self, depth: int, node: Tensor) -> Tensor:
         """The child of each node by codeword.
 

@@ -113,3 +113,9 @@ def recommend(
     """The best identifiers of every example, see `best_leaves`."""
     items = examples.histories(np.arange(len(examples)))
     return best_leaves(model, items, examples.length, ids, tree, decoding, description, ranker)
+
+
+def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:
+    """Settings of a search for `top` identifiers, with as many beams as that takes."""
+    beams = max(decoding["beams"], top)
+    return {**decoding, "top": top, "beams": beams, "exclude_history": exclude_history}

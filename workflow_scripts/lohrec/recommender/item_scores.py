@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 from lohrec.common.job_log import progress
+from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.mixtures import ItemSteps
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.recommender import Histories, Recommender
 
@@ -33,6 +36,11 @@ class ItemScores(Recommender):
     @abstractmethod
     def log_probabilities(self, histories: Histories) -> Tensor:
         """float32 (users, items), finite; their exponentials add up to 1 over the items."""
+
+    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+        """The sums of the probabilities of all items below a prefix."""
+        with torch.inference_mode():
+            return ItemSteps(self.log_probabilities(histories), tree)
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable items; equal ones of a list come in the order of item numbers."""

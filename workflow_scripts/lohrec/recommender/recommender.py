@@ -14,6 +14,8 @@ from lohrec.common.artefacts import read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
+from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.histories import Given, numbers
 from lohrec.recommender.lists import Lists, Ranked
 
@@ -41,7 +43,8 @@ class Inputs:
         train, dev: examples; dev ones choose the best state and teach nothing.
         catalogue: the items.
         history: most items of a history that are read.
-        artefacts: paths of what else the recommender reads, by the names in its `READS`.
+        artefacts: paths of what else the recommender reads, by the names in its `READS` and of the
+            parts that its row names; of several members, a list.
         decoding: settings of the search for lists.
         device: where to compute.
         checkpoint: where an unfinished training keeps its state; None keeps none.
@@ -52,7 +55,7 @@ class Inputs:
     dev: Examples
     catalogue: Catalogue
     history: int
-    artefacts: Mapping[str, str] = field(default_factory=dict)
+    artefacts: Mapping[str, Any] = field(default_factory=dict)
     decoding: Mapping[str, Any] = field(default_factory=dict)
     device: torch.device = CPU
     checkpoint: Path | None = None
@@ -116,6 +119,19 @@ class Recommender(ABC):
             ValueError: it embeds no items.
         """
         raise ValueError(f"A recommender of the kind {cls.name!r} embeds no items ({folder}).")
+
+    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+        """The recommender's probabilities of items, as a beam search asks for them.
+
+        Of a recommender with the trait `teaches`: others learn from it, or mix it with others.
+
+        Args:
+            tree: of all identifiers, on the recommender's device.
+
+        Raises:
+            ValueError: it has no such probabilities.
+        """
+        raise ValueError(f"A recommender of the kind {self.name!r} cannot teach.")
 
     def recommend(
         self,

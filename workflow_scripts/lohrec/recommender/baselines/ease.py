@@ -24,6 +24,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Weight of the squared weights (lambda), in users.",
     },
 }  # fmt: skip
+TRAITS = ["teaches"]
 
 
 class EASE(ItemWeights):

@@ -40,7 +40,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
 READS = ["ids"]
 GPU = {"fit": "fit", "recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items"]
+TRAITS = ["seeded", "embeds_items", "teaches"]
 
 
 class Network(CausalNetwork):

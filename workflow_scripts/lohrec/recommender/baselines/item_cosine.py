@@ -14,6 +14,7 @@ from lohrec.recommender.priors import cooccurrences, marks
 from lohrec.recommender.recommender import Inputs
 
 SETTINGS: dict[str, Any] = {}
+TRAITS = ["teaches"]
 
 
 class ItemCosine(ItemWeights):

@@ -26,6 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 FILE = "transitions.safetensors"
+TRAITS = ["teaches"]
 
 
 class LastItem(ItemScores):

@@ -57,7 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
 READS = ["ids"]
 GPU = {"fit": "fit", "recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items"]
+TRAITS = ["seeded", "embeds_items", "teaches"]
 WEIGHTS = {"aap": 0.2, "mip": 1.0, "map": 1.0, "sp": 0.5}
 
 

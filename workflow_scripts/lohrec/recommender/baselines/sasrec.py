@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
 GPU = {"fit": "fit", "recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items"]
+TRAITS = ["seeded", "embeds_items", "teaches"]
 
 
 class Network(CausalNetwork):

@@ -23,16 +23,20 @@ def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) ->
     """Eq. 11, the mean over levels and examples; see `one_hot.loss` for the arguments.
 
     Args:
-        batch: with the teacher's probabilities, shaped like `log_p`; zero where that is -inf.
+        batch: with the teacher's probabilities, shaped like `log_p`. Where that is -inf theirs are
+            left out, and the others are divided by their sum.
 
     Raises:
         ValueError: the batch has none.
     """
     if batch.teacher is None:
         raise ValueError("Distillation needs the teacher's probabilities of the train examples.")
-    # Where a codeword is not legal, zero times minus infinity is zero.
-    finite = log_p.masked_fill(log_p == -math.inf, 0.0)
-    distilled = -(batch.teacher.float() * finite).sum(-1).mean()
+    illegal = log_p == -math.inf
+    teacher = batch.teacher.float().masked_fill(illegal, 0.0)
+    if len(teacher) and illegal.any():
+        # A teacher to which no legal codeword is possible, in half precision, teaches nothing.
+        teacher = teacher / teacher.sum(-1, keepdim=True).clamp(min=1e-6)
+    distilled = -(teacher * log_p.masked_fill(illegal, 0.0)).sum(-1).mean()
     if not settings["mixture"]:
         return distilled
     return distilled.lerp(one_hot.loss(log_p, code, batch, settings), settings["mixture"])

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.recommender.decoding import best_leaves
+from lohrec.recommender.decoding import best_leaves, searched
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.methods.generative import Generative, searched
+from lohrec.recommender.methods.generative import Generative
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
 
 SETTINGS: dict[str, Any] = {}

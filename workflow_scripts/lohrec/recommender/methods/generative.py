@@ -9,10 +9,12 @@ import torch
 
 from lohrec.configuration import registry
 from lohrec.identifiers import store
+from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.beam_items import labels
-from lohrec.recommender.decoding import best_leaves
+from lohrec.recommender.decoding import best_leaves, searched
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.recommender import Histories, Inputs, Recommender, home
@@ -22,7 +24,7 @@ from lohrec.recommender.training_data import TrainingData
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
 GPU = {"fit": "fit", "recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items"]
+TRAITS = ["seeded", "embeds_items", "teaches"]
 
 
 class Generative(Recommender):
@@ -96,6 +98,18 @@ class Generative(Recommender):
         excluded = histories.items if exclude_history else None
         return Ranked.of_leaves(leaf, score, self.tree, excluded)
 
+    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+        """Those of the network.
+
+        Raises:
+            ValueError: it has learned other identifiers.
+        """
+        if not self.tree.same_as(tree):
+            raise ValueError("A recommender has learned other identifiers; fit it again.")
+        tokens = token_table(self.ids)[histories.items[:, : histories.length.max()]]
+        history = torch.from_numpy(tokens.reshape(len(tokens), -1)).to(tree.item.device)
+        return self.network.steps(history, tree=tree)
+
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The network as transformers has it, where transformers knows it, and the identifiers."""
         self.network.save(folder)
@@ -116,12 +130,6 @@ class Generative(Recommender):
         loaded = cls.load(folder)
         assert isinstance(loaded, Generative)
         return loaded.network.embed(torch.from_numpy(loaded.ids)).numpy()
-
-
-def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:
-    """Settings of a search for `top` identifiers, with as many beams as that takes."""
-    beams = max(decoding["beams"], top)
-    return {**decoding, "top": top, "beams": beams, "exclude_history": exclude_history}
 
 
 def _mapped(path: str | None) -> np.ndarray | None:

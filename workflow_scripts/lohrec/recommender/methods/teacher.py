@@ -13,8 +13,8 @@ from safetensors import safe_open
 from lohrec.identifiers import store
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.decoding import searched
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.methods.generative import searched
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
 from lohrec.teacher.decoding import best_leaves
 from lohrec.teacher.model import load_teacher

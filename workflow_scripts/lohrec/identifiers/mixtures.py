@@ -1,0 +1,144 @@
+"""Distributions over items as a beam search asks for them, one codeword after the other.
+
+Whatever tells a probability of every item tells that of every prefix, the sum over the items below
+it, and so of every codeword after a prefix. The mean of several recommenders' probabilities is
+again such a distribution.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from lohrec.identifiers.beam_search import Steps, along
+from lohrec.identifiers.prefix_tree import PrefixTree
+
+
+class ItemSteps:
+    """The steps of a beam search (`beam_search.Steps`) by probabilities of items.
+
+    Args:
+        log_p: float (users, items), log-probabilities of items.
+        tree: of the items' identifiers, on the same device.
+    """
+
+    def __init__(self, log_p: Tensor, tree: PrefixTree) -> None:
+        self.tree = tree
+        of_leaf = log_p.new_zeros(len(log_p), tree.leaves, dtype=torch.double)
+        of_leaf.index_add_(1, tree.leaf_of_item, log_p.double().softmax(-1))
+        # Leaves below a prefix are a range, whose probability is the difference of two sums: in
+        # double precision, because the least probable are small beside the sums.
+        zero = of_leaf.new_zeros(len(log_p), 1)
+        self.up_to = torch.cat([zero, of_leaf.cumsum(1)], 1)
+
+    def first(self) -> Tensor:
+        """Of the first codeword."""
+        self.node = torch.zeros(len(self.up_to), 1, dtype=torch.long, device=self.up_to.device)
+        return self._log_p(0)
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Go down to the nodes just chosen."""
+        self.node = self.tree.child(level - 1, self.node.gather(1, parent), code)
+        return self._log_p(level)
+
+    def _log_p(self, level: int) -> Tensor:
+        child = self.tree.children(level, self.node)
+        first, below = self.tree.first_leaf[level + 1], child.clamp(min=0)
+        ends = torch.stack([first[below], first[below + 1]]).long().flatten(2)
+        low, high = (self.up_to.gather(1, end) for end in ends)
+        mass = (high - low).clamp(min=1e-30).view(child.shape)
+        return mass.log().masked_fill(child < 0, -torch.inf).log_softmax(-1).float()
+
+
+class Mixture:
+    """The steps of a beam search by the mean of several recommenders' probabilities of items.
+
+    A member's share in a prefix is its probability of that prefix, so that the mean is one of whole
+    items. The probabilities of each are normalised over the codewords that some item has.
+
+    Args:
+        members: of the same users.
+        tree: of all identifiers, on the same device.
+    """
+
+    def __init__(self, members: Sequence[Steps], tree: PrefixTree) -> None:
+        self.members, self.tree = members, tree
+
+    def first(self) -> Tensor:
+        """Of the first codeword."""
+        log_p = [member.first() for member in self.members]
+        self.node = torch.zeros(log_p[0].shape[:2], dtype=torch.long, device=log_p[0].device)
+        # Per member, the log-probability of every beam's prefix, (members, users, beams).
+        self.prefix = torch.zeros(len(log_p), *self.node.shape, device=self.node.device)
+        return self._mean(0, log_p)
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Let every member add the codewords just chosen."""
+        chosen = [
+            along(log_p, parent).gather(-1, code.unsqueeze(-1)).squeeze(-1) for log_p in self.log_p
+        ]
+        before = [prefix.gather(1, parent) for prefix in self.prefix]
+        self.prefix = torch.stack(before) + torch.stack(chosen)
+        self.node = self.tree.child(level - 1, self.node.gather(1, parent), code)
+        return self._mean(level, [member.next(level, parent, code) for member in self.members])
+
+    def _mean(self, level: int, log_p: list[Tensor]) -> Tensor:
+        illegal = self.tree.children(level, self.node) < 0
+        legal = [each.float().masked_fill(illegal, -torch.inf).log_softmax(-1) for each in log_p]
+        self.log_p = torch.stack(legal)
+        joint = (self.prefix.unsqueeze(-1) + self.log_p).logsumexp(0)
+        return joint - self.prefix.logsumexp(0).unsqueeze(-1)
+
+
+class Without:
+    """The steps of a beam search by probabilities from which some items of each user are taken out.
+
+    What is left is divided by its sum, as if the items were not in the catalogue.
+
+    Args:
+        steps: begins the steps that are made use of; called twice.
+        excluded: int64 (users, n), leaves of the tree; -1 for none. Another leaf is left.
+        tree: of all identifiers, on the same device.
+    """
+
+    def __init__(self, steps: Callable[[], Steps], excluded: Tensor, tree: PrefixTree) -> None:
+        self.whole, self.tree = Mixture([steps()], tree), tree
+        self.code = tree.identifiers(excluded.clamp(min=0))
+        self.mass = _log_p(Mixture([steps()], tree), self.code).exp()
+        # A leaf that several items of a history share comes several times.
+        again = (excluded.unsqueeze(-1) == excluded.unsqueeze(-2)).tril(-1).any(-1)
+        self.mass = self.mass.masked_fill(again | (excluded < 0), 0.0)
+
+    def first(self) -> Tensor:
+        """Of the first codeword."""
+        log_p = self.whole.first()
+        # Which excluded items are below each beam, bool (users, beams, n).
+        self.below = torch.ones_like(self.code[..., 0], dtype=torch.bool).unsqueeze(1)
+        return self._left(0, log_p)
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Add the codewords just chosen."""
+        log_p = self.whole.next(level, parent, code)
+        goes_on = self.code[:, None, :, level - 1] == code.unsqueeze(-1)
+        self.below = along(self.below, parent) & goes_on
+        return self._left(level, log_p)
+
+    def _left(self, level: int, log_p: Tensor) -> Tensor:
+        mass = (self.whole.prefix[0].unsqueeze(-1) + log_p).exp()
+        taken = self.mass.unsqueeze(1) * self.below
+        code = self.code[:, None, :, level].expand(taken.shape)
+        left = mass.scatter_add(-1, code, -taken).clamp(min=1e-30)
+        return left.log().masked_fill(log_p == -torch.inf, -torch.inf).log_softmax(-1)
+
+
+def _log_p(steps: Steps, ids: Tensor) -> Tensor:
+    """Log-probabilities of identifiers, float (users, n), of int64 (users, n, levels)."""
+    log_p = steps.first()
+    place = torch.zeros_like(ids[..., 0])
+    total = torch.zeros(place.shape, device=ids.device)
+    for level, code in enumerate(ids.unbind(-1)):
+        if level:
+            log_p = steps.next(level, place, ids[..., level - 1])
+            place = torch.arange(ids.shape[1], device=ids.device).expand_as(code)
+        total = total + along(log_p, place).gather(-1, code.unsqueeze(-1)).squeeze(-1)
+    return total

@@ -1,0 +1,77 @@
+"""Write what a fitted recommender teaches at the train targets: probabilities, or candidates."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from lohrec.common import devices, job
+from lohrec.common.artefacts import read_json
+from lohrec.common.checkpoints import fingerprint
+from lohrec.common.partial_array import PartialArray
+from lohrec.data.examples import read_examples
+from lohrec.identifiers import store
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import lessons
+from lohrec.recommender.recommender import Histories, Recommender
+
+
+def main(
+    model: str,
+    sequences: str,
+    examples: str,
+    ids: str,
+    taught: str,
+    lesson: str,
+    settings: dict[str, Any],
+    code: dict[str, str],
+    cuda: dict[str, Any],
+    threads: int,
+) -> None:
+    """Write an array with a row for every train example; a run that was cut off goes on.
+
+    Args:
+        model: recommender.json in the folder of the recommender.
+        sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
+        lesson: "probabilities" along the true items (Eq. 12), or "beams", the best identifiers.
+        settings: the section `lessons`.
+        code: hashes of the program.
+        cuda: GPUs to use.
+        threads: of the CPU.
+    """
+    device = devices.acquire(cuda, threads)
+    recommender, train = (
+        Recommender.load(model, device),
+        read_examples(sequences, examples, "train"),
+    )
+    semantic = store.load_ids(ids)
+    tree, size = PrefixTree.from_ids(semantic).to(device), settings["batch_size"]
+    target = torch.from_numpy(semantic[train.target])
+    of_model = read_json(model)["sha256"]
+    made_of = fingerprint([lesson, settings, code, of_model], semantic, train.start, train.stop)
+
+    shape, dtype = {
+        "probabilities": ((LEVELS, CODES), np.float16),
+        "beams": ((settings["beams"], LEVELS), np.int16),
+    }[lesson]
+    out = PartialArray(taught, (len(train), *shape), dtype, made_of)
+    order = np.argsort(train.length, kind="stable")
+    parts = [np.sort(order[low : low + size]) for low in range(0, len(order), size)]
+    for rows in out.remaining(parts, f"teaching {lesson}"):
+        histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
+        with devices.autocast(device, settings["bf16"]):
+            steps = lessons.steps(recommender, histories, tree, settings["exclude_history"])
+            if lesson == "probabilities":
+                along = target[rows].to(device)
+                found = lessons.probabilities(steps, along, tree, settings["temperature"])
+            else:
+                found = lessons.candidates(steps, tree, settings["beams"])
+        out.values[rows] = found.cpu().numpy()
+    print(f"{len(train):,} examples in {out.seconds:.0f} s")
+    out.finish()
+
+
+if __name__ == "__main__":
+    job.run(main, snakemake)
