@@ -3,9 +3,11 @@
 
 def trials_of(wildcards):
     """The fitted model of every trial, with the first seed of the dataset."""
-    seed = DATASETS[wildcards.dataset]["seeds"][0]
-    numbers = range(len(config["searches"][wildcards.search]))
-    return [fitted(wildcards.dataset, rows.trial_name(wildcards.search, n), seed) for n in numbers]
+    row, seed = wildcards.search, DATASETS[wildcards.dataset]["seeds"][0]
+    return [
+        fitted(wildcards.dataset, rows.trial_name(row, number) if overlay else row, seed)
+        for number, overlay in enumerate(config["searches"][row])
+    ]
 
 
 rule tabulate_search:

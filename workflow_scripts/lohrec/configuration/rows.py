@@ -225,6 +225,8 @@ def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
     for name, overlays in searches.items():
         row = known(name, variants, "searches")
         for number, overlay in enumerate(overlays):
+            if not overlay:
+                continue  # the row as it is
             trial = row | {"settings": overlaid(row["settings"], overlay)}
             check(f"{name} (searches, number {number})", trial, variants)
             found[trial_name(name, number)] = trial

@@ -27,7 +27,7 @@ from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
     "width": {
-        "type": "integer", "minimum": 1, "default": 128,
+        "type": "integer", "minimum": 1, "default": 256,
         "description": "Width of the network, a multiple of heads.",
     },
     "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers over items."},
@@ -37,7 +37,7 @@ SETTINGS = {
         "description": "Distances between items that are told apart; beyond, all are alike.",
     },
     "dropout": {
-        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.2,
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.3,
         "description": "Dropout of embeddings, attention and layers.",
     },
     "codewords": {
