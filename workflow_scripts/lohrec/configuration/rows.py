@@ -36,7 +36,7 @@ def complete(row: Values, schema: Values) -> Values:
     """
     properties = schema["properties"]
     recommender = row.get("recommender", properties["recommender"]["default"])
-    read = READ_BY.get(recommender, {"settings"})
+    read = _keys(recommender)
     given = {name: one["default"] for name, one in properties.items() if "default" in one}
     return {"recommender": recommender} | {n: v for n, v in given.items() if n in read} | row
 
@@ -49,7 +49,7 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
     """
     full = complete(row, schema)
     recommender = full["recommender"]
-    if idle := sorted(row.keys() - {"recommender"} - READ_BY.get(recommender, {"settings"})):
+    if idle := sorted(row.keys() - {"recommender"} - _keys(recommender)):
         return [
             f"variants.{name}: {', '.join(idle)} would have no effect with the recommender "
             f"{recommender}"
@@ -212,6 +212,11 @@ def reported_rows(variants: Table) -> Table:
     return {name: row for name, row in variants.items() if not row.get("part")}
 
 
+def compared_rows(variants: Table) -> Table:
+    """Rows of a comparison whose dataset names none."""
+    return {name: row for name, row in reported_rows(variants).items() if not row["optional"]}
+
+
 def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
     """A row for each trial of each search: the searched row with the trial's settings over its own.
 
@@ -296,6 +301,11 @@ def check_target(target: str, datasets: Table, variants: Table) -> None:
         known(match[1], variants, f"{target}: variant")
     elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
         known(match[1], reported_rows(variants), f"{target}: variant")
+
+
+def _keys(recommender: str) -> set[str]:
+    """What a row may say beside `recommender`."""
+    return READ_BY.get(recommender, {"settings"}) | {"optional"}
 
 
 def _idle(row: Values) -> set[str]:
