@@ -122,3 +122,24 @@ rule recommend:
         cuda=cuda_of("recommend"),
     script:
         "../workflow_scripts/recommender/recommend.py"
+
+
+def other_decoding(wildcards):
+    """The dataset's decoding, but for items of the history: kept in the lists, or left out."""
+    return section("decoding")(wildcards) | {"exclude_history": wildcards.bought == "left_out"}
+
+
+# The same, whatever the dataset says of bought items.
+use rule recommend as recommend_bought with:
+    output:
+        recommendations="results/{dataset}/{variant}/seed_{seed}/bought_{bought}/recommendations.parquet",
+    log:
+        "logs/{dataset}/recommend_bought_{bought}/{variant}_seed_{seed}.log",
+    benchmark:
+        "benchmarks/{dataset}/recommend_bought_{bought}/{variant}_seed_{seed}.tsv"
+    wildcard_constraints:
+        bought="kept|left_out",
+    params:
+        code=code("recommend", modules_of("variant")),
+        decoding=other_decoding,
+        cuda=cuda_of("recommend"),

@@ -20,6 +20,7 @@ def main(
     seeds: dict[str, int],
     settings: dict,
     reference: str,
+    bought: str | None = None,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
 
@@ -31,6 +32,7 @@ def main(
         seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
+        bought: "kept" or "left_out", if that was decided for the comparison: items of the history.
 
     Raises:
         ValueError: the reference is missing, users differ, or figures contradict each other.
@@ -64,6 +66,7 @@ def main(
         }
     result = {
         "dataset": dataset,
+        "bought": bought,
         "reference": reference,
         "level": comparison.LEVEL,
         "resamples": settings["resamples"],

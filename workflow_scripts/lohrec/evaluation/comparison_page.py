@@ -19,6 +19,9 @@ def page(result: dict[str, Any]) -> str:
     """
     reference, level = result["reference"], f"{result['level']:.0%}"
     parts = [f"# {result['dataset']}: recommenders against {reference}"]
+    if result["bought"]:
+        said = {"kept": "may be in", "left_out": "are left out of"}[result["bought"]]
+        parts.append(f"Items of a user's history {said} the lists.")
     for split, part in result["splits"].items():
         variants = part["variants"]
         figures = {name: variant["metrics"] for name, variant in variants.items()}
