@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from lohrec.common import training
 from lohrec.common.optimiser import adamw
 from lohrec.configuration import registry
 from lohrec.configuration.sections import defaults, tree
 from lohrec.data.examples import Examples
+from lohrec.recommender import item_training
 from lohrec.recommender.baselines import fmlp_rec
 from lohrec.recommender.item_losses import loss
 from lohrec.recommender.item_networks import (
@@ -231,3 +233,29 @@ def test_a_user_with_one_example_and_fewer_items_than_a_batch(name):
     train(made, one, one, {"loss": "cross_entropy", "training": TRAINING}, False, 0)
     found = log_probabilities(made, Histories(np.array([[2]]), np.array([1])))
     assert torch.isfinite(found).all()
+
+
+def test_a_training_that_was_cut_off_goes_on_to_the_same_weights(monkeypatch, tmp_path):
+    settings, examples = {"loss": "bpr", "training": TRAINING}, walks()
+    torch.manual_seed(0)
+    whole_run = network("gru4rec")
+    train(whole_run, examples, examples, settings, False, 0)
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
+    calls = iter([None, KeyboardInterrupt])
+    evaluate = item_training.accuracy
+
+    def cut(*given):
+        if next(calls):
+            raise KeyboardInterrupt
+        return evaluate(*given)
+
+    checkpoint = tmp_path / "checkpoint"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(item_training, "accuracy", cut)
+        train(network("gru4rec"), examples, examples, settings, False, 0, checkpoint)
+    assert checkpoint.exists()
+    again = network("gru4rec")
+    rows = train(again, examples, examples, settings, False, 0, checkpoint)
+    assert len(rows) == 3
+    for a, b in zip(whole_run.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
