@@ -15,7 +15,7 @@ except ValueError as error:
     raise WorkflowError(str(error))
 
 DATASETS, VARIANTS = config["datasets"], config["variants"] | TRIALS
-REPORTED = rows.reported_rows(config["variants"])
+COMPARED = rows.compared_rows(config["variants"])
 
 
 def any_of(names):

@@ -131,7 +131,7 @@ rule summarise:
 
 def compared(wildcards):
     """{variant: the dataset and the variant that it is} of those that the dataset's row names."""
-    names = DATASETS[wildcards.dataset].get("variants", REPORTED)
+    names = DATASETS[wildcards.dataset].get("variants", COMPARED)
     return {name: rows.owner(wildcards.dataset, name) for name in names}
 
 

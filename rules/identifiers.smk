@@ -130,3 +130,23 @@ rule embed_interactions:
         code=code("embed_interactions"),
     script:
         "../workflow_scripts/identifiers/embed_interactions.py"
+
+
+# Identifiers of the baseline P5-CID.
+rule cluster_items:
+    input:
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        catalogue="results/{dataset}/data/items.parquet",
+    output:
+        ids="results/{dataset}/ids/collaborative_ids.npy",
+        quality="results/{dataset}/ids/collaborative_quality.json",
+    log:
+        "logs/{dataset}/cluster_items.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("cluster_items"),
+        settings=section("collaborative"),
+    script:
+        "../workflow_scripts/identifiers/cluster_items.py"

@@ -11,7 +11,7 @@ def read_in_fitting(wildcards):
         lessons = lessons_of(dataset, row["teacher"], wildcards.seed)
         prior = f"{lessons}/candidates.npy" if row["prior"] == "teacher" else prior
     places = {
-        "ids": f"{results}/ids/semantic_ids.npy",
+        "ids": f"{results}/ids/{row.get('identifiers', rows.SEMANTIC)}_ids.npy",
         "teacher": f"{results}/teacher/model/model.safetensors",
         "probabilities": f"{lessons}/probabilities.npy",
         "beams": f"{lessons}/beams.npy",

@@ -104,6 +104,13 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs
 
 
+def test_a_row_with_other_identifiers_asks_for_no_text(fresh: Path) -> None:
+    data = {"download_reviews", "ingest", "split_sequences", "fit", "recommend"}
+    lists = "results/gift_cards/{}/seed_0/recommendations.parquet"
+    assert planned(fresh, lists.format("sasrec")).keys() == data
+    assert planned(fresh, lists.format("p5_cid")).keys() == data | {"cluster_items"}
+
+
 def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path) -> None:
     trials = [{}, {"training": {"epochs": 2}}, {"networks": {"t5": {"dropout": 0.5}}}]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"searches": {"tiger": trials}}))

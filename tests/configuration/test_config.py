@@ -76,6 +76,10 @@ def own(settings: dict) -> dict:
             ["variants.top", "teacher_top", "no ranking"],
         ),
         (
+            {"variants": {"p5_cid": {"loss": "distilled"}}},
+            ["variants.p5_cid", "semantic IDs", "collaborative"],
+        ),
+        (
             {"variants": {"tiger": {"teacher": "ensemble"}}},
             ["variants.tiger", "teacher would have no effect"],
         ),
@@ -146,6 +150,9 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
             ["datasets.movielens: name the file of interactions", "sources.table.interactions"],
         ),
         ({"variants": {"dtr": {"ranker": "rank"}}}, ["variants.dtr.ranker", "ranker"]),
+        ({"variants": {"dtr": {"retriever": "p5_cid"}}}, ["variants.dtr", "identifiers"]),
+        ({"variants": {"p5_cid": {"start_from": "tiger"}}}, ["variants.p5_cid", "identifiers"]),
+        ({"variants": {"ensemble": {"members": ["p5_cid"]}}}, ["variants.ensemble", "identifiers"]),
         ({"variants": {"dwr": {"start_from": "dwr"}}}, ["made of itself: dwr -> dwr"]),
         ({"variants": {"distill": {"start_from": "dwr"}}}, ["is made of itself"]),
         (

@@ -165,7 +165,7 @@ def schema(path: str | Path) -> Values:
 def _check_comparison(dataset: str, datasets: Table, variants: Table, resolved: Table) -> None:
     """Refuse a comparison of rows that do not exist, or that are measured on something else."""
     row, reported = datasets[dataset], rows.reported_rows(variants)
-    compared = row.get("variants", reported)
+    compared = row.get("variants", rows.compared_rows(variants))
     for name in compared:
         other, variant = rows.owner(dataset, name)
         known(other, datasets, f"datasets.{dataset}.variants")
