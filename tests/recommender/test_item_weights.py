@@ -102,11 +102,9 @@ def test_items_are_in_the_order_of_scores_and_then_of_popularity():
     weights = np.zeros((5, 5), np.float32)
     weights[0] = [0, 0.2, -0.3, 0.5, 0]
     base = item_weights.popularity(np.array([3, 1, 9, 0, 4]))
-    found = item_weights.ItemWeights(weights, base)
-    order = found.log_probabilities(Histories(np.array([[0]]), np.array([1]))).argsort(
-        descending=True
-    )
-    assert order.tolist() == [[3, 1, 2, 4, 0]]
+    found = ease.EASE(weights, base)
+    order = found.log_probabilities(Histories(np.array([[0]]), np.array([1]))).argsort(1)
+    assert order.flip(1).tolist() == [[3, 1, 2, 4, 0]]
 
 
 def test_equal_items_come_in_the_order_of_numbers():
