@@ -115,12 +115,16 @@ def test_excluded_leaves_are_left_out_and_nothing_else_changes():
 
 @pytest.mark.parametrize("codewords", ["legal", "level", "all"])
 @pytest.mark.parametrize("causal", [False, True])
-def test_equals_transformers_generate(codewords, causal, tmp_path):
+@pytest.mark.parametrize("recency", [False, True])
+def test_equals_transformers_generate(codewords, causal, recency, tmp_path):
     """The same ordered lists as `generate` with a prefix function and the same normalisation."""
     from lohrec.benchmarks.transformers_t5 import Generate
 
     torch.manual_seed(0)
-    model = T5(CONFIG | {"codewords": codewords, "causal_encoder": causal}).eval()
+    change = {"codewords": codewords, "causal_encoder": causal, "recency": recency}
+    model = T5(CONFIG | change).eval()
+    if recency:
+        torch.nn.init.normal_(model.recency.weight)
     model.save(tmp_path)
     _, ids, history = make(items=300)
     history = history[[0, 2]]  # of equal length

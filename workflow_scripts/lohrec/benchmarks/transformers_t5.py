@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
@@ -46,12 +47,22 @@ def padded_loss(model: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor
 
 
 class NormalisedT5(T5ForConditionalGeneration):  # type: ignore[misc] # transformers' types are skipped
-    """T5ForConditionalGeneration with the normalisation that the model was trained with."""
+    """T5ForConditionalGeneration with the normalisation that the model was trained with.
+
+    Attributes:
+        cross_bias: float (1, heads, 1, tokens), added where the decoder attends to the history.
+    """
+
+    cross_bias: Tensor | None = None
 
     # `generate` reads the signature to see which arguments the model takes.
     @functools.wraps(T5ForConditionalGeneration.forward)
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As in transformers; codewords outside of the normalisation cannot be chosen."""
+        if self.cross_bias is not None:
+            # No argument adds it; a mask of floats is added as it is.
+            rows = len(kwargs["encoder_outputs"][0])
+            kwargs["attention_mask"] = self.cross_bias.expand(rows, -1, -1, -1)
         out = super().forward(*args, **kwargs)
         low, high = 0, CODEWORDS
         if self.config.codewords != "all":
@@ -72,6 +83,8 @@ class Generate:
 
     def __init__(self, folder: str | Path, ids: np.ndarray) -> None:
         self.model = NormalisedT5.from_pretrained(folder).eval()
+        weights = Path(folder) / "model.safetensors"
+        self.recency = load_file(weights)["recency.weight"] if self.model.config.recency else None
         legal: dict[tuple[int, ...], set[int]] = {}
         for row in tokens(torch.from_numpy(ids)).tolist():
             for depth in range(LEVELS):
@@ -97,6 +110,14 @@ class Generate:
                 "encoder_outputs": BaseModelOutput(last_hidden_state=state),
                 "attention_mask": torch.ones_like(closed),
             }
+        if self.recency is not None:
+            if "encoder_outputs" not in arguments:
+                state = self.model.encoder(**arguments).last_hidden_state
+                arguments["encoder_outputs"] = BaseModelOutput(last_hidden_state=state)
+            items = history.shape[1] // LEVELS
+            item = torch.arange(state.shape[1]).div(LEVELS, rounding_mode="floor")
+            after = (items - 1 - item).clamp(0, len(self.recency) - 1)
+            self.model.cross_bias = self.recency[after].T[None, :, None]
         out: Tensor = self.model.generate(
             **arguments,
             num_beams=beams,

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lohrec.recommender.losses import one_hot
@@ -33,9 +34,9 @@ def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) ->
         raise ValueError("Distillation needs the teacher's probabilities of the train examples.")
     illegal = log_p == -math.inf
     teacher = batch.teacher.float().masked_fill(illegal, 0.0)
-    if len(teacher) and illegal.any():
-        # A teacher to which no legal codeword is possible, in half precision, teaches nothing.
-        teacher = teacher / teacher.sum(-1, keepdim=True).clamp(min=1e-6)
+    # A teacher to which no legal codeword is possible, in half precision, teaches nothing.
+    legal = teacher / teacher.sum(-1, keepdim=True).clamp(min=1e-6)
+    teacher = torch.where(illegal.any(-1, keepdim=True), legal, teacher)
     distilled = -(teacher * log_p.masked_fill(illegal, 0.0)).sum(-1).mean()
     if not settings["mixture"]:
         return distilled
