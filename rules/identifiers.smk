@@ -9,12 +9,20 @@ def text_settings(wildcards):
     return less(values, of_llama if values["method"] == "lsa" else of_lsa)
 
 
+def encoder_of(dataset):
+    """What turns texts into a dataset's identifiers; nothing where they were made elsewhere."""
+    if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] not in ("lsa", "llama"):
+        return []
+    return [f"results/{dataset}/ids/encoder/{part}.safetensors" for part in ("text", "rqvae")]
+
+
 rule embed_items:
     input:
         model_folder("text"),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         embeddings="results/{dataset}/text/embeddings.npy",
+        encoder="results/{dataset}/ids/encoder/text.safetensors",
     log:
         "logs/{dataset}/embed_items.log",
     benchmark:
@@ -37,7 +45,7 @@ rule train_rqvae:
     input:
         embeddings="results/{dataset}/text/embeddings.npy",
     output:
-        model="results/{dataset}/ids/rqvae.safetensors",
+        model="results/{dataset}/ids/encoder/rqvae.safetensors",
         history="results/{dataset}/ids/rqvae_history.parquet",
     log:
         "logs/{dataset}/train_rqvae.log",
@@ -59,7 +67,7 @@ rule train_rqvae:
 rule assign_semantic_ids:
     input:
         embeddings="results/{dataset}/text/embeddings.npy",
-        model="results/{dataset}/ids/rqvae.safetensors",
+        model="results/{dataset}/ids/encoder/rqvae.safetensors",
     output:
         ids="results/{dataset}/ids/semantic_ids.npy",
         index="results/{dataset}/ids/index.json",

@@ -12,6 +12,7 @@ def read_in_fitting(wildcards):
         prior = f"{lessons}/candidates.npy" if row["prior"] == "teacher" else prior
     places = {
         "ids": f"{results}/ids/semantic_ids.npy",
+        "encoder": encoder_of(dataset),
         "teacher": f"{results}/teacher/model/model.safetensors",
         "probabilities": f"{lessons}/probabilities.npy",
         "beams": f"{lessons}/beams.npy",

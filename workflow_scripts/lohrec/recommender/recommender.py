@@ -200,9 +200,7 @@ class Recommender(ABC):
             write_json(folder / CURVE, self.curve)
         saved = {"recommender": self.name, "history": self.history, "saved": parts}
         saved |= {"decoding": dict(self.decoding), "made": dict(made or {})}
-        files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CURVE)
-        digests = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
-        write_json(folder / FILE, saved | {"sha256": digests})
+        write_json(folder / FILE, saved | {"sha256": digests(folder)})
 
     @staticmethod
     def load(
@@ -293,6 +291,12 @@ def curve(folder: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of all files that make a recommender, by their paths in its folder."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != CURVE and path != folder / FILE:
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(folder).as_posix()] = digest
+    return found

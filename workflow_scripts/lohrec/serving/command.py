@@ -12,6 +12,9 @@ Histories are rows with the columns user, item and time, as CSV, TSV, Parquet or
 order; without a time the oldest row of a user comes first. A JSON line may also be a user with all
 items: {"user": "anna", "items": ["B0H5K753EK", "B1DCJYSQYO"]}. Names are those of the source."""
 
+ITEMS = """\
+Items are rows with the columns item, title and description, as CSV, TSV, Parquet or JSON lines;
+either text may be missing."""
 Run = Callable[[argparse.Namespace, TextIO], None]
 
 
@@ -69,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--model", required=True, help=model)
     one.add_argument("--top", type=_positive, default=10, help="how many (10)")
 
+    one = command("add-items", _add_items, "Write a recommender that knows new items too.", ITEMS)
+    one.add_argument("model", metavar="MODEL", help=model)
+    one.add_argument("--items", required=True, metavar="FILE", help="the new items")
+    one.add_argument("--output", required=True, metavar="FOLDER", help="of the new recommender")
+
     one = command("show", _show, "Print what a recommender is and how it was made.")
     one.add_argument("model", metavar="MODEL", help=model)
     return parser
@@ -106,6 +114,19 @@ def _similar(given: argparse.Namespace, answer: TextIO) -> None:
 
     for place, near in enumerate(near_items.nearest(given.model, given.item, given.top), 1):
         print(place, near.item, f"{near.cosine:.4f}", near.title, sep="\t", file=answer)
+
+
+def _add_items(given: argparse.Namespace, answer: TextIO) -> None:
+    from lohrec.identifiers.codewords import written
+    from lohrec.serving import item_files, new_items
+
+    items = item_files.read(given.items)
+    ids = new_items.add(given.model, items, given.output)
+    for item, name in zip(items, written(ids), strict=True):
+        print(item.name, name, item.title, sep="\t", file=answer)
+    without = sum(not item.title + item.description for item in items)
+    said = f", {without:,} of them without a text, which lie among the average" if without else ""
+    print(f"{len(items):,} items added{said}, in {given.output}", file=sys.stderr)
 
 
 def _show(given: argparse.Namespace, answer: TextIO) -> None:

@@ -19,7 +19,7 @@ from lohrec.recommender.recommender import Histories, Inputs, Recommender
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
 GPU = {"recommend": "recommend"}
-TRAITS = ["teaches"]
+TRAITS = ["teaches", "takes_items"]
 
 
 class Ensemble(Recommender):
