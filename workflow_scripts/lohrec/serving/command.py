@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--items", required=True, metavar="FILE", help="the new items")
     one.add_argument("--output", required=True, metavar="FOLDER", help="of the new recommender")
 
+    one = command("serve", _serve, "Show a page to try a recommender, and answer JSON.")
+    one.add_argument("model", metavar="MODEL", help=model)
+    one.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1: this machine alone)")
+    one.add_argument("--port", type=int, default=8000, help="port (8000)")
+
     one = command("show", _show, "Print what a recommender is and how it was made.")
     one.add_argument("model", metavar="MODEL", help=model)
     return parser
@@ -127,6 +132,18 @@ def _add_items(given: argparse.Namespace, answer: TextIO) -> None:
     without = sum(not item.title + item.description for item in items)
     said = f", {without:,} of them without a text, which lie among the average" if without else ""
     print(f"{len(items):,} items added{said}, in {given.output}", file=sys.stderr)
+
+
+def _serve(given: argparse.Namespace, answer: TextIO) -> None:
+    try:
+        from lohrec.serving import web
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error}. Install what it needs: pip install -e '.[serve]'") from None
+    from lohrec.recommender.recommender import Recommender
+
+    recommender = Recommender.load(given.model)
+    print(f"http://{given.host}:{given.port}/ (Ctrl+C ends it)", file=answer, flush=True)
+    web.serve(recommender, given.host, given.port)
 
 
 def _show(given: argparse.Namespace, answer: TextIO) -> None:
