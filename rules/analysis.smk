@@ -5,7 +5,7 @@
 def analysed(wildcards):
     """The generative recommenders among the variants that a dataset's row compares."""
     dataset = wildcards.dataset
-    names = DATASETS[dataset].get("variants", REPORTED)
+    names = DATASETS[dataset].get("variants", COMPARED)
     generative = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
     if not generative:
         raise WorkflowError(

@@ -4,6 +4,7 @@
 SCHEMA = Path(workflow.basedir) / "config/schemas/config.schema.yaml"
 
 try:
+    settings.check_arguments(sys.argv[1:])
     settings.check(config, SCHEMA)
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
@@ -14,7 +15,7 @@ except ValueError as error:
     raise WorkflowError(str(error))
 
 DATASETS, VARIANTS = config["datasets"], config["variants"] | TRIALS
-REPORTED = rows.reported_rows(config["variants"])
+COMPARED = rows.compared_rows(config["variants"])
 
 
 def any_of(names):
@@ -89,6 +90,11 @@ def threads_of(rule):
 def sizes_of(paths):
     """Bytes of files that are the user's own: a replacement older than the results shows here."""
     return {Path(path).name: Path(path).stat().st_size for path in paths}
+
+
+def contents_of(paths):
+    """Digests of raw files: a replacement of the same size and with an older date shows here."""
+    return machine.contents(paths, "resources/digests.json")
 
 
 def model_folder(section):

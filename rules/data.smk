@@ -12,6 +12,12 @@ def brings_identifiers(dataset):
     return "index" in files_of(dataset)
 
 
+def is_published(dataset):
+    """Whether a dataset's files are on a server; one's own are never looked for there."""
+    row = DATASETS[dataset]
+    return row.get("category") in (registry.declared("source", row["source"], "PUBLISHED") or ())
+
+
 def downloads():
     """{file name: {"url": address, "sha256": expected digest or None}} of every dataset."""
     digests = {}
@@ -20,6 +26,7 @@ def downloads():
     return {
         name: {"url": file["url"].format(file=name), "sha256": digests.get(name)}
         for dataset, row in DATASETS.items()
+        if is_published(dataset)
         for file in files_of(dataset).values()
         if "url" in file
         for name in [file["file"].format(**row)]
@@ -27,19 +34,32 @@ def downloads():
 
 
 def raw_names(dataset, kind):
-    """Names that a dataset's raw file may have; the first is that of a download."""
-    file = files_of(dataset)[kind]
-    return [name.format(**DATASETS[dataset]) for name in (file["file"], *file.get("also", ()))]
+    """Names that a dataset's raw file may have; the first is that of a download, none if unnamed."""
+    row, file = DATASETS[dataset], files_of(dataset)[kind]
+    if "setting" in file:
+        return list(filter(None, [SETTINGS[dataset]["sources"][row["source"]][file["setting"]]]))
+    return [name.format(**row) for name in (file["file"], *file.get("also", ()))]
 
 
 def found_raw(dataset, kind):
     """The path of a dataset's raw file, if it is there: other names count after a download."""
-    name, *others = raw_names(dataset, kind)
-    downloaded = f"resources/downloads/{name}"
-    paths = [machine.find_raw(config["raw_dir"], name)]
-    paths += [downloaded if Path(downloaded).exists() else None]
-    paths += [machine.find_raw(config["raw_dir"], other) for other in others]
+    if not (names := raw_names(dataset, kind)):
+        return None
+    downloaded = f"resources/downloads/{names[0]}"
+    try:
+        paths = [machine.find_raw(config["raw_dir"], name) for name in names]
+    except ValueError as error:
+        raise WorkflowError(str(error))
+    paths.insert(1, downloaded if Path(downloaded).exists() else None)
     return next(filter(None, paths), None)
+
+
+def parts_of(path):
+    """The files of a table, which may be a folder."""
+    try:
+        return machine.parts(path)
+    except ValueError as error:
+        raise WorkflowError(str(error))
 
 
 def raw_file(kind):
@@ -50,25 +70,35 @@ def raw_file(kind):
         if "made" in file:
             return file["made"].format(dataset=wildcards.dataset)
         if found := found_raw(wildcards.dataset, kind):
-            return found
+            return parts_of(found) if file.get("parts") else found
         names = raw_names(wildcards.dataset, kind)
-        if "url" in file:
+        if "url" in file and is_published(wildcards.dataset):
             return f"resources/downloads/{names[0]}"
+        own = " A shop's own files are read by source: table." if "url" in file else ""
+        if kind == "index":
+            own = " Without it, source: table, recipe: lcrec trains identifiers of your own."
         raise WorkflowError(
             f"{wildcards.dataset} needs {' or '.join(names)}, which is neither in {config['raw_dir']} nor in a "
-            "folder below it. Put it there, or name its folder: --config raw_dir=FOLDER."
+            f"folder below it. Put it there, or name its folder: --config raw_dir=FOLDER.{own}"
         )
 
     return path
 
 
 def ingested(wildcards):
-    """{kind: path} of the raw files that a dataset's ingest reads; an optional one if it is there."""
+    """{kind: path or paths} of the raw files that a dataset's ingest reads.
+
+    An optional one is read if it is there; if a setting names it, it must be.
+    """
     dataset = wildcards.dataset
     return {
         kind: raw_file(kind)(wildcards)
         for kind, file in files_of(dataset).items()
-        if kind != "index" and (not file.get("optional") or found_raw(dataset, kind))
+        if kind != "index"
+        and (
+            not file.get("optional")
+            or (raw_names(dataset, kind) if "setting" in file else found_raw(dataset, kind))
+        )
     }
 
 
@@ -77,23 +107,24 @@ def absent_text(dataset):
     return [
         name
         for kind, file in files_of(dataset).items()
-        if file.get("optional") and not found_raw(dataset, kind)
+        if file.get("optional") and "setting" not in file and not found_raw(dataset, kind)
         for name in raw_names(dataset, kind)
     ]
 
 
-def raw_sizes(files):
-    """Bytes of the raw files {kind: path}, but of those that a rule put where they are."""
+def raw_contents(files):
+    """Digests of the raw files {kind: path or paths}, but of those that a rule put where they are."""
 
-    def sizes(wildcards):
-        return sizes_of(
+    def digests(wildcards):
+        return contents_of(
             path
-            for kind, path in files(wildcards).items()
+            for kind, paths in files(wildcards).items()
+            for path in ([paths] if isinstance(paths, str) else paths)
             if "made" not in files_of(wildcards.dataset)[kind]
             and not Path(path).is_relative_to("resources/downloads")
         )
 
-    return sizes
+    return digests
 
 
 def read_settings(wildcards):
@@ -159,7 +190,7 @@ rule ingest:
         code=code("ingest", source_module),
         source=lambda wildcards: DATASETS[wildcards.dataset]["source"],
         settings=read_settings,
-        sizes=raw_sizes(ingested),
+        contents=raw_contents(ingested),
     script:
         "../workflow_scripts/data/ingest.py"
 
@@ -176,6 +207,6 @@ rule split_sequences:
         "../envs/lohrec.yaml"
     params:
         code=code("split_sequences"),
-        settings=section("ingest", without=("core", "tie_seed")),
+        settings=section("ingest", without=("core", "most_rejected", "tie_seed")),
     script:
         "../workflow_scripts/data/split_sequences.py"

@@ -38,7 +38,7 @@ def diversity_vectors(wildcards):
         )
     seed = wildcards.get("seed", DATASETS[dataset]["seeds"][0])
     return {
-        "text": "results/{dataset}/text/embeddings.npy",
+        "text": item_vectors(wildcards),
         "latent": "results/{dataset}/ids/latents.npy",
         "interactions": "results/{dataset}/data/interaction_vectors.npy",
         "model": f"results/{{dataset}}/{{variant}}/seed_{seed}/item_vectors.npy",
@@ -131,7 +131,7 @@ rule summarise:
 
 def compared(wildcards):
     """{variant: the dataset and the variant that it is} of those that the dataset's row names."""
-    names = DATASETS[wildcards.dataset].get("variants", REPORTED)
+    names = DATASETS[wildcards.dataset].get("variants", COMPARED)
     return {name: rows.owner(wildcards.dataset, name) for name in names}
 
 

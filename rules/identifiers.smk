@@ -9,6 +9,21 @@ def text_settings(wildcards):
     return less(values, of_llama if values["method"] == "lsa" else of_lsa)
 
 
+def examples_of_neighbours(wildcards):
+    """Sequences and examples, where items without text get a vector from their neighbours."""
+    if SETTINGS[wildcards.dataset]["text"]["without"] == "mean":
+        return {}
+    folder = f"results/{wildcards.dataset}/data"
+    return {"sequences": f"{folder}/sequences.npy", "examples": f"{folder}/examples.parquet"}
+
+
+def item_vectors(wildcards):
+    """The vectors that a dataset's identifiers are made from."""
+    made = {"interactions": "data/interaction_vectors.npy"}
+    method = SETTINGS[wildcards.dataset]["text"]["method"]
+    return f"results/{wildcards.dataset}/{made.get(method, 'text/embeddings.npy')}"
+
+
 def encoder_of(dataset):
     """What turns texts into a dataset's identifiers; nothing where they were made elsewhere."""
     if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] not in ("lsa", "llama"):
@@ -19,6 +34,7 @@ def encoder_of(dataset):
 rule embed_items:
     input:
         model_folder("text"),
+        unpack(examples_of_neighbours),
         catalogue="results/{dataset}/data/items.parquet",
     output:
         embeddings="results/{dataset}/text/embeddings.npy",
@@ -43,7 +59,7 @@ rule embed_items:
 
 rule train_rqvae:
     input:
-        embeddings="results/{dataset}/text/embeddings.npy",
+        embeddings=item_vectors,
     output:
         model="results/{dataset}/ids/encoder/rqvae.safetensors",
         history="results/{dataset}/ids/rqvae_history.parquet",
@@ -66,7 +82,7 @@ rule train_rqvae:
 
 rule assign_semantic_ids:
     input:
-        embeddings="results/{dataset}/text/embeddings.npy",
+        embeddings=item_vectors,
         model="results/{dataset}/ids/encoder/rqvae.safetensors",
     output:
         ids="results/{dataset}/ids/semantic_ids.npy",
@@ -103,7 +119,7 @@ rule import_semantic_ids:
     params:
         code=code("import_semantic_ids", source_module),
         source=lambda wildcards: DATASETS[wildcards.dataset]["source"],
-        sizes=raw_sizes(lambda wildcards: {"index": raw_file("index")(wildcards)}),
+        contents=raw_contents(lambda wildcards: {"index": raw_file("index")(wildcards)}),
     script:
         "../workflow_scripts/identifiers/import_semantic_ids.py"
 
@@ -122,3 +138,23 @@ rule embed_interactions:
         code=code("embed_interactions"),
     script:
         "../workflow_scripts/identifiers/embed_interactions.py"
+
+
+# Identifiers of the baseline P5-CID.
+rule cluster_items:
+    input:
+        sequences="results/{dataset}/data/sequences.npy",
+        examples="results/{dataset}/data/examples.parquet",
+        catalogue="results/{dataset}/data/items.parquet",
+    output:
+        ids="results/{dataset}/ids/collaborative_ids.npy",
+        quality="results/{dataset}/ids/collaborative_quality.json",
+    log:
+        "logs/{dataset}/cluster_items.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("cluster_items"),
+        settings=section("collaborative"),
+    script:
+        "../workflow_scripts/identifiers/cluster_items.py"

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import test_item_networks as item_cases
 import tiny_llama
 import tiny_walks
 import torch
@@ -16,8 +17,11 @@ from lohrec.common.gradients import Gradients
 from lohrec.identifiers import rqvae, rqvae_training, text_vectors
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import recommend
+from lohrec.recommender.item_losses import loss as item_loss
+from lohrec.recommender.item_training import ItemData, log_probabilities
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective
+from lohrec.recommender.recommender import Histories
 from lohrec.teacher import memory_plan, sequence_packing
 from lohrec.teacher.beams import generate_beams
 from lohrec.teacher.codeword_learner import CodewordLearner
@@ -264,3 +268,22 @@ def test_text_vectors_are_those_of_the_cpu(tmp_path):
         text_vectors.llama(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS, path, settings, {}, device)
         found.append(np.load(path))
     np.testing.assert_allclose(found[1], found[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", item_cases.EVERY)
+def test_networks_over_items_learn_as_on_the_cpu(name):
+    network = item_cases.network(name, dropout=0.0, mask=1.0, last=1.0)
+    twin = item_cases.network(name, dropout=0.0, mask=1.0, last=1.0).to(GPU)
+    data = ItemData(item_cases.walks().aligned(), network.shares_rows)
+    found = []
+    for model in (network, twin):
+        compute = partial(item_loss, "cross_entropy", model)
+        step = Gradients(model, lambda b, f=compute: {"loss": f(b)}, 1.0, False, graphs=False)
+        found.append(step(data.batch(np.arange(60)))["loss"].item())
+        given = Histories(np.array([[3, 4, 5], [7, -1, -1]]), np.array([3, 1]))
+        found.append(log_probabilities(model.eval(), given).detach().cpu().numpy())
+    assert found[2] == pytest.approx(found[0], rel=1e-4)
+    np.testing.assert_allclose(found[3], found[1], rtol=1e-4, atol=1e-4)
+    for a, b in zip(network.parameters(), twin.parameters(), strict=True):
+        if a.grad is not None:
+            torch.testing.assert_close(b.grad.cpu(), a.grad, rtol=1e-3, atol=1e-5)

@@ -1,6 +1,7 @@
 """Packages import downwards only, and importing one runs nothing but its modules."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 # Each imports from itself and from those before it.
 ORDER = (
     "common", "configuration", "data", "identifiers", "evaluation", "teacher", "recommender",
-    "serving", "benchmarks",
+    "serving", "benchmarks", "elsewhere",
 )  # fmt: skip
 # Folders of modules that are found by name, and what each may import beside the packages above:
 # modules in the same folder that build on one another. Nothing else in the library imports them.
@@ -72,3 +73,12 @@ def test_importing_a_package_runs_no_code() -> None:
         if path.name == "__init__.py" and place not in WITH_CODE:
             body = ast.parse(path.read_text(encoding="utf-8")).body
             assert not body or (len(body) == 1 and ast.get_docstring(ast.Module(body, []))), place
+
+
+def test_jobs_run_elsewhere_with_pythons_own_library_alone() -> None:
+    for path in sorted((LIBRARY / "elsewhere").glob("*.py")):
+        assert {parts[0] for parts in imports(path)} <= {"elsewhere"}, path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", ()) if hasattr(alias, "name")]
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else names
+            assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "lohrec"}

@@ -104,6 +104,13 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs
 
 
+def test_a_row_with_other_identifiers_asks_for_no_text(fresh: Path) -> None:
+    data = {"download_reviews", "ingest", "split_sequences", "fit", "recommend"}
+    lists = "results/gift_cards/{}/seed_0/recommendations.parquet"
+    assert planned(fresh, lists.format("sasrec")).keys() == data
+    assert planned(fresh, lists.format("p5_cid")).keys() == data | {"cluster_items"}
+
+
 def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path) -> None:
     trials = [{}, {"training": {"epochs": 2}}, {"networks": {"t5": {"dropout": 0.5}}}]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"searches": {"tiger": trials}}))
@@ -135,8 +142,11 @@ def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path)
     assert "needs Instruments." in printed and "--config raw_dir=FOLDER" in printed
 
     (tmp_path / "lcrec").mkdir()
-    for kind in ("inter", "index"):
-        (tmp_path / "lcrec" / f"Instruments.{kind}.json").write_text("{}")
+    (tmp_path / "lcrec" / "Instruments.inter.json").write_text("{}")
+    given = "--config", f"raw_dir={tmp_path}"
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status and "needs Instruments.index.json" in printed and "recipe: lcrec" in printed
+    (tmp_path / "lcrec" / "Instruments.index.json").write_text("{}")
     jobs = planned(fresh, target, "--config", f"raw_dir={tmp_path}")
     assert {"ingest", "import_semantic_ids", "embed_interactions"} <= jobs.keys()
     assert not {"train_rqvae", "embed_items", "train_teacher"} & jobs.keys()
@@ -148,6 +158,71 @@ def test_published_ids_are_imported_and_not_trained(fresh: Path, tmp_path: Path)
     overlay = "--configfile", str(tmp_path / "text.yaml"), "--config", f"raw_dir={tmp_path}"
     status, printed = snakemake(fresh, "-n", "--cores", "1", target, *overlay)
     assert status and "instruments_lcrec has no text to measure diversity on" in printed
+
+
+def mine(folder: Path, row: dict) -> tuple[str, str]:
+    """A configuration file with a dataset, as arguments."""
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({"datasets": {"mine": {"seeds": [0]} | row}}))
+    return "--configfile", str(path)
+
+
+def test_a_table_may_be_a_folder_and_have_no_items(fresh: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    (raw / "orders").mkdir(parents=True)
+    row = {"preset": "demo", "source": "table", "variants": ["tiger"]}
+    row["settings"] = {"sources": {"table": {"interactions": "orders"}}}
+    target = "results/mine/comparison.md"
+    given = [*mine(tmp_path, row), "--config", f"raw_dir={raw}"]
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status and "orders has no files" in printed
+
+    for name in ("1.csv", "2.csv"):
+        (raw / "orders" / name).write_text(name)
+    jobs = planned(fresh, target, *given)
+    assert {"ingest", "embed_interactions", "train_rqvae", "assign_semantic_ids"} <= jobs.keys()
+    assert not {"embed_items", "download_reviews"} & jobs.keys()
+
+    row["settings"]["sources"]["table"]["items"] = "products.csv"
+    given[1] = mine(tmp_path, row)[1]
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status and "mine needs products.csv, which is neither in" in printed
+    (raw / "products.csv").write_text("p")
+    jobs = planned(fresh, target, *given)
+    assert "embed_items" in jobs and "embed_interactions" not in jobs
+
+
+def test_vectors_of_neighbours_wait_for_the_examples(fresh: Path, tmp_path: Path) -> None:
+    row = {"preset": "demo", "source": "simulated", "variants": ["tiger"]}
+    target = "results/mine/text/embeddings.npy"
+    assert "split_sequences" not in planned(fresh, target, *mine(tmp_path, row))
+    row["settings"] = {"text": {"without": "neighbours"}}
+    assert "split_sequences" in planned(fresh, target, *mine(tmp_path, row))
+
+
+def test_files_of_ones_own_are_looked_for_nowhere_else(fresh: Path, tmp_path: Path) -> None:
+    (tmp_path / "my_shop_5.json.gz").write_text("raw")
+    row = {"preset": "demo", "source": "amazon2018", "category": "my_shop", "variants": ["tiger"]}
+    given = [*mine(tmp_path, row), "--config", f"raw_dir={tmp_path}"]
+    target = "results/mine/data/statistics.json"
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status and "mine needs meta_my_shop.json.gz" in printed and "source: table" in printed
+
+
+def test_the_page_of_ones_own_data_can_be_planned(fresh: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/your_data.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) > 1
+    for block in blocks:
+        (tmp_path / "mine.yaml").write_text(block)
+        ((name, row),) = yaml.safe_load(block)["datasets"].items()
+        given = row["settings"]["sources"]["table"]
+        for part in ("interactions", "items"):
+            if part in given:
+                (tmp_path / given[part]).parent.mkdir(exist_ok=True)
+                (tmp_path / given[part]).write_text("raw")
+        overlay = "--configfile", str(tmp_path / "mine.yaml"), "--config", f"raw_dir={tmp_path}"
+        assert "ingest" in planned(fresh, f"results/{name}/comparison.md", *overlay)
 
 
 def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:

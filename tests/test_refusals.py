@@ -70,7 +70,7 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
     assert status != 0
     assert "embed_items: 1 GPU(s) of 24 GB" in printed
     assert "you can run: games_laptop" in printed
-    assert not (folder / "resources").exists()
+    assert not (folder / "resources/downloads").exists()
 
     (tools / "nvidia-smi").write_text("#!/bin/sh\necho 40960\n")
     (tools / "nvidia-smi").chmod(0o755)

@@ -160,6 +160,9 @@ def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Pa
     assert planned(folder, arguments[-1]) == {}
     (raw / "Gift_Cards_5.json.gz").write_text("new")
     assert planned(folder, arguments[-1]) == {"ingest": 1}
+    (raw / "Gift_Cards_5.json.gz").write_text("old")  # of the same size
+    os.utime(raw / "Gift_Cards_5.json.gz", (0, 0))
+    assert planned(folder, arguments[-1]) == {"ingest": 1}
     (raw / "Gift_Cards_5.json.gz").write_text("longer")
     os.utime(raw / "Gift_Cards_5.json.gz", (0, 0))
     assert planned(folder, arguments[-1]) == {"ingest": 1}

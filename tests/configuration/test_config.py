@@ -76,6 +76,10 @@ def own(settings: dict) -> dict:
             ["variants.top", "teacher_top", "no ranking"],
         ),
         (
+            {"variants": {"p5_cid": {"loss": "distilled"}}},
+            ["variants.p5_cid", "semantic IDs", "collaborative"],
+        ),
+        (
             {"variants": {"tiger": {"teacher": "ensemble"}}},
             ["variants.tiger", "teacher would have no effect"],
         ),
@@ -84,6 +88,42 @@ def own(settings: dict) -> dict:
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
         ({"datasets": {"demo": {"category": "Toys"}}}, ["datasets.demo", "category"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
+        (
+            {"presets": {"demo": {"rqvae": {"objective": {"beta": float("nan")}}}}},
+            ["presets.demo.rqvae.objective.beta: nan is no number"],
+        ),
+        (
+            {"presets": {"demo": {"training": {"epochs": float("inf")}}}},
+            ["presets.demo.training.epochs: inf is no number"],
+        ),
+        (
+            {"presets": {"demo": {"training": {"learning_rate": "1e-3"}}}},
+            ["presets.demo.training.learning_rate", "Write it as 1.0e-3"],
+        ),
+        (
+            {"presets": {"demo": {"training": {"learning_rate": "2.5E3"}}}},
+            ["learning_rate", "Write it as 2.5e+3"],
+        ),
+        ({"presets": {"demo": {"text": {"seed": -1}}}}, ["presets.demo.text.seed", "-1"]),
+        ({"datasets": {"demo": {"seeds": [10**20]}}}, ["datasets.demo.seeds.0", "maximum"]),
+        (
+            {"datasets": {"games": {"category": "../../../x"}}},
+            ["datasets.games.category", "'../../../x'"],
+        ),
+        ({"datasets": {"games": {"category": "{seeds}"}}}, ["datasets.games.category"]),
+        ({"datasets": {"../x": {"preset": "demo"}}}, ["datasets", "../x"]),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"items": "../u.item"}}})}},
+            ["datasets.movielens.settings.sources.table.items", "../u.item"],
+        ),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"recipe": "movielens_100"}}})}},
+            ["sources.table.recipe", "Did you mean movielens_100k?"],
+        ),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"columns": {"usr": 1}}}})}},
+            ["sources.table.columns", "Did you mean user?"],
+        ),
     ],
 )
 def test_a_broken_schema_names_the_place(written: dict, change: dict, words: list[str]) -> None:
@@ -105,7 +145,14 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
         ({"datasets": {"demo": {"variants": ["gamez/lcrec", "tiger"]}}}, ["'gamez'", "games"]),
         ({"datasets": {"demo": {"reference": "lcrec"}}}, ["demo.reference", "'lcrec'", "tiger"]),
         ({"variants": {"dwr": {"start_from": "dtr"}}}, ["variants.dwr.start_from", "distill"]),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"interactions": None}}})}},
+            ["datasets.movielens: name the file of interactions", "sources.table.interactions"],
+        ),
         ({"variants": {"dtr": {"ranker": "rank"}}}, ["variants.dtr.ranker", "ranker"]),
+        ({"variants": {"dtr": {"retriever": "p5_cid"}}}, ["variants.dtr", "identifiers"]),
+        ({"variants": {"p5_cid": {"start_from": "tiger"}}}, ["variants.p5_cid", "identifiers"]),
+        ({"variants": {"ensemble": {"members": ["p5_cid"]}}}, ["variants.ensemble", "identifiers"]),
         ({"variants": {"dwr": {"start_from": "dwr"}}}, ["made of itself: dwr -> dwr"]),
         ({"variants": {"distill": {"start_from": "dwr"}}}, ["is made of itself"]),
         (
@@ -262,3 +309,16 @@ def test_an_unknown_source_is_one_error(written: dict) -> None:
     with pytest.raises(ValueError) as error:
         settings.check(written, SCHEMA)
     assert str(error.value).count("datasets.demo") == 1
+
+
+def test_a_second_configfile_is_refused() -> None:
+    settings.check_arguments(["-n", "--configfile", "a.yaml", "b.yaml", "--config", "raw_dir=x"])
+    for second in (["--configfile", "b.yaml"], ["--configfiles=b.yaml"]):
+        with pytest.raises(ValueError, match=r"takes the last alone.*--configfile ONE.yaml OTHER"):
+            settings.check_arguments(["--configfile", "a.yaml", *second])
+
+
+def test_a_source_without_texts_has_vectors_of_interactions(config: dict) -> None:
+    assert settings.resolve(config)["movielens"]["text"]["method"] == "lsa"
+    merge(config, {"datasets": {"movielens": own({"sources": {"table": {"items": None}}})}})
+    assert settings.resolve(config)["movielens"]["text"]["method"] == "interactions"

@@ -48,7 +48,7 @@ def dump(**changes):
 def test_bad_review_is_counted_by_reason(tmp_path, line, reason):
     path = packed(tmp_path / "x_5.json.gz", [dump(), line, dump(unixReviewTime=0)])
     read, report = read_reviews(path)
-    assert report == {"lines": 3, "rejected": {reason: 1}}
+    assert report == {"lines": 3, "rejected": {reason: 1}, "mended": {}}
     assert rows_of(read) == [("A1", "B1", 1529193600), ("A1", "B1", 0)]
 
 
@@ -73,8 +73,86 @@ def test_ratings_are_item_user_rating_timestamp(tmp_path, name, line, reason):
     else:
         path.write_bytes(b"\n".join(lines))
     read, report = read_reviews(path)
-    assert report == {"lines": 3, "rejected": {reason: 1}}
+    assert report == {"lines": 3, "rejected": {reason: 1}, "mended": {"crlf": 1}}
     assert rows_of(read) == [("A1", "B1", 11), ("A1", "B2", 12)]
+
+
+@pytest.mark.parametrize(
+    ("line", "mended"),
+    [
+        (b"\xef\xbb\xbf" + dump(), {"byte_order_mark": 1}),
+        (dump() + b"\r", {"crlf": 1}),
+        (dump().replace(b"A1", b"A\x001"), {"nul": 1}),
+        (dump(unixReviewTime="1529193600"), {"times_as_text": 1}),
+        (dump(unixReviewTime=1529193600.0), {"times_with_fraction": 1}),
+        (dump().replace(b"5.0", b"NaN"), {"json_of_python": 1}),
+        (
+            dump().replace(b'"A1"', b'"A1\\ud83d"'),
+            {"halves_of_characters": 1, "json_of_python": 1},
+        ),
+    ],
+)
+def test_what_pages_leave_in_reviews_is_mended_and_counted(tmp_path, line, mended):
+    read, report = read_reviews(packed(tmp_path / "x_5.json.gz", [line]))
+    assert rows_of(read) == [("A1", "B1", 1529193600)]
+    assert report == {"lines": 1, "rejected": {}, "mended": mended}
+
+
+def test_spaces_around_the_fields_of_ratings_are_no_part_of_names(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("B1,A1,5.0,11\nB1, A1 ,5.0, 12\n")
+    read, report = read_reviews(path)
+    assert rows_of(read) == [("A1", "B1", 11), ("A1", "B1", 12)]
+    assert report["mended"] == {"lines_with_spaces": 1}
+
+
+def test_a_repeated_key_is_no_review(tmp_path):
+    line = b'{"reviewerID": "A1", "reviewerID": "A2", "asin": "B1", "unixReviewTime": 1}'
+    quoting = dump(reviewText='he wrote "asin" and "asin"', style={"asin": "x"})
+    _, report = read_reviews(packed(tmp_path / "x_5.json.gz", [dump(), quoting, line]))
+    assert report["rejected"] == {"duplicate_key": 1}
+
+
+def test_too_many_rejected_lines_stop_with_samples_and_the_edition(tmp_path):
+    other = b"{'reviewerID': 'A1', 'asin': 'B1', 'unixReviewTime': 1}"
+    path = packed(tmp_path / "x_5.json.gz", [*[dump()] * 98, other, other])
+    assert read_reviews(path, most_rejected=0.02)[1]["rejected"] == {"not_json": 2}
+    with pytest.raises(ValueError) as error:
+        read_reviews(path, most_rejected=0.01)
+    for words in (
+        "2 of 100 lines rejected: {'not_json': 2}. ingest.most_rejected allows 1.00%",
+        "line 99 (not_json): {'reviewerID': 'A1'",
+        "line 100 (not_json)",
+        "Amazon reviews of 2014, a Python literal a line: source: table, recipe: amazon_2014",
+    ):
+        assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["userId,movieId,rating,timestamp", "1,2,3.0,4"], "has a header or another order"),
+        (["AAAAAAAAAAAA1,B000000001,5.0,1"], "users are ASINs.*recipe: amazon_2014_ratings"),
+        (["B1,A1,5.0,1500000000", "B2,A1,5.0,1500000000000"], "several units .s and ms."),
+    ],
+)
+def test_ratings_of_another_layout_are_refused(tmp_path, lines, message):
+    path = tmp_path / "r.csv"
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=rf"r\.csv.*{message}"):
+        read_reviews(path)
+
+
+def test_items_without_metadata_can_stay(tmp_path):
+    lines = [dump(reviewerID=f"A{u}", asin=f"B{i}") for u in range(4) for i in range(4)]
+    meta = [orjson.dumps({"asin": f"B{i}", "title": "t"}) for i in range(3)]
+    paths = {
+        "reviews": packed(tmp_path / "x_5.json.gz", lines),
+        "metadata": packed(tmp_path / "meta.json.gz", meta),
+    }
+    for without, items in (("drop", 3), ("keep", 4)):
+        found = amazon2018.read(paths, 3, without_metadata=without)
+        assert found.interactions.counts()["items"] == items
 
 
 def test_batches_do_not_show(tmp_path, monkeypatch):
@@ -120,7 +198,7 @@ def test_a_file_without_reviews_is_an_error_with_counts(tmp_path, content):
 def test_missing_files_and_unknown_endings_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"reviews at .*x_5\.json\.gz\. Download it"):
         read_reviews(tmp_path / "x_5.json.gz")
-    with pytest.raises(FileNotFoundError, match=r"metadata at .*meta_x\.json\.gz\. Download it"):
+    with pytest.raises(FileNotFoundError, match=r"no .*meta_x\.json\.gz\. Put"):
         read_metadata(tmp_path / "meta_x.json.gz", ["B1"])
     with pytest.raises(ValueError, match=r"x\.parquet: reviews end in .*Rename"):
         read_reviews(tmp_path / "x.parquet")

@@ -34,18 +34,31 @@ def test_sequences_are_read_by_number_and_keep_their_order(tmp_path):
         ("{", "is no JSON"),
         ([1], "no JSON object"),
         ({}, "no JSON object"),
-        ({"ann": [1, 2, 3]}, "users are whole numbers, unlike ann"),
         ({"700": [1, 2], "9": [1, 2, 3]}, "users 700 have fewer than the 3 items"),
         ({"0": []}, "users 0 have fewer than the 3 items"),
         ({"0": 5}, "users 0 have no list"),
-        ({"0": [1, 2, "x"]}, "items are whole numbers from 0, unlike some of users 0"),
-        ({"0": [1, 3, -2]}, "items are whole numbers"),
-        ({"0": [3, 2, True]}, "items are whole numbers"),
+        ({"0": [1, 2, ""]}, "items are texts or whole numbers from 0, unlike some of users 0"),
+        ({"0": [1, 3, -2]}, "items are texts or whole numbers"),
+        ({"0": [3, 2, True]}, "items are texts or whole numbers"),
     ],
 )
 def test_unusable_sequences_are_named(tmp_path, content, message):
     with pytest.raises(ValueError, match=rf"x\.inter\.json.*{message}"):
         read_inter(put(tmp_path / "x.inter.json", content))
+
+
+def test_names_may_be_texts_and_stay_apart(tmp_path):
+    path = put(tmp_path / "x.inter.json", {"A1": ["i1", "i0", 7], "00": [7, "i1", "07"]})
+    kept = read_inter(path)
+    assert kept.users.to_pylist() == ["00", "A1"]
+    assert kept.items.to_pylist() == ["07", "7", "i0", "i1"]
+    assert kept.item.tolist() == [1, 3, 0, 3, 2, 1]
+
+
+def test_a_user_who_is_there_twice_is_named(tmp_path):
+    path = put(tmp_path / "x.inter.json", '{"7": [1, 2, 3], "8": [1, 2, 3], "7": [4, 5, 6]}')
+    with pytest.raises(ValueError, match=r"x\.inter\.json has names twice: 7"):
+        read_inter(path)
 
 
 def test_missing_files_are_named(tmp_path):
@@ -68,6 +81,9 @@ GOOD = ["<a_1>", "<b_2>", "<c_3>", "<d_4>"]
         ([*GOOD[:3], "d_4"], "not those of 1 items: 1"),
         ([*GOOD[:3], "<d_-1>"], "not those of 1 items: 1"),
         ([*GOOD[:3], 4], "not those of 1 items: 1"),
+        (["<a_001>", *GOOD[1:]], "not those of 1 items: 1"),
+        (GOOD[:3], r"<c_3>'\], 3 levels. Use an index of 4 levels. source: table, recipe: lcrec"),
+        (GOOD, "all 2 items have the identifier"),
     ],
 )
 def test_unusable_index_is_named(tmp_path, bad, message):

@@ -10,11 +10,11 @@ from lohrec.configuration import registry
 from lohrec.data.interactions import Ingested
 
 SOURCES = registry.names("source")
-KEYS = {"file", "also", "url", "made", "optional"}
+KEYS = {"file", "also", "url", "made", "optional", "setting", "parts"}
 
 
 def test_the_sources_there_are() -> None:
-    assert {"amazon2018", "lcrec", "simulated"} <= set(SOURCES)
+    assert {"amazon2018", "lcrec", "simulated", "table"} <= set(SOURCES)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -29,7 +29,8 @@ def test_every_file_has_a_name_or_is_made(name: str) -> None:
     files = registry.declared("source", name, "FILES")
     assert files
     for file in files.values():
-        assert file.keys() <= KEYS and ("file" in file) != ("made" in file)
+        assert file.keys() <= KEYS and len({"file", "made", "setting"} & file.keys()) == 1
+        assert file.get("setting") in {None, *registry.declared("source", name, "SETTINGS")}
         for text in (file.get("file", ""), *file.get("also", []), file.get("made", "")):
             text.format(category="c", dataset="d")
         file.get("url", "").format(file="f")

@@ -50,6 +50,18 @@ def test_imported_identifiers_keep_their_collisions(tmp_path):
     assert artefacts.read_json(out["quality"])["steps"]["final"]["distinct"] == 2
 
 
+def test_published_identifiers_that_mostly_collide_are_warned_of(tmp_path, capsys):
+    ids = np.array([[1, 2, 3, 4], [1, 2, 3, 4], [5, 6, 7, 255]], dtype=np.int16)
+    index_file.write(tmp_path / "published.json", ids, ["7", "8", "9"])
+    pq.write_table(pa.table({"asin": ["7", "8", "9"]}), tmp_path / "items.parquet")
+    out = {name: tmp_path / name for name in ("ids", "index", "quality")}
+    import_semantic_ids.main(
+        tmp_path / "published.json", tmp_path / "items.parquet", "lcrec", **out
+    )
+    assert "WARNING: " in (printed := capsys.readouterr().out)
+    assert "2 of 3 items share their identifier" in printed
+
+
 def test_published_identifiers_of_games(real_data):
     names = [str(item) for item in range(16859)]
     ids = lcrec.read_identifiers(real_data("lcrec/Games.index.json"), names)

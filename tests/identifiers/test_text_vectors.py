@@ -16,8 +16,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from lohrec.common import language_models, partial_array
-from lohrec.identifiers import text_vectors
+from lohrec.data.examples import read_examples
+from lohrec.data.sequences import leave_one_out
+from lohrec.identifiers import interaction_vectors, text_vectors
 from lohrec.identifiers.lsa import fit
+from lohrec.identifiers.text_vectors import unit
 
 WORDS = ["halo", "gears", "of", "war", "racing", "wheel", "red", "blue", "pad", "for", "the"]
 WORDS += ["console", "edition", "game"]
@@ -255,3 +258,49 @@ def test_interaction_vectors_see_the_train_split_only(tmp_path):
     seen = matrix[:9] / np.linalg.norm(matrix[:9], axis=1, keepdims=True)
     np.testing.assert_allclose(vectors[:9] @ vectors[:9].T, seen @ seen.T, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def shared_users(tmp_path, sequences):
+    """Paths of the sequences and examples of lists of items."""
+    user = np.repeat(np.arange(len(sequences)), [len(one) for one in sequences])
+    np.save(tmp_path / "sequences.npy", np.concatenate(sequences).astype(np.int32))
+    pq.write_table(leave_one_out(user, 20), tmp_path / "examples.parquet")
+    return tmp_path / "sequences.npy", tmp_path / "examples.parquet"
+
+
+def test_items_without_text_get_the_mean_of_their_neighbours(tmp_path):
+    # The last two of each are dev and test. Item 0 shares two users with 1, and one with 2.
+    sequences = [[0, 1, 2, 5, 6], [1, 0, 3, 5, 6], [4, 2, 3, 5, 0]]
+    train = read_examples(*shared_users(tmp_path, sequences), "train")
+    rng = np.random.default_rng(0)
+    vectors = unit(rng.normal(size=(7, 3)))
+    without = np.isin(np.arange(7), [0, 6])
+    found = interaction_vectors.from_neighbours(vectors, without, train)
+    mean = 2 * vectors[1] + vectors[2] + vectors[3]
+    np.testing.assert_allclose(found[0], mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(found[1:], vectors[1:], atol=1e-6)  # nobody has 6 in training
+
+
+def test_the_script_fills_in_the_vectors_of_neighbours(tmp_path):
+    sequences = [[0, 1, 2, 3, 4], [1, 0, 2, 4, 3]]
+    paths = shared_users(tmp_path, sequences)
+    texts = {"title": ["", *filter(None, TITLES)], "description": [""] * 5}
+    pq.write_table(pa.table(texts), tmp_path / "items.parquet")
+    settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
+    given = (tmp_path / "items.parquet", tmp_path / "e.npy", settings, {}, {}, 1)
+    embed_items.main(*given)
+    plain = np.load(tmp_path / "e.npy")
+    embed_items.main(*given, *paths)
+    vectors = np.load(tmp_path / "e.npy")
+    mean = plain[1] + plain[2]
+    np.testing.assert_allclose(vectors[0], mean / np.linalg.norm(mean), atol=1e-5)
+    np.testing.assert_allclose(vectors[1:], plain[1:], atol=1e-6)
+
+
+def test_texts_that_are_all_the_same_make_no_identifiers(tmp_path):
+    pq.write_table(
+        pa.table({"title": ["a b"] * 9, "description": [""] * 9}), tmp_path / "items.parquet"
+    )
+    settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
+    with pytest.raises(ValueError, match=r"All 9 items have the same vector.*interactions"):
+        embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", settings, {}, {}, 1)

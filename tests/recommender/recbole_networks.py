@@ -1,7 +1,7 @@
 """Scores of networks of RecBole; run by the Python of an environment that has it.
 
-python recbole_networks.py FOLDER ..., each with task.json (model, config, items, attributes, window)
-and arrays.npz (the weights by RecBole's names, and `sequences`) in it; leaves scores.npy there.
+python recbole_networks.py FOLDER ..., each with task.json (model, config, items, attributes,
+window) and arrays.npz (the weights by RecBole's names, and `sequences`); leaves scores.npy there.
 """
 
 import json

@@ -75,7 +75,8 @@ CASES = {
         | {k: v for h in range(4) for k, v in linear(f"conv_h.{h}", f"across.{h}").items()},
     ),
     "hgn": (
-        {"window": 4}, "HGN", {"embedding_size": WIDTH, "reg_weight": [0, 0], "pooling_type": "average"},
+        {"window": 4}, "HGN",
+        {"embedding_size": WIDTH, "reg_weight": [0, 0], "pooling_type": "average"},
         ITEM | linear("w1", "feature")
         | {"w3.weight": "instance.weight", "item_embedding_for_prediction.weight": "next.weight"},
     ),

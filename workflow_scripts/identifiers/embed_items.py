@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from lohrec.common import artefacts, devices, job
-from lohrec.identifiers import lsa, text_encoder, text_vectors
+from lohrec.data.examples import read_examples
+from lohrec.identifiers import interaction_vectors, lsa, text_encoder, text_vectors
 from lohrec.identifiers.text_encoder import TextEncoder
 
 
@@ -16,6 +17,8 @@ def main(
     code: dict,
     cuda: dict,
     threads: int,
+    sequences: str | None = None,
+    examples: str | None = None,
 ) -> None:
     """Write the vectors, and what made them.
 
@@ -27,6 +30,8 @@ def main(
         code: hashes of the program.
         cuda: GPUs to use; latent semantic analysis uses none.
         threads: of the CPU.
+        sequences, examples: of the interactions, where items without text get the vectors of their
+            neighbours.
     """
     items = pq.read_table(catalogue, columns=["title", "description"]).to_pydict()
     titles, descriptions = (
@@ -42,9 +47,17 @@ def main(
         device = devices.acquire(cuda, threads)
         text_vectors.llama(titles, descriptions, embeddings, text, code, device)
         vectors, fitted = np.load(embeddings, mmap_mode="r"), None
+    text_vectors.check_differ(vectors)
+    texts = zip(titles, descriptions, strict=True)
+    without = np.array([not any(text.strip() for text in both) for both in texts])
+    scaled = bool(sequences and examples and without.any())
     # Items without text have the mean of the others, so it is that of all.
     mean = vectors.mean(0) if fitted is None else text_vectors.unit(vectors.mean(0)[None])[0]
-    text_encoder.save(encoder, TextEncoder(text, mean, fitted))
+    text_encoder.save(encoder, TextEncoder(text, mean, fitted, scaled))
+    if sequences and examples and scaled:
+        train = read_examples(sequences, examples, "train")
+        own = text_vectors.unit(np.asarray(vectors))
+        artefacts.write_npy(embeddings, interaction_vectors.from_neighbours(own, without, train))
 
 
 if __name__ == "__main__":

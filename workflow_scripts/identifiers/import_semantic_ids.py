@@ -2,11 +2,13 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job
+from lohrec.common import artefacts, job, job_log
 from lohrec.configuration import registry
 from lohrec.identifiers import index as index_file
 from lohrec.identifiers import quality as id_quality
 from lohrec.identifiers.codewords import CODES
+
+MANY = 0.5  # share of colliding items that is worth a word
 
 
 def main(published: str, catalogue: str, source: str, ids: str, index: str, quality: str) -> None:
@@ -27,6 +29,12 @@ def main(published: str, catalogue: str, source: str, ids: str, index: str, qual
         "steps": {"final": id_quality.identifier_quality(assigned, CODES)},
     }
     print(report)
+    final = report["steps"]["final"]
+    if final["colliding_items"] > MANY * final["items"]:
+        job_log.warn(
+            f"{published}: {final['colliding_items']:,} of {final['items']:,} items share their "
+            "identifier with another, and lists cannot tell these apart"
+        )
     artefacts.write_npy(ids, assigned)
     index_file.write(index, assigned, names)
     artefacts.write_json(quality, report)

@@ -33,6 +33,8 @@ ROUTINE = (
 SHOWN = frozenset({None, LogEvent.ERROR, LogEvent.GROUP_ERROR})
 # Of a failed step's log.
 LAST_LINES = 25
+# A line of a log that users should see, as `lohrec.common.job_log.warn` writes it.
+WARNING = "WARNING: "
 
 
 @dataclass
@@ -139,6 +141,9 @@ class LogHandler(LogHandlerBase):
         width = len(str(self._total))
         number = f"[{self._done:>{width}}/{self._total}]"
         self._screen.write(f"{number} {step.line()}{left}".rstrip())
+        for path in step.logs:
+            for warning in filter(lambda line: line.startswith(WARNING), last_lines(path, None)):
+                self._screen.write(f"    {warning}")
 
     def _left(self) -> str:
         if self._failed:
@@ -224,12 +229,16 @@ def routine(record: logging.LogRecord) -> bool:
     return text.startswith(ROUTINE) or (not text.strip())
 
 
-def last_lines(path: str, number: int) -> list[str]:
-    """The last lines of a file that say something; none where it cannot be read."""
+def last_lines(path: str, number: int | None) -> list[str]:
+    """The last lines of a file that say something; none where it cannot be read.
+
+    Args:
+        number: of lines; None takes all that stand near the end.
+    """
     try:
         with open(path, "rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 2**16))
             text = log.read().decode(errors="replace")
     except OSError:
         return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-number:]
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-(number or 0) :]

@@ -1,5 +1,6 @@
 """Artefacts appear whole or not at all: every file is written beside its place and then renamed."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -92,3 +93,10 @@ def write_npy(path: str | Path, array: np.ndarray) -> None:
     """Write an array in NumPy's own format, which can be memory-mapped."""
     with whole(path) as temporary, open(temporary, "wb") as file:
         np.save(file, np.ascontiguousarray(array))
+
+
+def fingerprint(path: str | Path) -> dict[str, Any]:
+    """Size in bytes and SHA-256 of a file."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": Path(path).stat().st_size, "sha256": digest}

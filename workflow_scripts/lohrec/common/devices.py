@@ -12,6 +12,10 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+# oneDNN keeps what it prepared for each shape of a product, with its scratch memory, for the last
+# 1,024 shapes: gigabytes where no two batches are alike. Read when the first product is computed.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+
 # Locks of the GPUs that this process has taken; they end with it.
 _taken: list[IO[str]] = []
 

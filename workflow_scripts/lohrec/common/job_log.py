@@ -55,6 +55,17 @@ def redirect(path: str | Path) -> Iterator[None]:
         _terminal = sys.stderr
 
 
+def warn(text: str) -> None:
+    """Say in the log what a user should know of a result, and on the terminal.
+
+    Where the terminal is another program's, that shows the log's warnings when the job is done.
+    """
+    line = f"WARNING: {text}"
+    print(line, flush=True)
+    if _terminal is not sys.stderr and os.environ.get("LOHREC_PROGRESS") != "log":
+        print(line, file=_terminal, flush=True)
+
+
 def _silent(*_: object) -> None:
     """Take the place of the interpreter's own report."""
 

@@ -1,15 +1,77 @@
 """What a machine has that jobs need: raw files that the user put there, and GPUs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from lohrec.common import artefacts
 from lohrec.configuration.sections import Table, Values
 
 
 def find_raw(folder: str | Path, name: str) -> str | None:
-    """The path of the file `name` in `folder` or in a folder directly below it, if it is there."""
+    """The path of the file `name` in `folder` or in a folder directly below it, if it is there.
+
+    Raises:
+        ValueError: it is there more than once, and not with the same content.
+    """
     folder = Path(folder)
     places = [folder / name, *sorted(folder.glob(f"*/{name}"))]
-    return next((str(place) for place in places if place.is_file()), None)
+    found = [place for place in places if place.exists()]
+    _refuse_several(found)
+    return str(found[0]) if found else None
+
+
+def parts(path: str | Path) -> list[str]:
+    """The files of a table: itself, or those of a folder whose names begin with neither . nor _.
+
+    Raises:
+        ValueError: the folder has none, or the same one in two forms.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [str(path)]
+    found = [file for file in sorted(path.iterdir()) if file.is_file() and file.name[0] not in "._"]
+    if not found:
+        raise ValueError(f"{path} has no files. Put the parts of the table there.")
+    names: dict[str, Path] = {}
+    for file in found:
+        name = file.name.removesuffix(".gz").rpartition(".")[0] or file.name
+        if name in names:
+            raise ValueError(f"{names[name]} and {file} have one name. Keep one of them.")
+        names[name] = file
+    return [str(file) for file in found]
+
+
+def contents(paths: Iterable[str], record: str | Path) -> dict[str, str]:
+    """{file: SHA-256}, each computed once and again when the file's size or date is another.
+
+    A replacement of the same size with an older date shows here.
+
+    Args:
+        record: a JSON file that keeps the digests.
+    """
+    record = Path(record)
+    known: Values = artefacts.read_json(record) if record.exists() else {}
+    found, new = {}, {}
+    for path in paths:
+        state = Path(path).stat()
+        key, seen = str(Path(path).resolve()), [state.st_size, state.st_mtime_ns]
+        if known.get(key, {}).get("seen") != seen:
+            new[key] = {"seen": seen, "sha256": artefacts.fingerprint(path)["sha256"]}
+        found[str(path)] = str((known | new)[key]["sha256"])
+    if new:
+        artefacts.write_json(record, known | new)
+    return found
+
+
+def _refuse_several(found: list[Path]) -> None:
+    if len(found) < 2:
+        return
+    folders = any(place.is_dir() for place in found)
+    if folders or len({artefacts.fingerprint(file)["sha256"] for file in found}) > 1:
+        raise ValueError(
+            f"{' and '.join(map(str, found))} have one name and are not the same. Keep one, or "
+            "name another folder: --config raw_dir=FOLDER."
+        )
 
 
 def lacking(

@@ -9,8 +9,8 @@ from lohrec.configuration.sections import OF_KIND, Table, Values, flat, overlaid
 
 # What a row may say beside `recommender`, by that; any other recommender reads its settings alone.
 GENERATIVE = {
-    "network", "loss", "learns", "generation", "ranking", "prior", "teacher", "start_from", "part",
-    "settings",
+    "network", "identifiers", "loss", "learns", "generation", "ranking", "prior", "teacher",
+    "start_from", "part", "settings",
 }  # fmt: skip
 READ_BY = {
     "generative": GENERATIVE,
@@ -22,6 +22,8 @@ TRAINED = ("start_from", "retriever", "ranker")
 TEACHES = ("teacher", "members")
 # What a teacher leaves for others to learn from.
 LESSONS = ("probabilities", "beams")
+# The identifiers that rows have where they do not say.
+SEMANTIC = "semantic"
 # The loss that `ranking` weighs; all others are losses of generation.
 RANKING = "margin_ranking"
 
@@ -34,7 +36,7 @@ def complete(row: Values, schema: Values) -> Values:
     """
     properties = schema["properties"]
     recommender = row.get("recommender", properties["recommender"]["default"])
-    read = READ_BY.get(recommender, {"settings"})
+    read = _keys(recommender)
     given = {name: one["default"] for name, one in properties.items() if "default" in one}
     return {"recommender": recommender} | {n: v for n, v in given.items() if n in read} | row
 
@@ -47,13 +49,19 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
     """
     full = complete(row, schema)
     recommender = full["recommender"]
-    if idle := sorted(row.keys() - {"recommender"} - READ_BY.get(recommender, {"settings"})):
+    if idle := sorted(row.keys() - {"recommender"} - _keys(recommender)):
         return [
             f"variants.{name}: {', '.join(idle)} would have no effect with the recommender "
             f"{recommender}"
         ]
     if full.get("teacher") and not learns_from_teacher(full):
         return [f"variants.{name}: teacher would have no effect on a row that learns from none"]
+    lessons = set(reads(full)) - {"ids", "encoder"} or full.get("prior")
+    if full.get("identifiers", SEMANTIC) != SEMANTIC and lessons:
+        return [
+            f"variants.{name}: candidates and a teacher's lessons are of semantic IDs, and the row "
+            f"has {full['identifiers']} ones"
+        ]
     if is_trained(full) and full["learns"] != "next_item":
         if full["ranking"]:
             return [f"variants.{name}: a row that learns {full['learns']} has no ranking"]
@@ -78,6 +86,9 @@ def check(name: str, row: Values, variants: Table) -> None:
         serve = trained_rows(variants) if role in TRAINED else teaching_rows(variants)
         known(named, serve, f"variants.{name}.{role}")
     rows_behind(name, variants | {name: row})
+    used = {identifiers(one) for one in (row, *(variants[n] for _, n in parts(row)))} - {None}
+    if len(used) > 1:
+        raise ValueError(f"variants.{name}: its rows have different identifiers.")
     overlay = flat(row.get("settings", {}))
     if wrong := sorted(place for place in overlay if not _is_read(place, row)):
         raise ValueError(
@@ -86,6 +97,13 @@ def check(name: str, row: Values, variants: Table) -> None:
             "`training` the warm_ values if it starts from another row's model and the plain ones "
             "if not."
         )
+
+
+def identifiers(row: Values) -> str | None:
+    """The kind of identifiers that a row's recommender reads; None if it reads none."""
+    if is_trained(row):
+        return str(row["identifiers"])
+    return SEMANTIC if "ids" in reads(row) else None
 
 
 def parts(row: Values) -> list[tuple[str, str]]:
@@ -195,6 +213,11 @@ def reported_rows(variants: Table) -> Table:
     return {name: row for name, row in variants.items() if not row.get("part")}
 
 
+def compared_rows(variants: Table) -> Table:
+    """Rows of a comparison whose dataset names none."""
+    return {name: row for name, row in reported_rows(variants).items() if not row["optional"]}
+
+
 def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
     """A row for each trial of each search: the searched row with the trial's settings over its own.
 
@@ -279,6 +302,11 @@ def check_target(target: str, datasets: Table, variants: Table) -> None:
         known(match[1], variants, f"{target}: variant")
     elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
         known(match[1], reported_rows(variants), f"{target}: variant")
+
+
+def _keys(recommender: str) -> set[str]:
+    """What a row may say beside `recommender`."""
+    return READ_BY.get(recommender, {"settings"}) | {"optional"}
 
 
 def _idle(row: Values) -> set[str]:

@@ -34,6 +34,7 @@ DECLARED_IN = {
     "text": ("identifiers/text_vectors",),
     "rqvae": ("identifiers/rqvae", "identifiers/rqvae_training"),
     "collisions": ("identifiers/collisions",),
+    "collaborative": ("identifiers/collaborative",),
     "teacher": ("teacher/model",),
     "teacher.training": ("configuration/training_settings", "teacher/training"),
     "adaptation": ("teacher/adaptation",),

@@ -1,7 +1,11 @@
 """What the configuration asks for, and errors that name what it could have asked for."""
 
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -17,7 +21,9 @@ def check(config: Values, schema_path: str | Path) -> None:
     Raises:
         ValueError: all the places where it breaks the schema, and what each place may hold.
     """
-    lines: list[str] = []
+    lines = [
+        f"{place}: {value} is no number" for place, value in _numbers(config) if not isfinite(value)
+    ]
     whole = schema(schema_path)
     for error in Draft202012Validator(whole).iter_errors(config):
         place = ".".join(map(str, error.absolute_path)) or "the top level"
@@ -32,11 +38,28 @@ def check(config: Values, schema_path: str | Path) -> None:
             lines.append(f"{place}: there is no {error.instance!r}. ")
             lines[-1] += instead(error.instance, error.validator_value)
         else:
-            lines.append(f"{place}: {error.message[:300]}")
+            lines.append(f"{place}: {error.message[:300]}{_hint(error.instance)}")
     for name, row in config["variants"].items() if not lines else ():
         lines += rows.faults(name, row, whole["$defs"]["variant"])
     if lines:
         raise ValueError("The configuration has errors.\n  " + "\n  ".join(sorted(lines)))
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse a second `--configfile`, for which Snakemake drops the first.
+
+    Args:
+        arguments: of the command line.
+
+    Raises:
+        ValueError: there are two.
+    """
+    named = [one for one in arguments if re.fullmatch("--configfiles?(=.*)?", one)]
+    if len(named) > 1:
+        raise ValueError(
+            "Of several --configfile Snakemake takes the last alone. Name all files after one: "
+            "--configfile ONE.yaml OTHER.yaml"
+        )
 
 
 def complete(config: Values, schema_path: str | Path) -> None:
@@ -72,7 +95,9 @@ def resolve(config: Values) -> Table:
         values = preset(row["preset"], config["presets"], f"datasets.{dataset}.preset")
         resolved[dataset] = sections.overlaid(values, row["settings"])
         _check_together(dataset, resolved[dataset], variants)
-        published = "index" in registry.declared("source", row["source"], "FILES")
+        files = registry.declared("source", row["source"], "FILES")
+        _complete_files(dataset, row["source"], files, resolved[dataset])
+        published = "index" in files
         if published and resolved[dataset]["evaluation"]["diversity"] == "latent":
             raise ValueError(
                 f"datasets.{dataset}: published semantic IDs come without an RQ-VAE; set "
@@ -81,6 +106,19 @@ def resolve(config: Values) -> Table:
     for dataset in datasets:
         _check_comparison(dataset, datasets, variants, resolved)
     return resolved
+
+
+def _complete_files(dataset: str, source: str, files: Table, values: Values) -> None:
+    """Refuse a source whose file nobody named; without texts, vectors come from interactions."""
+    for kind, file in files.items():
+        if "setting" not in file or values["sources"][source][file["setting"]] is not None:
+            continue
+        if not file.get("optional"):
+            raise ValueError(
+                f"datasets.{dataset}: name the file of {kind} in settings.sources.{source}."
+                f"{file['setting']}."
+            )
+        values["text"]["method"] = "interactions"
 
 
 def preset(name: str, presets: Table, what: str, behind: tuple[str, ...] = ()) -> Values:
@@ -127,7 +165,7 @@ def schema(path: str | Path) -> Values:
 def _check_comparison(dataset: str, datasets: Table, variants: Table, resolved: Table) -> None:
     """Refuse a comparison of rows that do not exist, or that are measured on something else."""
     row, reported = datasets[dataset], rows.reported_rows(variants)
-    compared = row.get("variants", reported)
+    compared = row.get("variants", rows.compared_rows(variants))
     for name in compared:
         other, variant = rows.owner(dataset, name)
         known(other, datasets, f"datasets.{dataset}.variants")
@@ -215,3 +253,23 @@ def _fill(values: Values, properties: Values) -> None:
     for name, one in properties.items():
         if "default" in one:
             values.setdefault(name, one["default"])
+
+
+def _numbers(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Place and value of all numbers with a fraction."""
+    if isinstance(value, float):
+        yield place, value
+    elif isinstance(value, dict | list):
+        named = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, one in named:
+            yield from _numbers(one, f"{place}.{name}".lstrip("."))
+
+
+def _hint(value: Any) -> str:
+    """What helps where YAML read a number as a text, because it has no point."""
+    number = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", str(value))
+    if not isinstance(value, str) or not number:
+        return ""
+    whole, fraction, sign, power = number.groups()
+    fraction = fraction if fraction and len(fraction) > 1 else ".0"
+    return f". Write it as {whole}{fraction}e{sign or '+'}{power}: YAML takes it for a text"

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lohrec.common import artefacts
+from lohrec.common import artefacts, job_log
+from lohrec.data import suspicions
 from lohrec.data.item_texts import ItemText
 
 SETTINGS = {
@@ -20,6 +21,10 @@ SETTINGS = {
             "Fewest interactions of a user and of an item; both are filtered in turns until both "
             "hold."
         ),
+    },
+    "most_rejected": {
+        "type": "number", "minimum": 0, "maximum": 1, "default": 0.01,
+        "description": "Largest share of raw lines that may be unusable; above it the job stops.",
     },
     "tie_seed": {
         "type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0,
@@ -74,7 +79,8 @@ class Ingested(NamedTuple):
     Attributes:
         interactions: dense codes, rows sorted by user and time.
         texts: text by item name; an item that is not there has none.
-        counted: what reading and selecting counted, for the report.
+        counted: what reading and selecting counted, for the report; a list of texts, `warnings`,
+            is what a user should know of it.
     """
 
     interactions: Interactions
@@ -124,7 +130,9 @@ def core(interactions: Interactions, k: int) -> tuple[Interactions, int]:
     )
 
 
-def renumber(interactions: Interactions, tie_seed: int = 0) -> Interactions:
+def renumber(
+    interactions: Interactions, tie_seed: int = 0, ties_by_name: bool = True
+) -> Interactions:
     """Number users and items densely by sorted name; sort rows by user and time.
 
     Amazon's times are whole days, so ties are common. They are broken by a hash of user and item:
@@ -133,10 +141,18 @@ def renumber(interactions: Interactions, tie_seed: int = 0) -> Interactions:
 
     Args:
         tie_seed: of the hash.
+        ties_by_name: whether an item is hashed by its name, or by who has it and when: then the
+            order stays the same when items are renamed.
     """
     user, users = _dense(interactions.user, interactions.users)
     item, items = _dense(interactions.item, interactions.items)
-    tie = _mixed(_hashes(users, tie_seed)[user] + GOLDEN * _hashes(items, tie_seed)[item])
+    of_user = _hashes(users, tie_seed)[user]
+    if ties_by_name:
+        of_item = _hashes(items, tie_seed)
+    else:
+        of_item = np.zeros(len(items), np.uint64)
+        np.add.at(of_item, item, _mixed(of_user + _mixed(interactions.time.astype(np.uint64))))
+    tie = _mixed(of_user + GOLDEN * of_item[item])
     order = np.lexsort((tie, interactions.time, user))
     return Interactions(user, item, interactions.time, users, items).where(order)
 
@@ -180,6 +196,16 @@ def write(
     kept = read.interactions
     names = kept.items.to_pylist()
     rows = [read.texts.get(name, ItemText()) for name in names]
+    ties = suspicions.ties(kept.user, kept.time)
+    warnings = [
+        *read.counted.get("warnings", []),
+        *suspicions.of_times(kept.time, ties),
+        *suspicions.of_names(kept.users, "users"),
+        *suspicions.of_names(kept.items, "items"),
+        *suspicions.of_texts([(row.title, row.description) for row in rows]),
+    ]
+    for warning in warnings:
+        job_log.warn(warning)
     artefacts.write_parquet(
         catalogue,
         pa.table(
@@ -189,6 +215,8 @@ def write(
                 "title": pa.array([row.title for row in rows], pa.string()),
                 "description": pa.array([row.description for row in rows], pa.string()),
                 "categories": pa.array([row.categories for row in rows], pa.list_(pa.string())),
+                "brand": pa.array([row.brand for row in rows], pa.string()),
+                "price": pa.array([row.price for row in rows], pa.string()),
             }
         ),
     )
@@ -204,14 +232,16 @@ def write(
     artefacts.write_parquet(
         interactions, pa.table({"user": kept.user, "item": kept.item, "time": kept.time})
     )
-    artefacts.write_json(statistics, table_3(kept))
+    artefacts.write_json(statistics, table_3(kept) | ties)
     artefacts.write_json(
         report,
         {
-            "files": {Path(file).name: _fingerprint(file) for file in files},
+            "files": {_short(file, files): artefacts.fingerprint(file) for file in files},
             **read.counted,
+            "without_title": sum(not row.title for row in rows),
             "without_text": sum(not (row.title or row.description) for row in rows),
             "kept": kept.counts(),
+            "warnings": warnings,
         },
     )
 
@@ -243,7 +273,7 @@ def _dense(code: np.ndarray, names: pa.Array) -> tuple[np.ndarray, pa.Array]:
     return dense[code], names.take(used[order])
 
 
-def _fingerprint(path: str | Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": Path(path).stat().st_size, "sha256": digest}
+def _short(file: str | Path, files: Sequence[str | Path]) -> str:
+    """A file's name, or its path where another has the same name."""
+    name = Path(file).name
+    return name if [Path(one).name for one in files].count(name) == 1 else str(file)

@@ -23,14 +23,51 @@ def item_vectors(train: Examples, dimensions: int = DIMENSIONS) -> np.ndarray:
         float32 (items, dimensions), rows of length 1; items that no train example shows get the
         mean of the others.
     """
+    matrix = _items_by_users(train)
+    unseen = np.diff(matrix.indptr) == 0
+    print(f"{matrix.nnz:,} train interactions; {unseen.sum()} of {len(unseen)} items without any")
+    svd = TruncatedSVD(min(dimensions, *matrix.shape), random_state=SEED)
+    vectors = text_vectors.unit(svd.fit_transform(matrix).astype(np.float32))
+    return text_vectors.unit(text_vectors.fill_empty(vectors, unseen))
+
+
+def from_neighbours(vectors: np.ndarray, without: np.ndarray, train: Examples) -> np.ndarray:
+    """Give items without a vector of their own the mean of those that share users with them.
+
+    An item counts as often as it shares a user in the train split.
+
+    Args:
+        vectors: float (items, dimensions), rows of length 1.
+        without: bool (items,), items whose row means nothing.
+        train: the train split.
+
+    Returns:
+        float32 (items, dimensions), rows of length 1; an item without such neighbours keeps its
+        row.
+    """
+    matrix = _items_by_users(train, len(vectors))
+    shared = matrix[without] @ matrix[~without].T  # (items without, items with)
+    alone = np.diff(shared.indptr) == 0
+    print(
+        f"{without.sum()} of {len(without)} items without text: {(~alone).sum()} get the mean of "
+        "their neighbours"
+    )
+    found = vectors.astype(np.float32, copy=True)
+    means = text_vectors.unit(np.asarray(shared @ vectors[~without], dtype=np.float32))
+    found[np.flatnonzero(without)[~alone]] = means[~alone]
+    return found
+
+
+def _items_by_users(train: Examples, items: int = 0) -> csr_array:
+    """The binary matrix of the train split, float32 (items, users).
+
+    Args:
+        items: at least so many rows.
+    """
     # Every train interaction is a target, or the first of its user's sequence.
     place, row = np.unique(np.concatenate([train.start, train.stop]), return_index=True)
     user, item = np.tile(train.user, 2)[row], train.sequences[place]
-    shape = (int(user.max()) + 1, int(train.sequences.max()) + 1)
-    matrix = csr_array((np.ones(len(item), np.float32), (item, user)), shape=shape[::-1])
+    shape = max(items, int(train.sequences.max()) + 1), int(user.max()) + 1
+    matrix = csr_array((np.ones(len(item), np.float32), (item, user)), shape=shape)
     matrix.data[:] = 1  # an item that a user has twice counts once
-    unseen = np.diff(matrix.indptr) == 0
-    print(f"{len(item):,} train interactions; {unseen.sum()} of {shape[1]} items without any")
-    svd = TruncatedSVD(min(dimensions, *shape), random_state=SEED)
-    vectors = text_vectors.unit(svd.fit_transform(matrix).astype(np.float32))
-    return text_vectors.unit(text_vectors.fill_empty(vectors, unseen))
+    return matrix

@@ -41,7 +41,10 @@ SETTINGS = {
             "type": "integer", "minimum": 1, "default": 5,
             "description": "Epochs between restarts of unused codewords.",
         },
-        "seed": {"type": "integer", "default": 0, "description": "Seed of weights and order."},
+        "seed": {
+            "type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0,
+            "description": "Seed of weights and order.",
+        },
     },
     "objective": {
         "beta": {

@@ -27,11 +27,13 @@ class TextEncoder:
         settings: the section `text`: of llama its model and commit, whose weights lie elsewhere.
         mean: float32 (dimensions,), the vector of an item without text.
         lsa: what was fitted with the method lsa.
+        scaled: whether vectors are scaled to length 1.
     """
 
     settings: Mapping[str, Any]
     mean: np.ndarray
     lsa: Lsa | None = None
+    scaled: bool = False
 
     def encode(
         self, titles: Sequence[str], descriptions: Sequence[str], device: torch.device
@@ -62,13 +64,13 @@ class TextEncoder:
                 output = Path(folder) / "vectors.npy"
                 text_vectors.llama(own[0], own[1], output, dict(self.settings), {}, device)
                 vectors[full] = np.load(output)
-        return vectors
+        return text_vectors.unit(vectors) if self.scaled else vectors
 
 
 def save(path: str | Path, encoder: TextEncoder) -> None:
     """Write one safetensors file; what are no numbers stands in its metadata."""
     tensors: dict[str, np.ndarray] = {"mean": encoder.mean}
-    words: dict[str, Any] = {"settings": dict(encoder.settings)}
+    words: dict[str, Any] = {"settings": dict(encoder.settings), "scaled": encoder.scaled}
     if encoder.lsa is not None:
         tensors |= {"idf": encoder.lsa.idf, "components": encoder.lsa.components}
         words["terms"] = encoder.lsa.terms
@@ -90,6 +92,6 @@ def load(path: str | Path) -> TextEncoder:
             if "terms" in words:
                 idf, components = (file.get_tensor(name) for name in ("idf", "components"))
                 lsa = Lsa(words["terms"], idf, components)
-            return TextEncoder(words["settings"], file.get_tensor("mean"), lsa)
+            return TextEncoder(words["settings"], file.get_tensor("mean"), lsa, words["scaled"])
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no text encoder of this program ({error}).") from error

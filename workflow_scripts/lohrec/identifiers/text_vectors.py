@@ -16,10 +16,18 @@ from lohrec.common.partial_array import PartialArray
 
 SETTINGS = {
     "method": {
-        "enum": ["lsa", "llama"], "default": "llama",
+        "enum": ["lsa", "llama", "interactions"], "default": "llama",
         "description": (
             "TF-IDF with a truncated SVD (lsa), or the mean of a language model's last hidden "
-            "states (llama)."
+            "states (llama); or no text, but who interacted in training (interactions), as where "
+            "a source has no texts."
+        ),
+    },
+    "without": {
+        "enum": ["mean", "neighbours"], "default": "mean",
+        "description": (
+            "The vector of an item without text: the mean of all others, or of the items that its "
+            "users interacted with in training."
         ),
     },
     "dimensions": {
@@ -56,11 +64,15 @@ SETTINGS = {
         "enum": ["float32", "bfloat16", "float16"], "default": "bfloat16",
         "description": "Number format of llama's weights.",
     },
-    "seed": {"type": "integer", "default": 0, "description": "Seed of the truncated SVD."},
+    "seed": {
+        "type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0,
+        "description": "Seed of the truncated SVD.",
+    },
 }  # fmt: skip
 
 # Texts tokenised, and items averaged, at a time.
 CHUNK = 4096
+SAME = 1e-6  # difference between numbers of equal vectors
 
 
 def without_long(texts: Sequence[str], most: int | None, kind: str) -> list[str]:
@@ -80,6 +92,16 @@ def fill_empty(vectors: np.ndarray, empty: np.ndarray) -> np.ndarray:
     if empty.any():
         vectors[empty] = vectors[~empty].mean(0)
     return vectors
+
+
+def check_differ(vectors: np.ndarray) -> None:
+    """ValueError where all of several items have the same vector, (items, dimensions)."""
+    chunks = (vectors[low : low + CHUNK] for low in range(0, len(vectors), CHUNK))
+    if len(vectors) > 1 and all(np.abs(part - vectors[0]).max() < SAME for part in chunks):
+        raise ValueError(
+            f"All {len(vectors):,} items have the same vector, as their texts tell none apart: "
+            "their identifiers would mean nothing. Set text: {method: interactions}."
+        )
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

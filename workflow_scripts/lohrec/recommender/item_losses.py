@@ -75,19 +75,20 @@ class _CrossEntropy(Function):
         h, weight, total = state.to(dtype), table.to(dtype), table.new_zeros(())
         of_state, of_table = torch.empty_like(h), torch.zeros_like(table)
         of_bias = None if bias is None else torch.zeros_like(bias)
-        size = max(1, CELLS // len(table))
-        for low in range(0, len(h), size):
-            part, true = slice(low, low + size), target[low : low + size].unsqueeze(1)
-            score = h[part] @ weight.T
-            log_p = (score if bias is None else score.add_(bias)).log_softmax(-1, dtype=table.dtype)
-            total -= log_p.gather(1, true).sum()
-            # The gradient of the scores: p less one at the target.
-            of_score = log_p.exp_().scatter_add_(1, true, -log_p.new_ones(true.shape))
-            if of_bias is not None:
-                of_bias += of_score.sum(0)
-            of_score = of_score.to(dtype)
-            of_state[part] = of_score @ weight
-            of_table += of_score.T @ h[part]
+        size, least = max(1, CELLS // len(table)), torch.finfo(dtype).tiny
+        # Every type is chosen here: autocast would cast some of them back.
+        with torch.autocast(kind, enabled=False):
+            for low in range(0, len(h), size):
+                part, true = slice(low, low + size), target[low : low + size].unsqueeze(1)
+                score = h[part] @ weight.T
+                p = (score if bias is None else score.add_(bias)).softmax(-1)
+                total -= p.gather(1, true).clamp(min=least).to(total.dtype).log().sum()
+                # The gradient of the scores: p less one at the target.
+                of_score = p.scatter_add_(1, true, -p.new_ones(true.shape))
+                if of_bias is not None:
+                    of_bias += of_score.sum(0, dtype=of_bias.dtype)
+                of_state[part] = of_score @ weight
+                of_table += of_score.T @ h[part]
         ctx.save_for_backward(of_state, of_table, of_bias)
         ctx.dtype = state.dtype
         return total / len(h)

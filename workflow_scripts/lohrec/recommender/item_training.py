@@ -22,18 +22,18 @@ from lohrec.recommender.recommender import Histories
 
 # Other defaults than those of `configuration/training_settings`: good for some 10^5 examples.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "epochs": {"default": 30},
+    "epochs": {"default": 12},
     "batch_size": {"default": 680, "description": "Train examples of a step."},
     "learning_rate": {"default": 0.001},
     "warmup": {"default": 0.05},
     "weight_decay": {"default": 0.1},
     "clip": {"default": 5.0},
     "bf16": {"default": "auto"},
-    "evaluations": {"default": 15},
+    "evaluations": {"default": 6},
     "patience": {"default": 4},
     "dev_users": {"default": 6000},
     "averaging": {
-        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.0,
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.998,
         "description": (
             "Decay a step of an exponential moving average of the weights; 0 takes the last "
             "weights."

@@ -31,7 +31,10 @@ SETTINGS = {
     "evaluations": {"default": 4},
     "patience": {"default": 4},
     "dev_users": {"default": 5000},
-    "seed": {"type": "integer", "default": 0, "description": "Seed of weights, order and dropout."},
+    "seed": {
+        "type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0,
+        "description": "Seed of weights, order and dropout.",
+    },
 }  # fmt: skip
 
 

@@ -1,23 +1,38 @@
 """Amazon reviews of the 2018 edition (Section 4.1): a k-core of reviews with product metadata."""
 
-import gzip
-import io
-import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
-from lohrec.common.job_log import progress
-from lohrec.data import interactions
+from lohrec.common import job_log
+from lohrec.data import interactions, item_tables, layout, raw_lines, times
 from lohrec.data.interactions import Ingested, Interactions
-from lohrec.data.item_texts import ItemText, item_text
+from lohrec.data.item_texts import ItemText
+from lohrec.data.rejected import Rejected
 
-SETTINGS: dict[str, Any] = {}
-READS = ("core", "tie_seed")
+SETTINGS: dict[str, Any] = {
+    "without_metadata": {
+        "enum": ["drop", "keep"], "default": "drop",
+        "description": (
+            "What becomes of the items that the metadata does not have: they are dropped as in the "
+            "paper, or kept without a text (see text.without)."
+        ),
+    },
+}  # fmt: skip
+READS = ("core", "tie_seed", "most_rejected", "without_metadata")
+# Any other category is somebody's own and is not looked for on a server.
+PUBLISHED = (
+    "AMAZON_FASHION", "All_Beauty", "Appliances", "Arts_Crafts_and_Sewing", "Automotive", "Books",
+    "CDs_and_Vinyl", "Cell_Phones_and_Accessories", "Clothing_Shoes_and_Jewelry", "Digital_Music",
+    "Electronics", "Gift_Cards", "Grocery_and_Gourmet_Food", "Home_and_Kitchen",
+    "Industrial_and_Scientific", "Kindle_Store", "Luxury_Beauty", "Magazine_Subscriptions",
+    "Movies_and_TV", "Musical_Instruments", "Office_Products", "Patio_Lawn_and_Garden",
+    "Pet_Supplies", "Prime_Pantry", "Software", "Sports_and_Outdoors",
+    "Tools_and_Home_Improvement", "Toys_and_Games", "Video_Games",
+)  # fmt: skip
 FILES: dict[str, dict[str, Any]] = {
     "reviews": {
         "file": "{category}_5.json.gz",
@@ -31,26 +46,37 @@ FILES: dict[str, dict[str, Any]] = {
     },
 }
 
+SAMPLE = 10_000  # names by which exchanged columns are known
+
 # Reviews held as Python's objects before they move into Arrow's buffers.
 BATCH = 2**18
 
 _KINDS = {"reviewerID": str, "asin": str, "unixReviewTime": int}
+_ONCE = [f'"{key}"'.encode() for key in _KINDS]
 
 
-def read(paths: Mapping[str, Path], core: int, tie_seed: int = 0) -> Ingested:
+def read(
+    paths: Mapping[str, Path],
+    core: int,
+    tie_seed: int = 0,
+    most_rejected: float = 1.0,
+    without_metadata: str = "drop",
+) -> Ingested:
     """Read, drop repeats, take the k-core and drop items without metadata.
 
     Args:
         paths: of `reviews` and `metadata`.
         core: fewest interactions of a user and of an item.
         tie_seed: of the order of a user's items of one time.
+        most_rejected: the largest share of lines that may be unusable.
+        without_metadata: "drop" or "keep".
 
     Raises:
         FileNotFoundError: a file is not there.
         ValueError: a file is damaged or of another kind, or nothing is left.
     """
-    everything, counted = read_reviews(paths["reviews"])
-    print(f"{paths['reviews']}: {counted['lines']} lines, rejected {counted['rejected']}")
+    everything, counted = read_reviews(paths["reviews"], most_rejected)
+    print(f"{paths['reviews']}: {counted}")
     distinct = interactions.drop_repeats(everything)
     counted["repeats"] = len(everything) - len(distinct)
     print(f"{counted['repeats']} repeats dropped; {distinct.counts()}")
@@ -59,10 +85,12 @@ def read(paths: Mapping[str, Path], core: int, tie_seed: int = 0) -> Ingested:
     candidates, rounds = interactions.core(distinct, core)
     print(f"{core}-core after {rounds} rounds; {candidates.counts()}")
     texts, counted["metadata"] = read_metadata(
-        paths["metadata"], candidates.item_names().to_pylist()
+        paths["metadata"], candidates.item_names().to_pylist(), most_rejected
     )
     print(f"{paths['metadata']}: {counted['metadata']}")
-    described = interactions.keep_items(candidates, list(texts))
+    described = candidates
+    if without_metadata == "drop":
+        described = interactions.keep_items(candidates, list(texts))
     before, after = candidates.counts(), described.counts()
     counted["without_metadata"] = {
         what: before[what] - after[what] for what in ("items", "interactions")
@@ -74,31 +102,45 @@ def read(paths: Mapping[str, Path], core: int, tie_seed: int = 0) -> Ingested:
     return Ingested(interactions.renumber(kept, tie_seed), texts, counted)
 
 
-def read_reviews(path: str | Path) -> tuple[Interactions, dict[str, Any]]:
+def read_reviews(
+    path: str | Path, most_rejected: float = 1.0
+) -> tuple[Interactions, dict[str, Any]]:
     """Read reviews: JSON, an object a line, or the ratings CSV `item,user,rating,timestamp`.
 
     The name tells which: .json, .json.gz, .csv or .csv.gz; the CSV has no header.
 
+    Args:
+        most_rejected: the largest share of lines that may be unusable.
+
     Returns:
-        Interactions in the order of lines, and {"lines": n, "rejected": {reason: lines}}.
+        Interactions in the order of lines, and {"lines": n, "rejected": {reason: lines}, "mended":
+        {what was done: lines}}.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, of another kind, or has no usable line.
+        ValueError: the file is damaged, of another kind or edition, has too many unusable lines, or
+            times in several units.
     """
     path = Path(path)
     parse = _parser(path)
-    rejected: Counter[str] = Counter()
+    rejected = Rejected(path)
+    mended: Counter[str] = Counter()
     lines = 0
     user: list[str] = []
     item: list[str] = []
     time: list[int] = []
     batches = []
-    for line in _lines(path, "reviews"):
+    for line in raw_lines.lines(path, "reviews", mended):
         lines += 1
-        review = parse(line)
+        review = parse(line, mended)
         if isinstance(review, str):
-            rejected[review] += 1
+            rejected.add(review, lines, line)
+            if lines == 1 and review == "wrong_type_timestamp":
+                raise ValueError(
+                    f"{path} has a header or another order of columns, and the ratings of 2018 are "
+                    f"item,user,rating,timestamp without one. source: table reads it.\n"
+                    f"{rejected.shown()}"
+                )
             continue
         user.append(review[0])
         item.append(review[1])
@@ -110,10 +152,13 @@ def read_reviews(path: str | Path) -> tuple[Interactions, dict[str, Any]]:
         batches.append(_columns(user, item, time))
     if not batches:
         raise ValueError(
-            f"{path} has no usable review in {lines} lines (rejected: {dict(rejected)}). "
+            f"{path} has no usable review in {lines} lines (rejected: {rejected.counts()}). "
             "Expected are JSON objects with reviewerID, asin and unixReviewTime, one a line, or "
-            "lines of item,user,rating,timestamp in a .csv."
+            f"lines of item,user,rating,timestamp in a .csv.\n{rejected.shown()}"
         )
+    rejected.check(lines, most_rejected)
+    if said := rejected.summary(lines):
+        job_log.warn(said)
     table = pa.Table.from_batches(batches)
     users = table["user"].dictionary_encode().combine_chunks()
     items = table["item"].dictionary_encode().combine_chunks()
@@ -124,54 +169,52 @@ def read_reviews(path: str | Path) -> tuple[Interactions, dict[str, Any]]:
         users.dictionary,
         items.dictionary,
     )
-    return reviews, {"lines": lines, "rejected": dict(sorted(rejected.items()))}
+    _check(reviews, path)
+    return reviews, {
+        "lines": lines,
+        "rejected": rejected.counts(),
+        "mended": dict(sorted((+mended).items())),
+    }
 
 
 def read_metadata(
-    path: str | Path, wanted: Collection[str]
+    path: str | Path, wanted: Collection[str], most_rejected: float = 1.0
 ) -> tuple[dict[str, ItemText], dict[str, Any]]:
     """Read the text of the wanted items from product metadata: JSON, an object a line.
 
+    Args:
+        most_rejected: the largest share of lines that may be unusable.
+
     Returns:
         Cleaned text by ASIN, and {"lines": n, "rejected": {reason: lines}, "repeats": rows of an
-        item that had one before (the first counts)}.
+        item that had one before (the first counts), "mended": {what was done: lines}, "cleaned":
+        {what was done: texts}}.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or knows none of the items.
+        ValueError: the file is damaged, has too many unusable lines, or knows none of the items.
     """
-    path = Path(path)
-    wanted = frozenset(wanted)
-    texts: dict[str, ItemText] = {}
-    rejected: Counter[str] = Counter()
-    lines = repeats = 0
-    for line in _lines(path, "metadata"):
-        lines += 1
-        record = _object(line)
-        if isinstance(record, str):
-            rejected[record] += 1
-            continue
-        fault = _fault(record, "asin", str)
-        asin = record.get("asin")
-        if fault:
-            rejected[fault] += 1
-        elif asin in texts:
-            repeats += 1
-        elif asin in wanted:
-            try:
-                texts[asin] = item_text(record)
-            except TypeError as error:
-                rejected[f"wrong_type_{error}"] += 1
-    if not texts:
+    of = layout.layout("items", "amazon_2018", {}, None, None)
+    return item_tables.read([Path(path)], of, wanted, most_rejected)
+
+
+def _check(reviews: Interactions, path: Path) -> None:
+    """Refuse times in several units, and the CSV of an edition that has the user first."""
+    if len(units := times.one_unit(reviews.time)) > 1:
         raise ValueError(
-            f"{path} has none of the {len(wanted)} items of the reviews in {lines} lines "
-            f"(rejected: {dict(rejected)}). Use the meta_*.json.gz of the reviews' category."
+            f"{path}: times are in several units ({' and '.join(units)}), so their order is wrong. "
+            "Write all in seconds."
         )
-    report = {"lines": lines, "rejected": dict(sorted(rejected.items())), "repeats": repeats}
-    return texts, report
+    of = layout.layout("interactions", "amazon_2018_ratings", {}, None, None)
+    users, items = (names[:SAMPLE].to_pylist() for names in (reviews.users, reviews.items))
+    if layout.exchanged(users, items, of):
+        raise ValueError(
+            f"{path}: what should be users are ASINs ({users[0]}), and items are none ({items[0]})."
+            " The ratings of 2014 have the user first: source: table, recipe: amazon_2014_ratings."
+        )
 
 
-def _parser(path: Path) -> Callable[[bytes], tuple[str, str, int] | str]:
+def _parser(path: Path) -> Callable[[bytes, Counter[str]], tuple[str, str, int] | str]:
     name = path.name.removesuffix(".gz")
     if name.endswith(".json"):
         return _parse_review
@@ -180,12 +223,16 @@ def _parser(path: Path) -> Callable[[bytes], tuple[str, str, int] | str]:
     raise ValueError(f"{path}: reviews end in .json, .json.gz, .csv or .csv.gz. Rename the file.")
 
 
-def _parse_review(line: bytes) -> tuple[str, str, int] | str:
+def _parse_review(line: bytes, mended: Counter[str]) -> tuple[str, str, int] | str:
     """(reviewer, asin, time) of a JSON line, or the reason why not."""
-    record = _object(line)
+    record = raw_lines.json_object(line, _ONCE, mended)
     if isinstance(record, str):
         return record
     reviewer, asin, time = map(record.get, _KINDS)
+    if time is not None and type(time) is not int:
+        time = record["unixReviewTime"] = raw_lines.whole_number(time, "times", mended)
+        if time is None:
+            return "wrong_type_unixReviewTime"
     if type(reviewer) is str and type(asin) is str and type(time) is int and reviewer and asin:
         in_range = -(2**63) <= time < 2**63
         return (reviewer, asin, time) if in_range else "wrong_type_unixReviewTime"
@@ -193,11 +240,12 @@ def _parse_review(line: bytes) -> tuple[str, str, int] | str:
     return next(filter(None, faults))
 
 
-def _parse_rating(line: bytes) -> tuple[str, str, int] | str:
+def _parse_rating(line: bytes, mended: Counter[str]) -> tuple[str, str, int] | str:
     """(reviewer, asin, time) of a line of the ratings CSV, or the reason why not."""
-    if line.isspace():
+    if not line.strip():
         return "blank"
-    fields = line.rstrip(b"\r\n").split(b",")
+    fields = [field.strip() for field in line.split(b",")]
+    mended["lines_with_spaces"] += b", " in line or b" ," in line
     if len(fields) != 4:
         return "not_4_fields"
     item, user, _, time = fields
@@ -210,15 +258,6 @@ def _parse_rating(line: bytes) -> tuple[str, str, int] | str:
     except ValueError:
         return "wrong_type_timestamp"
     return review if -(2**63) <= review[2] < 2**63 else "wrong_type_timestamp"
-
-
-def _object(line: bytes) -> dict[str, Any] | str:
-    """A JSON object, or the reason why the line is none."""
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return "not_json" if line.strip() else "blank"
-    return record if type(record) is dict else "not_an_object"
 
 
 def _fault(record: Mapping[str, Any], key: str, kind: type) -> str | None:
@@ -237,31 +276,3 @@ def _columns(user: list[str], item: list[str], time: list[int]) -> pa.RecordBatc
             "time": pa.array(time, pa.int64()),
         }
     )
-
-
-def _lines(path: Path, what: str) -> Iterator[bytes]:
-    """Lines of a file, unpacked if its name ends in .gz; faults become clear errors."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no file of {what} at {path}. Download it, or put your own there."
-        )
-    with (
-        open(path, "rb") as raw,
-        progress(None, f"{what} {path.name}", total=path.stat().st_size, unit="B") as bar,
-    ):
-        packed = path.suffix == ".gz"
-        file = io.BufferedReader(gzip.GzipFile(fileobj=raw), 2**20) if packed else raw
-        try:
-            for number, line in enumerate(file, 1):
-                yield line
-                if number % BATCH == 0:
-                    bar.update(raw.tell() - bar.n)
-        except EOFError as error:
-            raise ValueError(
-                f"{path} is cut short: its gzip stream has no end. Delete it and download it again."
-            ) from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(
-                f"{path} is no gzip file, or a damaged one ({error}). Delete it and download it "
-                "again; if it is not packed, take .gz from its name."
-            ) from error

@@ -2,7 +2,8 @@
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lohrec.common import artefacts
 from lohrec.data.interactions import Ingested, Interactions, drop_repeats
 from lohrec.data.item_texts import ItemText, item_text
+from lohrec.data.object_files import whole_object
 from lohrec.data.sequences import SHORTEST
 
 SETTINGS: dict[str, Any] = {}
@@ -26,7 +27,10 @@ FILES: dict[str, dict[str, Any]] = {
 LEVELS = 4
 CODES = 256
 
-_TOKEN = re.compile(r"<([a-z])_([0-9]{1,9})>")
+# Without leading zeros, so that no two tokens are one codeword.
+_TOKEN = re.compile(r"<([a-z])_(0|[1-9][0-9]{0,8})>")
+_NUMBER = re.compile("[0-9]{1,18}")
+OWN = "source: table, recipe: lcrec trains identifiers of your own from the same files."
 
 
 def read(paths: Mapping[str, Path]) -> Ingested:
@@ -41,10 +45,12 @@ def read(paths: Mapping[str, Path]) -> Ingested:
     """
     inter, item = paths["inter"], paths.get("item")
     kept = read_inter(inter)
-    texts, rejected = read_items(item) if item else ({}, {})
+    cleaned: Counter[str] = Counter()
+    texts, rejected = read_items(item, cleaned) if item else ({}, {})
     counted = {
         "lines": len(kept),
         "rejected": rejected,
+        "cleaned": dict(sorted((+cleaned).items())),
         "repeats": len(kept) - len(drop_repeats(kept)),
         "without_metadata": len(set(kept.items.to_pylist()) - set(texts)),
         "core_rounds": 0,
@@ -60,20 +66,15 @@ def read(paths: Mapping[str, Path]) -> Ingested:
 def read_inter(path: str | Path) -> Interactions:
     """Read `{user: [item, ...]}`, items in order of time, exactly as published.
 
-    Users and items are numbered by the integer values of their names; the time of an interaction
-    is its place in the list.
+    Users and items are numbered by the integer values of their names where all are such, and in the
+    order of their names where not; the time of an interaction is its place in the list.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no such JSON; a user's name is no number or the list has fewer than
-            3 items; an item is no number.
+        ValueError: the file is no such JSON; a name is there twice; a list has fewer than 3 items,
+            or one that is neither text nor whole number.
     """
-    sequences = _read_object(path, "sequences of items by user")
-    bad = [user for user in sequences if not re.fullmatch("[0-9]{1,18}", user)]
-    if bad:
-        raise ValueError(
-            f"{path}: users are whole numbers, unlike {_first(bad)}. Number them from 0."
-        )
+    sequences = whole_object(Path(path))
     bad = [user for user, items in sequences.items() if not isinstance(items, list)]
     if bad:
         raise ValueError(
@@ -85,33 +86,33 @@ def read_inter(path: str | Path) -> Interactions:
             f"{path}: users {_first(bad)} have fewer than the {SHORTEST} items that leave-one-out "
             "needs. Remove them, or add their items."
         )
-    bad = [
-        user
-        for user, items in sequences.items()
-        if not all(type(item) is int and 0 <= item < 2**63 for item in items)
-    ]
+    bad = [user for user, items in sequences.items() if not all(_is_name(item) for item in items)]
     if bad:
         raise ValueError(
-            f"{path}: items are whole numbers from 0, unlike some of users {_first(bad)}. "
-            "Use the item numbers of index.json."
+            f"{path}: items are texts or whole numbers from 0, unlike some of users {_first(bad)}. "
+            "Use the items of index.json."
         )
-    users = sorted(sequences, key=int)
+    users = _sorted(sequences)
     length = np.array([len(sequences[user]) for user in users])
-    item = np.fromiter(
-        chain.from_iterable(sequences[user] for user in users), np.int64, length.sum()
-    )
-    names, item = np.unique(item, return_inverse=True)
+    chosen = [str(item) for item in chain.from_iterable(sequences[user] for user in users)]
+    names = _sorted(set(chosen))
+    number = {name: place for place, name in enumerate(names)}
     return Interactions(
         np.repeat(np.arange(len(users), dtype=np.int32), length),
-        item.astype(np.int32),
-        np.arange(len(item)) - np.repeat(np.cumsum(length) - length, length),
+        np.fromiter(map(number.__getitem__, chosen), np.int32, len(chosen)),
+        np.arange(len(chosen)) - np.repeat(np.cumsum(length) - length, length),
         pa.array(users, pa.string()),
-        pa.array(map(str, names.tolist()), pa.string()),
+        pa.array(names, pa.string()),
     )
 
 
-def read_items(path: str | Path) -> tuple[dict[str, ItemText], dict[str, int]]:
+def read_items(
+    path: str | Path, cleaned: Counter[str] | None = None
+) -> tuple[dict[str, ItemText], dict[str, int]]:
     """Read `{item: {"title": ..., "description": ..., ...}}`.
+
+    Args:
+        cleaned: counts the texts by what was done to them.
 
     Returns:
         Cleaned text by item, and {reason: items rejected}.
@@ -122,11 +123,11 @@ def read_items(path: str | Path) -> tuple[dict[str, ItemText], dict[str, int]]:
     """
     texts = {}
     rejected: dict[str, int] = {}
-    for item, record in _read_object(path, "texts by item").items():
+    for item, record in whole_object(Path(path)).items():
         try:
             if not isinstance(record, dict):
                 raise TypeError("item")
-            texts[item] = item_text(record)
+            texts[item] = item_text(record, cleaned)
         except TypeError as error:
             reason = f"wrong_type_{error}"
             rejected[reason] = rejected.get(reason, 0) + 1
@@ -145,9 +146,12 @@ def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: items are missing, have another number of levels, or tokens that are none.
+        ValueError: items are missing, have another number of levels, or tokens that are none; or
+            all have the same.
     """
-    index = _read_object(path, "identifiers by item")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no {path} with identifiers. Put it there, or: {OWN}")
+    index = whole_object(Path(path))
     missing = [item for item in items if item not in index]
     if missing:
         raise ValueError(
@@ -158,8 +162,8 @@ def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
     if wrong:
         raise ValueError(
             f"{path}: identifiers are lists of {LEVELS} tokens, but not those of "
-            f"{len(wrong)} items: {_first(wrong)}, where {wrong[0]} has {index[wrong[0]]}. "
-            f"Use an index of {LEVELS} levels."
+            f"{len(wrong)} items: {_first(wrong)}, where {wrong[0]} has {index[wrong[0]]}"
+            f"{_levels(index[wrong[0]])}. Use an index of {LEVELS} levels. {OWN}"
         )
     ids = np.array(
         [[_codeword(token, level) for level, token in enumerate(index[item])] for item in items],
@@ -172,7 +176,26 @@ def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
             f"second and so on, but not those of {len(wrong)} items: {_first(wrong)}, where "
             f"{wrong[0]} has {index[wrong[0]]}. Write the index in this layout."
         )
+    if len(ids) > 1 and (ids == ids[0]).all():
+        raise ValueError(
+            f"{path}: all {len(ids):,} items have the identifier {index[items[0]]}, so nothing can "
+            f"be told apart. Use another index. {OWN}"
+        )
     return ids
+
+
+def _is_name(item: Any) -> bool:
+    return bool(item) if type(item) is str else type(item) is int and 0 <= item < 2**63
+
+
+def _sorted(names: Collection[str]) -> list[str]:
+    """By number where all are numbers, in the order of the letters where not."""
+    numbers = all(map(_NUMBER.fullmatch, names))
+    return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)
+
+
+def _levels(tokens: Any) -> str:
+    return f", {len(tokens)} levels" if isinstance(tokens, list) else ""
 
 
 def _has_levels(tokens: Any) -> bool:
@@ -185,17 +208,6 @@ def _codeword(token: Any, level: int) -> int:
     if not match or match[1] != string.ascii_lowercase[level] or int(match[2]) >= CODES:
         return -1
     return int(match[2])
-
-
-def _read_object(path: str | Path, what: str) -> Mapping[str, Any]:
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"There is no {path}. Put LC-Rec's file there ({what}), or correct its path."
-        )
-    value = artefacts.read_json(path)
-    if not isinstance(value, dict) or not value:
-        raise ValueError(f"{path} is no JSON object of {what}. Use a file in LC-Rec's layout.")
-    return value
 
 
 def _first(names: Sequence[str], count: int = 5) -> str:

@@ -36,6 +36,8 @@ SETTINGS: dict[str, Any] = {
     },
     "seed": {
         "type": "integer",
+        "minimum": 0,
+        "maximum": 4294967295,
         "default": 0,
         "description": "Another seed draws another shop.",
     },

@@ -38,7 +38,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Share of the sequences whose last place alone is masked.",
     },
     "loss": {"enum": ["cross_entropy"], "default": "cross_entropy", "description": "The paper's."},
-    "training": {"epochs": {"default": 100}},
+    "training": {"epochs": {"default": 60}},
 }  # fmt: skip
 SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
 GPU = {"fit": "fit", "recommend": "recommend"}

@@ -1,0 +1,65 @@
+"""What looks wrong is said on the terminal and in the report."""
+
+import re
+from pathlib import Path
+
+import ingest as script
+import numpy as np
+import pyarrow as pa
+import pytest
+from tiny_tables import DEFAULT, ROWS, START, text
+
+from lohrec.common import artefacts
+from lohrec.data import suspicions
+
+
+def test_ties_are_pairs_of_one_user_and_one_time() -> None:
+    user = np.array([0, 0, 0, 1, 1, 2, 2])
+    time = np.array([1, 2, 2, 2, 3, 3, 3])
+    assert suspicions.ties(user, time) == {"tied_pairs": 2 / 4, "tied_tests": 2 / 3}
+    assert suspicions.ties(np.array([0]), np.array([1])) == {"tied_pairs": 0, "tied_tests": 0}
+
+
+@pytest.mark.parametrize(
+    ("time", "ties", "said"),
+    [
+        ([1, 2, 3], {"tied_pairs": 0.1, "tied_tests": 0.1}, []),
+        ([1, 2, 3], {"tied_pairs": 0.3, "tied_tests": 0.1}, ["30% of the pairs.*partly chance"]),
+        ([4, 4, 4], {"tied_pairs": 1.0, "tied_tests": 1.0}, ["the same time.*is chance"]),
+        ([-3, -2, -1], {"tied_pairs": 0.0}, ["all times are negative"]),
+        ([-3, 2, 1], {"tied_pairs": 0.0}, ["1 of 3 times are negative"]),
+    ],
+)
+def test_times(time: list, ties: dict, said: list) -> None:
+    found = suspicions.of_times(np.array(time), ties)
+    assert len(found) == len(said)
+    for one, pattern in zip(found, said, strict=True):
+        assert re.search(pattern, one)
+
+
+def test_names_that_differ_by_zeros() -> None:
+    assert suspicions.of_names(pa.array(["0", "1", "a0", "0a"]), "users") == []
+    (said,) = suspicions.of_names(pa.array(["0", "00", "7", "10", "010", "x"]), "users")
+    assert said == "2 users differ from others by leading zeros alone: 0 and 00; 010 and 10"
+
+
+def test_texts_that_are_alike() -> None:
+    assert suspicions.of_texts([("a", ""), ("b", ""), ("", ""), ("", "")]) == []
+    (said,) = suspicions.of_texts([("a", "x")] * 3 + [("b", ""), ("", "")])
+    assert said.startswith("3 of 4 items with a text have the same one ('a x')")
+
+
+def test_the_report_and_the_log_have_the_warnings(tmp_path: Path, capsys) -> None:
+    rows = [("user", "item", "time"), *((f"{u:02d}", f"i{i}", START) for u, i, _, _ in ROWS)]
+    rows += [("1", f"i{i}", START) for i in range(4)]
+    path = text(tmp_path / "a.csv", rows, ",")
+    outputs = {n: str(tmp_path / n) for n in ("interactions", "catalogue", "users")}
+    outputs |= {n: str(tmp_path / f"{n}.json") for n in ("report", "statistics")}
+    script.main("table", {"interactions": [str(path)]}, outputs, DEFAULT)
+    report = artefacts.read_json(outputs["report"])
+    assert [one.split(" ")[0] for one in report["warnings"]] == ["every", "1"]
+    printed = capsys.readouterr().out
+    for warning in report["warnings"]:
+        assert f"WARNING: {warning}\n" in printed
+    statistics = artefacts.read_json(outputs["statistics"])
+    assert statistics["tied_pairs"] == statistics["tied_tests"] == 1

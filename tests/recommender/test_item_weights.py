@@ -1,0 +1,102 @@
+"""Recommenders without a network against counts and regressions, one item at a time."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from test_item_networks import walks
+
+from lohrec.data.catalogue import Catalogue, counts
+from lohrec.recommender.baselines import ease
+from lohrec.recommender.item_scores import best
+from lohrec.recommender.recommender import Histories, Inputs, named
+
+ITEMS, USERS = 20, 30
+
+
+@pytest.fixture(scope="module")
+def train():
+    return walks(USERS, ITEMS)
+
+
+def fit(name, train, settings):
+    catalogue = Catalogue(list(map(str, range(ITEMS))), [""] * ITEMS, counts(train, ITEMS))
+    return named(name).fit(Inputs(train, train, catalogue, 20), settings, 0)
+
+
+def histories():
+    return Histories(np.array([[3, 4, 5], [7, -1, -1], [2, 2, 9]]), np.array([3, 1, 3]))
+
+
+def had(train):
+    """The items that each user had up to the last train target."""
+    return [
+        set(train.sequences[train.start[own].min() : train.stop[own].max() + 1].tolist())
+        for own in (train.user == user for user in range(USERS))
+    ]
+
+
+def test_last_item_counts_what_came_next(train):
+    found = fit("last_item", train, {"smoothing": 2.0}).log_probabilities(histories()).exp()
+    last = train.sequences[train.stop - 1].tolist()
+    after = Counter(zip(last, train.target.tolist(), strict=True))
+    count = counts(train, ITEMS) + 1
+    for row, last in zip(found, [5, 7, 9], strict=True):
+        n = sum(times for (item, _), times in after.items() if item == last)
+        expected = [(after[last, j] + 2 * count[j] / count.sum()) / (n + 2) for j in range(ITEMS)]
+        np.testing.assert_allclose(row, expected, rtol=1e-5)
+
+
+def test_item_cosine_is_of_the_columns(train):
+    found = fit("item_cosine", train, {})
+    column = np.array([[item in own for item in range(ITEMS)] for own in had(train)], float)
+    for history, row in zip([[3, 4, 5], [7], [2, 9]], found.scores(histories()), strict=True):
+        expected = np.zeros(ITEMS)
+        for k in history:
+            for j in set(range(ITEMS)) - {k}:
+                a, b = column[:, k], column[:, j]
+                expected[j] += a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        np.testing.assert_allclose(row, expected, atol=3e-6)
+
+
+def test_ease_is_a_ridge_regression_of_each_item_on_the_others(train):
+    x = np.array([[item in own for item in range(ITEMS)] for own in had(train)], np.float32)
+    found = ease.autoencoder(x.T @ x, 5.0)
+    for j in range(ITEMS):
+        others = np.delete(np.arange(ITEMS), j)
+        of_j = Ridge(5.0, fit_intercept=False).fit(x[:, others].astype(float), x[:, j]).coef_
+        np.testing.assert_allclose(found[others, j], of_j, atol=1e-5)
+        assert found[j, j] == 0
+
+
+def test_ease_recommends_by_the_sum_of_weights(train):
+    found = fit("ease", train, {"penalty": 5.0})
+    x = np.array([[item in own for item in range(ITEMS)] for own in had(train)], np.float32)
+    weights = ease.autoencoder(x.T @ x, 5.0)
+    expected = np.stack([weights[own].sum(0) for own in ([3, 4, 5], [7], [2, 9])])
+    np.testing.assert_allclose(found.scores(histories()), expected, atol=3e-3)
+
+
+def test_the_temperature_is_the_best_for_the_dev_targets(train):
+    found = fit("item_cosine", train, {})
+    rows = np.arange(len(train))
+    given = Histories(train.histories(rows).astype(np.int64), train.length)
+
+    def cost() -> float:
+        log_p = found.log_probabilities(given)
+        assert torch.allclose(log_p.exp().sum(1), torch.ones(len(rows)), atol=1e-5)
+        return -log_p[torch.from_numpy(rows), torch.from_numpy(train.target).long()].mean().item()
+
+    kept, chosen = cost(), found.temperature
+    for factor in (0.8, 1.25):
+        found.temperature = chosen * factor
+        assert cost() > kept
+
+
+def test_equal_items_come_in_the_order_of_numbers():
+    log_p = torch.tensor([[0.1, 0.5, 0.5, 0.1, 0.5]])
+    given = Histories(np.array([[2, -1]]), np.array([1]))
+    assert best(log_p, given, 5, False).item.tolist() == [[1, 2, 4, 0, 3]]
+    assert best(log_p, given, 5, True).item.tolist() == [[1, 4, 0, 3, -1]]

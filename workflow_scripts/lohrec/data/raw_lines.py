@@ -1,0 +1,184 @@
+"""Lines of raw files and the objects in them; what had to be mended to read them is counted."""
+
+import ast
+import gzip
+import io
+import json
+import re
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lohrec.common.job_log import progress
+
+# Lines between two looks at how far a file is read.
+STEP = 2**18
+LOOK = 20  # lines by which a file is judged
+HEAD = 2**16  # bytes that they are looked for in
+
+_BOM = b"\xef\xbb\xbf"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def lines(path: Path, what: str, mended: Counter[str]) -> Iterator[bytes]:
+    """Lines of a file, unpacked if its name ends in .gz.
+
+    A byte order mark, line ends of Windows and NUL bytes are taken out.
+
+    Args:
+        what: the file holds, for messages.
+        mended: counts the lines by what was taken out.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no gzip file, or a damaged one.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no file of {what} at {path}. Download it, or put your own there."
+        )
+    with (
+        open(path, "rb") as raw,
+        progress(None, f"{what} {path.name}", total=path.stat().st_size, unit="B") as bar,
+    ):
+        packed = path.suffix == ".gz"
+        file = io.BufferedReader(gzip.GzipFile(fileobj=raw), 2**20) if packed else raw
+        try:
+            for number, line in enumerate(file, 1):
+                if number == 1 and line.startswith(_BOM):
+                    line = line.removeprefix(_BOM)
+                    mended["byte_order_mark"] += 1
+                if line.endswith(b"\r\n"):
+                    line = line[:-2] + b"\n"
+                    mended["crlf"] += 1
+                if b"\0" in line:
+                    line = line.replace(b"\0", b"")
+                    mended["nul"] += 1
+                yield line
+                if number % STEP == 0:
+                    bar.update(raw.tell() - bar.n)
+        except EOFError as error:
+            raise ValueError(
+                f"{path} is cut short: its gzip stream has no end. Delete it and download it again."
+            ) from error
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(
+                f"{path} is no gzip file, or a damaged one ({error}). Delete it and download it "
+                "again; if it is not packed, take .gz from its name."
+            ) from error
+
+
+def first_lines(
+    path: Path, encoding: str = "utf-8", mended: Counter[str] | None = None
+) -> list[str]:
+    """The first lines of a file as texts, unpacked if its name ends in .gz.
+
+    Args:
+        mended: counts a byte order mark and a file whose lines end as in Windows, if given.
+
+    Raises:
+        ValueError: it cannot be unpacked, or is in UTF-16 and nobody said so.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            head = file.read(HEAD)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be unpacked ({error}). Put it there again.") from error
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and encoding == "utf-8":
+        raise ValueError(f"{path} is in UTF-16. Set sources.table.encoding: utf-16.")
+    if mended is not None:
+        mended["byte_order_mark"] += head.startswith(_BOM)
+        mended["files_with_crlf"] += b"\r\n" in head
+    text = head.removeprefix(_BOM).decode(encoding, errors="replace")
+    found = text.replace("\0", "").splitlines()
+    return found[: -1 if len(head) == HEAD and len(found) > 1 else None][:LOOK]
+
+
+def json_object(line: bytes, once: Collection[bytes], mended: Counter[str]) -> dict[str, Any] | str:
+    """The JSON object of a line, or the reason why the line holds none.
+
+    What Python's json takes and the standard does not, NaN and halves of a character, is taken
+    too; the halves are dropped.
+
+    Args:
+        once: keys in double quotes; one that is there twice is a reason.
+        mended: counts the lines that are no standard JSON.
+    """
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        if not line.strip():
+            return "blank"
+        try:
+            record = _whole(json.loads(line), mended)
+        except (ValueError, RecursionError):
+            return "not_json"
+        mended["json_of_python"] += 1
+    if type(record) is not dict:
+        return "not_an_object"
+    # A key within a text looks the same, so only the suspicious are read again.
+    for key in once:
+        if line.count(key) > 1 and _repeats_a_key(line):
+            return "duplicate_key"
+    return record
+
+
+def python_object(line: bytes) -> dict[str, Any] | str:
+    """The dictionary that a line holds as a literal of Python, or the reason why there is none."""
+    if not line.strip():
+        return "blank"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of unknown escapes in texts
+            record = ast.literal_eval(line.decode().strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return "no_python_literal"
+    return record if type(record) is dict else "not_an_object"
+
+
+def whole_number(value: Any, what: str, mended: Counter[str]) -> int | None:
+    """An integer, also where it was written as a text or with a fraction of 0; None if it is none.
+
+    Args:
+        what: it is, for the counts.
+    """
+    if type(value) is float and value.is_integer():
+        mended[f"{what}_with_fraction"] += 1
+        value = int(value)
+    elif type(value) is str:
+        try:
+            value = int(value)
+        except ValueError:
+            return None
+        mended[f"{what}_as_text"] += 1
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+def _whole(value: Any, mended: Counter[str]) -> Any:
+    """The same without halves of characters, which no file in UTF-8 can hold."""
+    if isinstance(value, str) and (found := _LONE_SURROGATE.findall(value)):
+        mended["halves_of_characters"] += len(found)
+        return _LONE_SURROGATE.sub("", value)
+    if isinstance(value, list):
+        return [_whole(one, mended) for one in value]
+    if isinstance(value, dict):
+        return {_whole(key, mended): _whole(one, mended) for key, one in value.items()}
+    return value
+
+
+def _repeats_a_key(line: bytes) -> bool:
+    found = False
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal found
+        record = dict(pairs)
+        found |= len(record) < len(pairs)
+        return record
+
+    json.loads(line, object_pairs_hook=look)
+    return found

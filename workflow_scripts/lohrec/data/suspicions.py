@@ -1,0 +1,87 @@
+"""What interactions and texts look like when something went wrong before they came here."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+MANY_TIES = 0.2  # share of pairs, or of users, above which ties are worth a word
+MANY_ALIKE = 0.5  # share of the items that have one text
+
+
+def ties(user: np.ndarray, time: np.ndarray) -> dict[str, float]:
+    """How often the order of a user's items is not in their times.
+
+    Args:
+        user: codes (interactions,), in blocks of rising code.
+        time: of the same rows, rising within a user.
+
+    Returns:
+        {"tied_pairs": share of the pairs of consecutive items with one time,
+        "tied_tests": share of the users whose last two items have one time}.
+    """
+    same = user[1:] == user[:-1]
+    tied = same & (time[1:] == time[:-1])
+    last = np.flatnonzero(np.diff(user, append=-1))  # the last row of each user
+    of_last = tied[last[last > 0] - 1]
+    return {
+        "tied_pairs": float(tied.sum() / max(same.sum(), 1)),
+        "tied_tests": float(of_last.sum() / max(len(last), 1)),
+    }
+
+
+def of_times(time: np.ndarray, ties: dict[str, float]) -> list[str]:
+    """What a user should know of times, and of the shares that `ties` found among them."""
+    said = []
+    if len(time) > 1 and (time == time[0]).all():
+        said.append(
+            "every interaction has the same time: the order of items is drawn by ingest.tie_seed, "
+            "and which item is left for the test is chance"
+        )
+    elif max(ties.values()) > MANY_TIES:
+        said.append(
+            f"{ties['tied_pairs']:.0%} of the pairs of a user's consecutive items have one time, "
+            f"and for {ties['tied_tests']:.0%} of the users the test item has that of the item "
+            "before it: their order is drawn by ingest.tie_seed, so the test set is partly chance"
+        )
+    if negative := int((time < 0).sum()):
+        which = "all" if negative == len(time) else f"{negative:,} of {len(time):,}"
+        said.append(
+            f"{which} times are negative, so before 1970: the largest is taken for the last"
+        )
+    return said
+
+
+def of_names(names: pa.Array, what: str) -> list[str]:
+    """Names that differ, and would be one if they were read as numbers.
+
+    Args:
+        what: they name.
+    """
+    every = pl.Series("name", names)
+    numbers = every.filter(every.str.contains("^[0-9]+$"))
+    frame = pl.DataFrame({"name": numbers, "number": numbers.str.strip_chars_start("0")})
+    groups = (
+        frame.group_by("number").agg(pl.col("name").sort()).filter(pl.col("name").list.len() > 1)
+    )
+    if not len(groups):
+        return []
+    shown = "; ".join(" and ".join(one) for one in sorted(groups["name"].to_list())[:3])
+    return [f"{len(groups):,} {what} differ from others by leading zeros alone: {shown}"]
+
+
+def of_texts(texts: Sequence[tuple[str, str]]) -> list[str]:
+    """Titles and descriptions that hardly tell items apart."""
+    written = [text for text in texts if any(text)]
+    if len(written) < 2:
+        return []
+    (text, count), *_ = Counter(written).most_common(1)
+    if count <= MANY_ALIKE * len(written):
+        return []
+    shown = " ".join(text)[:60].strip()
+    return [
+        f"{count:,} of {len(written):,} items with a text have the same one ({shown!r}): texts do "
+        "not tell them apart; text: {method: interactions} makes identifiers without them"
+    ]

@@ -1,0 +1,106 @@
+"""What jobs that ran elsewhere leave: a table that grows row by row, an archive for each row."""
+
+import json
+import re
+import tarfile
+from pathlib import Path
+
+from lohrec.elsewhere.jobs import Job
+
+# Bytes of a file that still goes into an archive: weights and the teacher's arrays stay behind.
+LARGEST = 12_000_000
+FIGURES = ("recall", "ndcg")
+
+
+class Results:
+    """The table and the archives.
+
+    A row belongs to a recommender: it is there as soon as its metrics.json is. Its archive has
+    what the jobs left that this recommender needed and no earlier one, but for large files.
+
+    Args:
+        folder: where the jobs run.
+        out: where `table.md` and the archives go.
+    """
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        self.folder, self.out = folder, out
+        self.done: dict[str, tuple[Job, float]] = {}  # by its first output
+        self.told: set[str] = set()
+        self.rows: list[list[str]] = []
+        out.mkdir(parents=True, exist_ok=True)
+
+    def add(self, job: Job, seconds: float) -> None:
+        """Take note of a finished job; after the last one of a recommender write its row."""
+        self.done[job.writes[0]] = job, seconds
+        if "metrics" not in job.output:
+            return
+        behind = [one for one in self._behind(job) if one.writes[0] not in self.told]
+        self.told.update(one.writes[0] for one in behind)
+        took = sum(self.done[one.writes[0]][1] for one in behind)
+        metrics = json.loads((self.folder / job.writes[0]).read_text(encoding="utf-8"))
+        said = self._said(behind)
+        figures = {
+            f"{split} {name}": f"{value['mean']:.4f}"
+            for split in ("test", "dev")
+            for metric in FIGURES
+            for name, value in metrics[split].items()
+            if name.startswith(f"{metric}@")
+        }
+        self.rows.append([job.wildcards["variant"], *figures.values(), *said, f"{took:.0f}"])
+        header = ["row", *figures, "device", "parameters", "seconds"]
+        self._write_table(header)
+        self._archive("_".join(job.wildcards.values()), behind)
+
+    def leave_rest(self, jobs: list[Job]) -> None:
+        """An archive of what belongs to no row: of jobs that failed, or were stopped."""
+        rest = [job for job in jobs if job.writes[0] not in self.told]
+        if rest:
+            self._archive("rest", rest)
+
+    def _behind(self, job: Job) -> list[Job]:
+        """A job and all finished ones whose files it is made of, these first."""
+        makers = {path: one for one, _ in self.done.values() for path in one.writes}
+        found: dict[str, Job] = {}
+
+        def visit(one: Job) -> None:
+            if one.writes[0] not in found:
+                for path in one.reads:
+                    if path in makers:
+                        visit(makers[path])
+                found[one.writes[0]] = one
+
+        visit(job)
+        return list(found.values())
+
+    def _said(self, jobs: list[Job]) -> list[str]:
+        """Device and parameters of the last network that jobs have trained, by their logs."""
+        said = ["", ""]
+        for job in jobs:
+            log = self.folder / job.log
+            text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+            size = re.search(r"^([\d.]+ M) parameters", text, re.MULTILINE)
+            device = re.search(r"^device: (.+)", text, re.MULTILINE)
+            if size:
+                said = [device[1] if device else "", size[1]]
+        return said
+
+    def _write_table(self, header: list[str]) -> None:
+        """table.md: the rows, and the time of every job."""
+        lines = [header, ["---"] * len(header), *self.rows]
+        text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        print(text, flush=True)
+        text += "\n| job | seconds |\n| --- | --- |\n"
+        text += "".join(f"| {job.name} | {took:.1f} |\n" for job, took in self.done.values())
+        (self.out / "table.md").write_text(text, encoding="utf-8")
+
+    def _archive(self, name: str, jobs: list[Job]) -> None:
+        """Whatever lies beside the outputs of jobs, and their logs."""
+        folders = {(self.folder / path).parent for job in jobs for path in job.writes}
+        files = {path for folder in folders if folder.exists() for path in folder.iterdir()}
+        files |= {self.folder / job.log for job in jobs}
+        with tarfile.open(self.out / f"{name}.tar.gz", "w:gz") as archive:
+            for path in sorted(files):
+                small = path.is_file() and path.stat().st_size <= LARGEST
+                if small and not path.name.startswith("."):
+                    archive.add(path, path.relative_to(self.folder).as_posix())

@@ -1,0 +1,103 @@
+"""Identifiers from who had which items together: P5-CID (Hua et al., SIGIR-AP 2023).
+
+Items are the nodes of a graph whose edges are weighted with the users that had both. Spectral
+clustering (von Luxburg, 2007) cuts it into clusters, each of these again, level by level; the
+clusters of a level are its codewords, and the last codeword numbers the items of a cluster.
+"""
+
+import warnings
+
+import numpy as np
+from scipy.sparse import csr_array, diags_array, eye_array
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from lohrec.data.examples import Examples
+from lohrec.identifiers.codewords import CODES, LEVELS
+
+SETTINGS = {
+    "clusters": {
+        "type": "integer", "minimum": 2, "maximum": 128, "default": 20,
+        "description": "Clusters that a cluster is cut into.",
+    },
+    "seed": {"type": "integer", "minimum": 0, "default": 0, "description": "Of the clustering."},
+}  # fmt: skip
+DENSE = 200  # nodes of a graph up to which all eigenvectors are computed
+
+
+def identifiers(train: Examples, items: int, clusters: int, seed: int) -> np.ndarray:
+    """An identifier for each item, no two alike, int16 (items, levels).
+
+    Args:
+        train: the train split, whose users' items are the edges.
+        items: how many there are; those that no train user has are one cluster.
+        clusters: see `SETTINGS`.
+        seed: of the clustering.
+
+    Raises:
+        ValueError: there are more items than identifiers of that many clusters.
+    """
+    graph, ids = cooccurrences(train, items), np.zeros((items, LEVELS), dtype=np.int16)
+    todo = [(np.arange(items), 0)]
+    while todo:
+        members, level = todo.pop()
+        last = level == LEVELS - 1
+        code = np.arange(len(members))
+        if not last and len(members) > clusters:
+            code = spectral(graph[members][:, members], clusters, seed)
+        if not last:
+            code = _cut(code, CODES ** (LEVELS - 1 - level))
+        if code.max(initial=0) >= CODES:
+            raise ValueError(f"{items} items are too many for {clusters} clusters of a cluster.")
+        ids[members, level] = code
+        if not last:
+            todo += [(members[code == one], level + 1) for one in range(code.max(initial=-1) + 1)]
+    return ids
+
+
+def cooccurrences(train: Examples, items: int) -> csr_array:
+    """How many train users had each two items, float (items, items), with a zero diagonal."""
+    # Every train interaction is a target, or the first of its user's sequence.
+    place, row = np.unique(np.concatenate([train.start, train.stop]), return_index=True)
+    user, item = np.tile(train.user, 2)[row], train.sequences[place]
+    shape = (int(user.max(initial=-1)) + 1, items)
+    had = csr_array((np.ones(len(item)), (user, item)), shape=shape)
+    had.data[:] = 1  # an item that a user has twice counts once
+    graph = csr_array(had.T @ had)
+    graph.setdiag(0)
+    graph.eliminate_zeros()
+    return graph
+
+
+def spectral(graph: csr_array, clusters: int, seed: int) -> np.ndarray:
+    """Clusters of a graph's nodes, int (nodes,): k-means of the rows of the first eigenvectors of
+    I + D^-1/2 A D^-1/2, each of length 1 (Ng et al., 2001)."""
+    scale = diags_array(1 / np.sqrt(np.maximum(graph.sum(1), 1)))
+    similarity = eye_array(graph.shape[0]) + scale @ graph @ scale
+    if graph.shape[0] <= max(DENSE, 2 * clusters):
+        vectors = np.linalg.eigh(similarity.toarray())[1][:, -clusters:]
+    else:
+        begin = np.random.default_rng(seed).normal(size=graph.shape[0])
+        try:
+            vectors = eigsh(similarity, clusters, which="LA", v0=begin, tol=1e-4)[1]
+        except ArpackNoConvergence as stopped:
+            vectors = stopped.eigenvectors
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = vectors / np.maximum(length, 1e-12)
+    with warnings.catch_warnings():
+        # Fewer different rows than clusters: then there are fewer clusters.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        label: np.ndarray = KMeans(clusters, n_init=4, random_state=seed).fit_predict(rows)
+    return label
+
+
+def _cut(code: np.ndarray, room: int) -> np.ndarray:
+    """Codes numbered anew without gaps, those of more than `room` items cut into several."""
+    order = np.argsort(code, kind="stable")
+    new = np.diff(code[order], prepend=-1) != 0
+    first = np.flatnonzero(new)[np.cumsum(new) - 1]
+    part = (np.arange(len(code)) - first) // room
+    found = np.empty(len(code), dtype=np.int64)
+    found[order] = np.cumsum(new | (np.diff(part, prepend=0) != 0)) - 1
+    return found
