@@ -287,7 +287,8 @@ def test_the_script_fills_in_the_vectors_of_neighbours(tmp_path):
     texts = {"title": ["", *filter(None, TITLES)], "description": [""] * 5}
     pq.write_table(pa.table(texts), tmp_path / "items.parquet")
     settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
-    given = (tmp_path / "items.parquet", tmp_path / "e.npy", settings, {}, {}, 1)
+    out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
+    given = (tmp_path / "items.parquet", *out, settings, {}, {}, 1)
     embed_items.main(*given)
     plain = np.load(tmp_path / "e.npy")
     embed_items.main(*given, *paths)
@@ -303,4 +304,5 @@ def test_texts_that_are_all_the_same_make_no_identifiers(tmp_path):
     )
     settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
     with pytest.raises(ValueError, match=r"All 9 items have the same vector.*interactions"):
-        embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", settings, {}, {}, 1)
+        out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
+        embed_items.main(tmp_path / "items.parquet", *out, settings, {}, {}, 1)

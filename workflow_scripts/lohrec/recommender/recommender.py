@@ -1,6 +1,5 @@
 """The front door: everything that recommends fits, recommends, saves and loads in one way."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from lohrec.common.artefacts import read_json, write_json
+from lohrec.common.artefacts import fingerprint, read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
@@ -293,10 +292,6 @@ def curve(folder: str | Path) -> list[dict[str, Any]]:
 
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256 of all files that make a recommender, by their paths in its folder."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != CURVE and path != folder / FILE:
-            with open(path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found[path.relative_to(folder).as_posix()] = digest
-    return found
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != CURVE)
+    others = (path for path in files if path != folder / FILE)
+    return {path.relative_to(folder).as_posix(): fingerprint(path)["sha256"] for path in others}
