@@ -26,7 +26,7 @@ class Counts:
     example: str = ""
 
     def __str__(self) -> str:
-        said = f"{self.users:,} lists"
+        said = f"{self.users:,} list{'s' * (self.users != 1)}"
         if self.cold:
             said += f", {self.cold:,} of them the most popular items (no known item in the history)"
         if self.unknown:
