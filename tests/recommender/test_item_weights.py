@@ -9,6 +9,7 @@ from sklearn.linear_model import Ridge
 from test_item_networks import walks
 
 from lohrec.data.catalogue import Catalogue, counts
+from lohrec.recommender import item_weights
 from lohrec.recommender.baselines import ease
 from lohrec.recommender.item_scores import best
 from lohrec.recommender.recommender import Histories, Inputs, named
@@ -79,8 +80,9 @@ def test_ease_recommends_by_the_sum_of_weights(train):
     np.testing.assert_allclose(found.scores(histories()), expected, atol=3e-3)
 
 
-def test_the_temperature_is_the_best_for_the_dev_targets(train):
-    found = fit("item_cosine", train, {})
+@pytest.mark.parametrize("name", ["item_cosine", "ease"])
+def test_power_and_floor_are_the_best_of_those_tried_for_the_dev_targets(train, name):
+    found = fit(name, train, {} if name == "item_cosine" else {"penalty": 5.0})
     rows = np.arange(len(train))
     given = Histories(train.histories(rows).astype(np.int64), train.length)
 
@@ -89,10 +91,20 @@ def test_the_temperature_is_the_best_for_the_dev_targets(train):
         assert torch.allclose(log_p.exp().sum(1), torch.ones(len(rows)), atol=1e-5)
         return -log_p[torch.from_numpy(rows), torch.from_numpy(train.target).long()].mean().item()
 
-    kept, chosen = cost(), found.temperature
-    for factor in (0.8, 1.25):
-        found.temperature = chosen * factor
-        assert cost() > kept
+    kept, chosen = cost(), (found.power, found.floor)
+    for power in item_weights.POWERS:
+        for floor in item_weights.FLOORS:
+            found.power, found.floor = float(power), float(floor)
+            assert cost() > kept - 1e-5 or (power, floor) == chosen
+
+
+def test_items_are_in_the_order_of_scores_and_then_of_popularity():
+    weights = np.zeros((5, 5), np.float32)
+    weights[0] = [0, 0.2, -0.3, 0.5, 0]
+    base = item_weights.popularity(np.array([3, 1, 9, 0, 4]))
+    found = ease.EASE(weights, base)
+    order = found.log_probabilities(Histories(np.array([[0]]), np.array([1]))).argsort(1)
+    assert order.flip(1).tolist() == [[3, 1, 2, 4, 0]]
 
 
 def test_equal_items_come_in_the_order_of_numbers():

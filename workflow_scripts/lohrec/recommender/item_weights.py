@@ -15,8 +15,9 @@ from lohrec.recommender.item_scores import ItemScores, parts
 from lohrec.recommender.recommender import Histories
 
 FILE = "weights.safetensors"
-TEMPERATURES = np.geomspace(0.003, 3, 31)
-DEV_USERS = 2000
+POWERS = np.arange(0.5, 2.75, 0.25)
+FLOORS = np.geomspace(1e-5, 1, 16)
+DEV_USERS = 1000
 
 Weights = np.ndarray | sparse.csr_array
 
@@ -24,76 +25,81 @@ Weights = np.ndarray | sparse.csr_array
 class ItemWeights(ItemScores):
     """score_j = sum_k W_kj over the items k of a history.
 
-    Probabilities are a softmax of the scores at the temperature that makes the dev targets most
-    probable; the order of items is the same at any. Items of equal score are in the order of
-    popularity.
+    Probabilities are P(j) ~ (max(score_j, 0) + floor * base_j) ** power: a softmax would give most
+    of them to the many items without any evidence. Power and floor make the dev targets most
+    probable. So items are in the order of their scores, those of equal score, and all without a
+    positive one, in the order of popularity.
 
     Args:
         weights: float32 (items, items), what an item of a history (a row) gives to the others.
-        popular: float32 (items,), so small that it only orders what is equal.
-        temperature: above 0.
+        base: float32 (items,), see `popularity`.
+        power, floor: above 0.
     """
 
-    def __init__(self, weights: Weights, popular: np.ndarray, temperature: float = 1.0) -> None:
-        self.weights, self.popular, self.temperature = weights, popular, temperature
+    def __init__(
+        self, weights: Weights, base: np.ndarray, power: float = 1.0, floor: float = 1e-3
+    ) -> None:
+        self.weights, self.base, self.power, self.floor = weights, base, power, floor
 
     def scores(self, histories: Histories) -> np.ndarray:
         """float32 (users, items)."""
         user, place = np.nonzero(histories.items >= 0)
-        shape = (len(histories.items), len(self.popular))
+        shape = (len(histories.items), len(self.base))
         ones = np.ones(len(user), np.float32)
         read = sparse.coo_array((ones, (user, histories.items[user, place])), shape).tocsr()
         read.data[:] = 1  # an item that comes twice counts once, as in training
         score = read @ self.weights
         dense: np.ndarray = score.toarray() if sparse.issparse(score) else score
-        dense += self.popular
         return dense
 
     def log_probabilities(self, histories: Histories) -> Tensor:
-        """The softmax of the scores."""
-        return (torch.from_numpy(self.scores(histories)) / self.temperature).log_softmax(-1)
+        """See the class."""
+        return (self.power * self._log(self.scores(histories), self.floor)).log_softmax(-1)
 
-    def fit_temperature(self, dev: Examples) -> None:
-        """Take the temperature that makes the targets of some dev users most probable."""
+    def fit_probabilities(self, dev: Examples) -> None:
+        """Take the power and the floor that make the targets of some dev users most probable."""
         rng = np.random.default_rng(0)
         some = rng.choice(len(dev), min(DEV_USERS, len(dev)), replace=False)
         histories = Histories(dev.histories(some).astype(np.int64), dev.length[some])
-        total = np.zeros(len(TEMPERATURES))
-        for rows, part in parts(histories, len(self.popular), "temperature"):
-            score = torch.from_numpy(self.scores(part))
-            true = score.gather(
-                1, torch.from_numpy(dev.target[some[rows]].astype(np.int64))[:, None]
-            )
-            for number, temperature in enumerate(TEMPERATURES):
-                log_p = true[:, 0] / temperature - (score / temperature).logsumexp(1)
-                total[number] += log_p.sum().item()
-        self.temperature = float(TEMPERATURES[total.argmax()])
-        print(f"temperature {self.temperature:.3g}")
+        total = np.zeros((len(FLOORS), len(POWERS)))
+        for rows, part in parts(histories, len(self.base), "probabilities"):
+            scores, target = self.scores(part), torch.from_numpy(dev.target[some[rows]]).long()
+            for f, floor in enumerate(FLOORS):
+                log = self._log(scores, floor)
+                true = log.gather(1, target[:, None])[:, 0]
+                for p, power in enumerate(POWERS):
+                    total[f, p] += (power * true - (power * log).logsumexp(1)).sum().item()
+        best = np.unravel_index(total.argmax(), total.shape)
+        self.floor, self.power = float(FLOORS[best[0]]), float(POWERS[best[1]])
+        print(f"power {self.power:.3g}, floor {self.floor:.3g}")
+
+    def _log(self, scores: np.ndarray, floor: float) -> Tensor:
+        return torch.from_numpy(np.log(np.maximum(scores, 0) + np.float32(floor) * self.base))
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The weights: of a dense table in float16, of a sparse one what is not zero."""
-        found = {"popular": self.popular}
+        found = {"base": self.base}
         if isinstance(self.weights, np.ndarray):
             found["weights"] = self.weights.astype(np.float16)
         else:
             names = ("data", "indices", "indptr")
             found |= {name: getattr(self.weights, name) for name in names}
         save_file(found, folder / FILE)
-        return {"temperature": self.temperature}
+        return {"power": self.power, "floor": self.floor}
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> Self:
         """Read the weights."""
         found = load_file(folder / FILE)
-        popular = found.pop("popular")
+        base = found.pop("base")
         if "weights" in found:
-            return cls(found["weights"].astype(np.float32), popular, **saved)
-        shape = (len(popular), len(popular))
+            return cls(found["weights"].astype(np.float32), base, **saved)
+        shape = (len(base), len(base))
         parts_of = (found["data"], found["indices"], found["indptr"])
-        return cls(sparse.csr_array(parts_of, shape), popular, **saved)
+        return cls(sparse.csr_array(parts_of, shape), base, **saved)
 
 
-def popular(count: np.ndarray) -> np.ndarray:
-    """Popularity (items,) as a number far below any difference of weights."""
-    scaled: np.ndarray = (1e-6 * count / (count.max() + 1)).astype(np.float32)
-    return scaled
+def popularity(count: np.ndarray) -> np.ndarray:
+    """What items have without evidence: the root of their popularity, float32 (items,), above 0."""
+    seen = count + 1.0  # an item that is new in dev or test may come too
+    return np.sqrt(seen / seen.mean()).astype(np.float32)

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 
-from lohrec.recommender.item_weights import ItemWeights, popular
+from lohrec.recommender.item_weights import ItemWeights, popularity
 from lohrec.recommender.priors import marks
 from lohrec.recommender.recommender import Inputs
 
@@ -37,8 +37,8 @@ class EASE(ItemWeights):
         weights = autoencoder((marked.T @ marked).toarray(), settings["penalty"])
         # As they are saved.
         weights = weights.astype(np.float16).astype(np.float32)
-        found = cls(weights, popular(inputs.catalogue.count))
-        found.fit_temperature(inputs.dev)
+        found = cls(weights, popularity(inputs.catalogue.count))
+        found.fit_probabilities(inputs.dev)
         return found
 
 

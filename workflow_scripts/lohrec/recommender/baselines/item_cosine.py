@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from lohrec.recommender.item_weights import ItemWeights, popular
+from lohrec.recommender.item_weights import ItemWeights, popularity
 from lohrec.recommender.priors import cooccurrences, marks
 from lohrec.recommender.recommender import Inputs
 
@@ -28,6 +28,6 @@ class ItemCosine(ItemWeights):
         scale = 1 / np.sqrt(np.maximum(count, 1)).astype(np.float32)
         weights = cooccurrences(inputs.train, items).astype(np.float32)
         weights.data *= np.repeat(scale, np.diff(weights.indptr)) * scale[weights.indices]
-        found = cls(weights, popular(inputs.catalogue.count))
-        found.fit_temperature(inputs.dev)
+        found = cls(weights, popularity(inputs.catalogue.count))
+        found.fit_probabilities(inputs.dev)
         return found

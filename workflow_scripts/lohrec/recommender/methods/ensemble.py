@@ -1,6 +1,7 @@
 """Several recommenders as one: the mean of their probabilities of items."""
 
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lohrec.common.artefacts import read_json
 from lohrec.identifiers import store, user_lists
 from lohrec.identifiers.beam_search import Steps, beam_search
 from lohrec.identifiers.mixtures import Mixture
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import searched
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import FILE, Histories, Inputs, Recommender, home
 
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
@@ -26,25 +28,32 @@ class Ensemble(Recommender):
     """A beam search over what all members say of a prefix together.
 
     Args:
-        members: recommenders with the trait `teaches`.
+        members: recommenders with the trait `teaches`, in groups of one row's seeds. Each group
+            counts alike, and so does each member of a group.
         ids: int64 (items, levels).
         device: where to compute.
     """
 
-    def __init__(self, members: list[Recommender], ids: np.ndarray, device: torch.device) -> None:
+    def __init__(
+        self, members: list[list[Recommender]], ids: np.ndarray, device: torch.device
+    ) -> None:
         self.members, self.ids = members, ids
         self.tree = PrefixTree.from_ids(ids).to(device)
 
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Ensemble":
         """Put trained recommenders together; `inputs.artefacts` names the folders of `members`."""
-        folders, ids = inputs.artefacts["members"], store.load_ids(inputs.artefacts["ids"])
-        members = [Recommender.load(folder, inputs.device) for folder in folders]
-        return cls(members, ids, inputs.device)
+        groups: dict[Any, list[Recommender]] = {}
+        for folder in inputs.artefacts["members"]:
+            made = read_json(home(folder) / FILE)["made"]
+            member = Recommender.load(folder, inputs.device)
+            groups.setdefault(made.get("variant"), []).append(member)
+        return cls(list(groups.values()), store.load_ids(inputs.artefacts["ids"]), inputs.device)
 
     def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
-        """The mean of the members'."""
-        return Mixture([member.steps(histories, tree) for member in self.members], tree)
+        """The mean over groups of the mean over their members."""
+        means = [Mixture([m.steps(histories, tree) for m in group], tree) for group in self.members]
+        return Mixture(means, tree)
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The identifiers with the greatest mean probability, as items."""
@@ -65,14 +74,17 @@ class Ensemble(Recommender):
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """A folder for each member, and the identifiers."""
-        for number, member in enumerate(self.members):
+        for number, member in enumerate(m for group in self.members for m in group):
             member.save(folder / str(number))
         store.save(folder, self.ids)
-        return {"members": len(self.members)}
+        return {"groups": [len(group) for group in self.members]}
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Ensemble":
         """Read all."""
-        numbers = range(saved["members"])
-        members = [Recommender.load(folder / str(number), device) for number in numbers]
+        numbers = count()
+        members = [
+            [Recommender.load(folder / str(next(numbers)), device) for _ in range(size)]
+            for size in saved["groups"]
+        ]
         return cls(members, store.load(folder), device)
