@@ -84,6 +84,6 @@ setup: .venv/run.stamp
 	@touch $@
 	@echo "Installed."
 
-.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+.venv/dev.stamp: requirements-dev.txt requirements-serve.txt .venv/run.stamp
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@

@@ -24,6 +24,13 @@ def item_vectors(wildcards):
     return f"results/{wildcards.dataset}/{made.get(method, 'text/embeddings.npy')}"
 
 
+def encoder_of(dataset):
+    """What turns texts into a dataset's identifiers; nothing where they were made elsewhere."""
+    if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] not in ("lsa", "llama"):
+        return []
+    return [f"results/{dataset}/ids/encoder/{part}.safetensors" for part in ("text", "rqvae")]
+
+
 rule embed_items:
     input:
         model_folder("text"),
@@ -31,6 +38,7 @@ rule embed_items:
         catalogue="results/{dataset}/data/items.parquet",
     output:
         embeddings="results/{dataset}/text/embeddings.npy",
+        encoder="results/{dataset}/ids/encoder/text.safetensors",
     log:
         "logs/{dataset}/embed_items.log",
     benchmark:
@@ -53,7 +61,7 @@ rule train_rqvae:
     input:
         embeddings=item_vectors,
     output:
-        model="results/{dataset}/ids/rqvae.safetensors",
+        model="results/{dataset}/ids/encoder/rqvae.safetensors",
         history="results/{dataset}/ids/rqvae_history.parquet",
     log:
         "logs/{dataset}/train_rqvae.log",
@@ -75,7 +83,7 @@ rule train_rqvae:
 rule assign_semantic_ids:
     input:
         embeddings=item_vectors,
-        model="results/{dataset}/ids/rqvae.safetensors",
+        model="results/{dataset}/ids/encoder/rqvae.safetensors",
     output:
         ids="results/{dataset}/ids/semantic_ids.npy",
         index="results/{dataset}/ids/index.json",

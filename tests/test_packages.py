@@ -13,7 +13,7 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 # Each imports from itself and from those before it.
 ORDER = (
     "common", "configuration", "data", "identifiers", "evaluation", "teacher", "recommender",
-    "benchmarks", "elsewhere",
+    "serving", "benchmarks", "elsewhere",
 )  # fmt: skip
 # Folders of modules that are found by name, and what each may import beside the packages above:
 # modules in the same folder that build on one another. Nothing else in the library imports them.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.collisions import resolve, transport_plan
+from lohrec.identifiers.collisions import place, resolve, transport_plan
 from lohrec.identifiers.rqvae import RQVAE
 
 SETTINGS = {"epsilon": 0.003, "iterations": 50, "rounds": 20}
@@ -106,3 +106,26 @@ def test_more_equal_items_than_two_levels_hold_is_an_error():
     model = random_model(codes=3, levels=3)
     with pytest.raises(ValueError, match="collapsed"):
         resolve(model, torch.zeros(10, 4), **SETTINGS)
+
+
+def test_new_items_get_their_nearest_codewords_or_the_nearest_that_are_free() -> None:
+    model = random_model(codes=8)
+    generator = torch.Generator().manual_seed(1)
+    old, new = (torch.randn(n, 4, generator=generator) for n in (300, 60))
+    ids = resolve(model, old, **SETTINGS).final
+    # Some new items have the latent of an old one.
+    new[:10] = old[:10]
+    found = place(model, new, ids)
+    assert len(np.unique(np.concatenate([ids, found]), axis=0)) == 360
+    np.testing.assert_array_equal(found, place(model, new, ids))
+    used, books = set(map(tuple, ids.tolist())), model.codebooks.detach()
+    quantised = model.quantise(new).numpy()
+    for z, own, code in zip(new, quantised.tolist(), found.tolist(), strict=True):
+        room = [c for c in range(8) if (*own[:3], c) not in used]
+        if room:  # by brute force, the nearest of those that nobody has
+            head = sum(books[level][own[level]] for level in range(3))
+            assert code == [*own[:3], min(room, key=lambda c: (z - head - books[3][c]).norm())]
+        else:
+            assert code[:2] == own[:2] and code[2] != own[2]
+        used.add(tuple(code))
+    assert (found == quantised).all(1).any() and (found[:, :3] != quantised[:, :3]).any()

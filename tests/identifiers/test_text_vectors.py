@@ -19,6 +19,7 @@ from lohrec.common import language_models, partial_array
 from lohrec.data.examples import read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers import interaction_vectors, text_vectors
+from lohrec.identifiers.lsa import fit
 from lohrec.identifiers.text_vectors import unit
 
 WORDS = ["halo", "gears", "of", "war", "racing", "wheel", "red", "blue", "pad", "for", "the"]
@@ -173,7 +174,7 @@ def test_a_hub_name_without_a_network_fails_with_a_remedy(monkeypatch):
 
 
 def lsa(titles, descriptions, dimensions=8, max_features=1000):
-    return text_vectors.lsa(titles, descriptions, dimensions, max_features, seed=0)
+    return fit(titles, descriptions, dimensions, max_features, seed=0)[0]
 
 
 def test_lsa_of_full_rank_keeps_the_cosines_of_tf_idf():
@@ -211,7 +212,8 @@ def test_script_writes_vectors_in_the_order_of_the_items(tmp_path):
     table = pa.table({"title": TITLES, "description": DESCRIPTIONS})
     pq.write_table(table, tmp_path / "items.parquet")
     text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0, "characters": None}
-    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {}, {"count": 0}, 1)
+    out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
+    embed_items.main(tmp_path / "items.parquet", *out, text, {}, {"count": 0}, 1)
     np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), lsa(TITLES, DESCRIPTIONS, 4))
 
 
@@ -220,7 +222,8 @@ def test_long_texts_are_left_out_and_counted(tmp_path, capsys):
     pq.write_table(table, tmp_path / "items.parquet")
     most = max(map(len, TITLES))  # the longest title stays
     text = {"method": "lsa", "dimensions": 4, "max_features": 100, "seed": 0, "characters": most}
-    embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", text, {}, {"count": 0}, 1)
+    out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
+    embed_items.main(tmp_path / "items.parquet", *out, text, {}, {"count": 0}, 1)
     said = capsys.readouterr().out
     assert f"1 of 6 descriptions have more than {most} characters: left out" in said
     assert "titles" not in said
@@ -284,7 +287,8 @@ def test_the_script_fills_in_the_vectors_of_neighbours(tmp_path):
     texts = {"title": ["", *filter(None, TITLES)], "description": [""] * 5}
     pq.write_table(pa.table(texts), tmp_path / "items.parquet")
     settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
-    given = (tmp_path / "items.parquet", tmp_path / "e.npy", settings, {}, {}, 1)
+    out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
+    given = (tmp_path / "items.parquet", *out, settings, {}, {}, 1)
     embed_items.main(*given)
     plain = np.load(tmp_path / "e.npy")
     embed_items.main(*given, *paths)
@@ -300,4 +304,5 @@ def test_texts_that_are_all_the_same_make_no_identifiers(tmp_path):
     )
     settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
     with pytest.raises(ValueError, match=r"All 9 items have the same vector.*interactions"):
-        embed_items.main(tmp_path / "items.parquet", tmp_path / "e.npy", settings, {}, {}, 1)
+        out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
+        embed_items.main(tmp_path / "items.parquet", *out, settings, {}, {}, 1)

@@ -5,12 +5,14 @@ import pyarrow.parquet as pq
 
 from lohrec.common import artefacts, devices, job
 from lohrec.data.examples import read_examples
-from lohrec.identifiers import interaction_vectors, text_vectors
+from lohrec.identifiers import interaction_vectors, lsa, text_encoder, text_vectors
+from lohrec.identifiers.text_encoder import TextEncoder
 
 
 def main(
     catalogue: str,
     embeddings: str,
+    encoder: str,
     text: dict,
     code: dict,
     cuda: dict,
@@ -18,11 +20,12 @@ def main(
     sequences: str | None = None,
     examples: str | None = None,
 ) -> None:
-    """Write the vectors.
+    """Write the vectors, and what made them.
 
     Args:
         catalogue: items.parquet.
         embeddings: .npy to write, float32 (items, dimensions).
+        encoder: text.safetensors to write.
         text: what the section `text` says of its method.
         code: hashes of the program.
         cuda: GPUs to use; latent semantic analysis uses none.
@@ -36,18 +39,22 @@ def main(
         for kind in ("title", "description")
     )
     if text["method"] == "lsa":
-        vectors = text_vectors.lsa(
+        vectors, fitted = lsa.fit(
             titles, descriptions, text["dimensions"], text["max_features"], text["seed"]
         )
         artefacts.write_npy(embeddings, vectors)
     else:
         device = devices.acquire(cuda, threads)
         text_vectors.llama(titles, descriptions, embeddings, text, code, device)
-    vectors = np.load(embeddings, mmap_mode="r")
+        vectors, fitted = np.load(embeddings, mmap_mode="r"), None
     text_vectors.check_differ(vectors)
     texts = zip(titles, descriptions, strict=True)
     without = np.array([not any(text.strip() for text in both) for both in texts])
-    if sequences and examples and without.any():
+    scaled = bool(sequences and examples and without.any())
+    # Items without text have the mean of the others, so it is that of all.
+    mean = vectors.mean(0) if fitted is None else text_vectors.unit(vectors.mean(0)[None])[0]
+    text_encoder.save(encoder, TextEncoder(text, mean, fitted, scaled))
+    if sequences and examples and scaled:
         train = read_examples(sequences, examples, "train")
         own = text_vectors.unit(np.asarray(vectors))
         artefacts.write_npy(embeddings, interaction_vectors.from_neighbours(own, without, train))

@@ -50,6 +50,15 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def link(path: str | Path, to: str | Path) -> None:
+    """Have a file, which may be large, in a second place: linked where the file system can."""
+    Path(to).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, to)
+    except OSError:
+        shutil.copy2(path, to)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text in UTF-8."""
     with whole(path) as temporary:

@@ -56,7 +56,8 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
         ]
     if full.get("teacher") and not learns_from_teacher(full):
         return [f"variants.{name}: teacher would have no effect on a row that learns from none"]
-    if full.get("identifiers", SEMANTIC) != SEMANTIC and (reads(full) != ["ids"] or full["prior"]):
+    lessons = set(reads(full)) - {"ids", "encoder"} or full.get("prior")
+    if full.get("identifiers", SEMANTIC) != SEMANTIC and lessons:
         return [
             f"variants.{name}: candidates and a teacher's lessons are of semantic IDs, and the row "
             f"has {full['identifiers']} ones"

@@ -34,3 +34,9 @@ def token_table(ids: np.ndarray) -> np.ndarray:
     table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
     table[:-1] = ids + np.arange(LEVELS) * CODES
     return table
+
+
+def written(ids: np.ndarray) -> list[str]:
+    """Identifiers, int (items, levels), as text: `<a_1><b_2><c_3><d_4>`."""
+    first = np.arange(ids.shape[1]) * CODES
+    return ["".join(CODEWORDS[token] for token in row) for row in (ids + first).tolist()]

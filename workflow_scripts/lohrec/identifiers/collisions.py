@@ -175,31 +175,71 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
         movers.append(groups[np.arange(groups.shape[1]) != stays[:, None]])
     if not movers:
         return
-    taken = set(map(tuple, codes.tolist()))
-    count = Counter(map(tuple, codes[:, :last].tolist()))
+    taken = _Taken(codes, size)
     for item in progress(np.sort(np.concatenate(movers)), "nearest free codeword", unit="item"):
-        here = tuple(codes[item, :last].tolist())
-        head = here[:-1]
-        residual = latents[[item]] - _sum(model, [head])
+        # An item has its place under its prefix until it has found another.
+        taken.count[tuple(codes[item, :last].tolist())] -= 1
+        codes[item] = taken.take(model, latents[[item]], codes[item])
+
+
+class _Taken:
+    """Identifiers in use, and how many items are under each prefix.
+
+    Args:
+        codes: int (items, levels), identifiers of all items; some may be shared.
+        size: codewords a level.
+    """
+
+    def __init__(self, codes: np.ndarray, size: int) -> None:
+        self.ids = set(map(tuple, codes.tolist()))
+        self.count, self.size = Counter(map(tuple, codes[:, :-1].tolist())), size
+
+    def take(self, model: RQVAE, latent: Tensor, codes: np.ndarray) -> tuple[int, ...]:
+        """The free identifier nearest to `codes`, (levels,); from now on it is in use."""
+        last = len(codes) - 1
+        head = tuple(codes[: last - 1].tolist())
+        residual = latent - _sum(model, [head])
         for code in model.distances(residual, last - 1)[0].argsort(stable=True).tolist():
             prefix = (*head, code)
-            # Every item under a prefix has a place there, this one too until it has found another.
-            if count[prefix] + (prefix != here) <= size:
+            if self.count[prefix] < self.size:
                 break
         else:
             raise ValueError(
-                f"More than {size * size} items share the codewords {head}: the encoder has "
+                f"More than {self.size**2} items share the codewords {head}: the encoder has "
                 "collapsed. Raise rqvae.training.epochs, or name fewer layers in "
                 "rqvae.network.hidden."
             )
-        order = model.distances(latents[[item]] - _sum(model, [prefix]), last)[0]
+        order = model.distances(latent - _sum(model, [prefix]), last)[0]
         for code in order.argsort(stable=True).tolist():
-            if (*prefix, code) not in taken:
+            if (*prefix, code) not in self.ids:
                 break
-        codes[item] = (*prefix, code)
-        taken.add((*prefix, code))
-        count[here] -= 1
-        count[prefix] += 1
+        self.ids.add((*prefix, code))
+        self.count[prefix] += 1
+        return (*prefix, code)
+
+
+def place(model: RQVAE, latents: Tensor, ids: np.ndarray) -> np.ndarray:
+    """Identifiers of new items beside those in use, none of which moves.
+
+    Each new item, one after the other, gets its nearest codewords (Eq. 2) if nobody has them, and
+    else, as in `resolve`, the nearest that are free.
+
+    Args:
+        model: that made the identifiers in use, on the CPU.
+        latents: (new items, latent), on the CPU.
+        ids: int (items, levels), identifiers in use.
+
+    Returns:
+        int64 (new items, levels), all different, and none in use.
+
+    Raises:
+        ValueError: no codeword is free under an item's first ones.
+    """
+    taken = _Taken(ids, model.codebooks.shape[1])
+    with torch.no_grad():
+        codes = model.quantise(latents).numpy()
+        found = [taken.take(model, z[None], own) for z, own in zip(latents, codes, strict=True)]
+    return np.array(found, dtype=np.int64).reshape(len(latents), ids.shape[1])
 
 
 def _groups_by_size(codes: np.ndarray) -> list[np.ndarray]:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from torch import Tensor
 
 from lohrec.common import language_models
@@ -77,52 +75,6 @@ CHUNK = 4096
 SAME = 1e-6  # difference between numbers of equal vectors
 
 
-def lsa(
-    titles: Sequence[str],
-    descriptions: Sequence[str],
-    dimensions: int,
-    max_features: int,
-    seed: int,
-) -> np.ndarray:
-    """Latent semantic analysis: TF-IDF of words and word pairs, then a truncated SVD.
-
-    An item without text, or whose words all fell to `max_features`, gets the mean of the others;
-    their number is printed.
-
-    Args:
-        titles: one an item; may be empty.
-        descriptions: one an item; may be empty.
-        dimensions: wanted; fewer come back where the items or the vocabulary are fewer.
-        max_features: most frequent words and word pairs that count.
-        seed: of the randomised SVD.
-
-    Returns:
-        float32 (items, dimensions), rows of length 1.
-
-    Raises:
-        ValueError: no item has text.
-    """
-    texts = [f"{title}\n{text}" for title, text in zip(titles, descriptions, strict=True)]
-    # One-character words count: they are what tells a sequel from its predecessor.
-    vectorizer = TfidfVectorizer(
-        sublinear_tf=True,
-        ngram_range=(1, 2),
-        token_pattern=r"(?u)\b\w+\b",
-        max_features=max_features,
-        dtype=np.float32,
-    )
-    if not any(map(vectorizer.build_tokenizer(), texts)):
-        raise _no_text(len(texts))
-    frequency = vectorizer.fit_transform(texts)
-    size = min(dimensions, *frequency.shape)
-    if size < dimensions:
-        print(f"{size} dimensions instead of {dimensions}: items x terms are {frequency.shape}")
-    vectors = TruncatedSVD(size, random_state=seed).fit_transform(frequency).astype(np.float32)
-    empty = np.diff(frequency.indptr) == 0
-    _say_empty(empty)
-    return unit(fill_empty(unit(vectors), empty))
-
-
 def without_long(texts: Sequence[str], most: int | None, kind: str) -> list[str]:
     """The texts, those of more than `most` characters empty; None leaves all. Says how many.
 
@@ -189,7 +141,7 @@ def llama(
     texts = [*titles, *descriptions]
     items = len(titles)
     if not any(text.strip() for text in texts):
-        raise _no_text(items)
+        raise no_text(items)
     tokenizer, model = language_models.load(
         settings["model"], settings["revision"], settings["dtype"], "text", head=False
     )
@@ -215,7 +167,7 @@ def llama(
             part = slice(low, min(low + CHUNK, items))
             both = means[part] + means[items + part.start : items + part.stop]
             vectors[part] = both / np.maximum(count[part], 1)[:, None]
-        _say_empty(count == 0)
+        say_empty(count == 0)
         fill_empty(vectors, count == 0)
         vectors.flush()
     encoded.discard()
@@ -264,11 +216,13 @@ def _tokenise(tokenizer: Any, texts: list[str], max_tokens: int) -> list[np.ndar
     return tokens
 
 
-def _say_empty(empty: np.ndarray) -> None:
+def say_empty(empty: np.ndarray) -> None:
+    """Print how many items have no text, of bool (items,)."""
     print(f"{empty.sum()} of {len(empty)} items have no text and get the mean vector")
 
 
-def _no_text(items: int) -> ValueError:
+def no_text(items: int) -> ValueError:
+    """The error where none of so many items has text."""
     return ValueError(
         f"None of the {items} items has a title or description to embed. Check the metadata, or "
         "import identifiers that were made elsewhere."

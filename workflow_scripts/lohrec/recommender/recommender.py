@@ -1,6 +1,5 @@
 """The front door: everything that recommends fits, recommends, saves and loads in one way."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from lohrec.common.artefacts import read_json, write_json
+from lohrec.common.artefacts import fingerprint, read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
@@ -200,9 +199,7 @@ class Recommender(ABC):
             write_json(folder / CURVE, self.curve)
         saved = {"recommender": self.name, "history": self.history, "saved": parts}
         saved |= {"decoding": dict(self.decoding), "made": dict(made or {})}
-        files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CURVE)
-        digests = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
-        write_json(folder / FILE, saved | {"sha256": digests})
+        write_json(folder / FILE, saved | {"sha256": digests(folder)})
 
     @staticmethod
     def load(
@@ -293,6 +290,8 @@ def curve(folder: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of all files that make a recommender, by their paths in its folder."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != CURVE)
+    others = (path for path in files if path != folder / FILE)
+    return {path.relative_to(folder).as_posix(): fingerprint(path)["sha256"] for path in others}

@@ -15,7 +15,7 @@ from lohrec.recommender.recommender import Histories, Inputs, Recommender
 SETTINGS: dict[str, Any] = {}
 ROLES = ("retriever", "ranker")
 GPU = {"recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items"]
+TRAITS = ["seeded", "embeds_items", "takes_items"]
 
 
 class Cascade(Recommender):

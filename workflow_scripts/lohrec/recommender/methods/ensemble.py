@@ -21,7 +21,7 @@ from lohrec.recommender.recommender import FILE, Histories, Inputs, Recommender,
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
 GPU = {"recommend": "recommend"}
-TRAITS = ["teaches"]
+TRAITS = ["teaches", "takes_items"]
 
 
 class Ensemble(Recommender):

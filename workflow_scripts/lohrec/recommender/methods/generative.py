@@ -1,14 +1,15 @@
 """Generative retrieval: a network writes an item's semantic ID codeword by codeword (Section 3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from lohrec.common import artefacts
 from lohrec.configuration import registry
-from lohrec.identifiers import store
+from lohrec.identifiers import store, text_encoder
 from lohrec.identifiers.beam_search import Steps
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -22,9 +23,9 @@ from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
 
 SETTINGS: dict[str, Any] = {}
-READS = ["ids"]
+READS = ["ids", "encoder"]
 GPU = {"fit": "fit", "recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items", "teaches"]
+TRAITS = ["seeded", "embeds_items", "teaches", "takes_items"]
 
 
 class Generative(Recommender):
@@ -35,12 +36,19 @@ class Generative(Recommender):
         kind: its name, a module of `recommender/networks`.
         ids: int64 (items, levels).
         device: where to compute.
+        encoder: files of what made the identifiers of texts, where it is known.
     """
 
     def __init__(
-        self, network: CodewordNetwork, kind: str, ids: np.ndarray, device: torch.device
+        self,
+        network: CodewordNetwork,
+        kind: str,
+        ids: np.ndarray,
+        device: torch.device,
+        encoder: Sequence[Path] = (),
     ) -> None:
         self.network, self.kind, self.ids = network.to(device).eval(), kind, ids
+        self.encoder = encoder
         self.tree = PrefixTree.from_ids(ids).to(device)
 
     @classmethod
@@ -49,8 +57,8 @@ class Generative(Recommender):
 
         Args:
             inputs: with the artefacts `ids` and, as the row asks for them, `probabilities` (of the
-                teacher), `beams` (its raw ones), `prior` (ordered candidates) and `start` (the
-                folder of the recommender to go on from).
+                teacher), `beams` (its raw ones), `prior` (ordered candidates), `start` (the
+                folder of the recommender to go on from) and `encoder` (files, kept with it).
             settings: `network` (its `name` and shape), `training` and `objective` (`loss`,
                 `learns`, the weights `generation` and `ranking`, and `losses`).
             seed: of weights, order and dropout.
@@ -85,7 +93,8 @@ class Generative(Recommender):
             inputs.checkpoint,
             inputs.code,
         )
-        trained = cls(network, kind, ids, inputs.device)
+        encoder = [Path(path) for path in paths.get("encoder", ())]
+        trained = cls(network, kind, ids, inputs.device, encoder)
         trained.curve = curve.to_pylist()
         return trained
 
@@ -111,9 +120,11 @@ class Generative(Recommender):
         return self.network.steps(history, tree=tree)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
-        """The network as transformers has it, where transformers knows it, and the identifiers."""
+        """The network, for transformers where that knows it, the identifiers, what made them."""
         self.network.save(folder)
         store.save(folder, self.ids)
+        for path in self.encoder:
+            artefacts.link(path, folder / text_encoder.FOLDER / path.name)
         return {"network": self.kind}
 
     @classmethod
@@ -122,7 +133,8 @@ class Generative(Recommender):
     ) -> "Generative":
         """Read network and identifiers."""
         kind = saved["network"]
-        return cls(networks.load(kind, folder), kind, store.load(folder), device)
+        encoder = sorted((folder / text_encoder.FOLDER).glob("*.safetensors"))
+        return cls(networks.load(kind, folder), kind, store.load(folder), device, encoder)
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:

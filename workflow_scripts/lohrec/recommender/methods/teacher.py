@@ -1,7 +1,5 @@
 """The large language model as a recommender of its own (LC-Rec, Section 4.2)."""
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
+from lohrec.common.artefacts import link
 from lohrec.identifiers import store
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -87,7 +86,7 @@ class Teacher(Recommender):
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The teacher's files, linked where the file system can, for they may be large."""
         for path in self.folder.iterdir():
-            _link(path, folder / path.name)
+            link(path, folder / path.name)
         store.save(folder, self.ids)
         return {"constrained": self.constrained, "batch_size": self.batch_size}
 
@@ -107,10 +106,3 @@ class Teacher(Recommender):
         places = torch.from_numpy(store.load(folder) + np.arange(LEVELS) * CODES)
         vectors: np.ndarray = rows.float()[places].mean(1).numpy()
         return vectors
-
-
-def _link(path: Path, to: Path) -> None:
-    try:
-        os.link(path, to)
-    except OSError:
-        shutil.copy2(path, to)

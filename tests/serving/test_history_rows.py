@@ -1,0 +1,123 @@
+"""Histories in any layout are the same rows; what is ambiguous is refused with its line."""
+
+import gzip
+import io
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lohrec.serving.history_rows import read
+from lohrec.serving.user_histories import gathered
+
+ROWS = [("007", "A,1", 30), ("zoë", "B", 5), ("007", 'C"', 10), ("007", "D", 30), ("zoë", "A,1", 4)]
+HISTORIES = [("007", ['C"', "A,1", "D"]), ("zoë", ["A,1", "B"])]
+
+
+def histories(path: str | Path) -> list[tuple[str, list[str]]]:
+    with gathered(read(path)) as found:
+        together = [tuple(user) for batch in found.batches(1) for user in batch]
+        assert found.users == len(together)
+    return together
+
+
+def csv_text(separator: str, header: str = "time user item") -> str:
+    lines = [separator.join(header.split())]
+    for user, item, time in ROWS:
+        quoted = '"' + item.replace('"', '""') + '"'
+        lines.append(separator.join([str(time), user, quoted]))
+    return "\r\n".join(lines) + "\r\n"
+
+
+def written(folder: Path, kind: str) -> Path:
+    path = folder / f"histories.{kind}"
+    if kind in ("csv", "tsv"):
+        text = csv_text("," if kind == "csv" else "\t")
+        path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    elif kind == "csv.gz":
+        path.write_bytes(gzip.compress(csv_text(",").encode()))
+    elif kind == "parquet":
+        user, item, time = (list(column) for column in zip(*ROWS, strict=True))
+        stamps = pa.array([datetime.fromtimestamp(t, UTC) for t in time], pa.timestamp("ms", "UTC"))
+        columns = {"item": pa.array(item).dictionary_encode(), "user": user, "time": stamps}
+        pq.write_table(pa.table(columns), path, row_group_size=2)
+    elif kind == "rows.jsonl":
+        names = ("user", "item", "time")
+        path.write_text("\n".join(json.dumps(dict(zip(names, r, strict=True))) for r in ROWS))
+    else:
+        path.write_text("\n".join(json.dumps({"user": u, "items": i}) for u, i in HISTORIES))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "csv.gz", "parquet", "rows.jsonl", "users.jsonl"])
+def test_all_layouts_hold_the_same_histories(tmp_path, kind) -> None:
+    assert histories(written(tmp_path, kind)) == HISTORIES
+
+
+def test_standard_input_is_read_as_a_file_is(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(csv_text("\t").encode())))
+    assert histories("-") == HISTORIES
+
+
+def test_without_times_the_order_of_rows_is_that_of_time(tmp_path) -> None:
+    (tmp_path / "h.csv").write_text("user,item\n1,9\n2,8\n1,7\n\n1,8\n")
+    assert histories(tmp_path / "h.csv") == [("1", ["9", "7", "8"]), ("2", ["8"])]
+
+
+def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:
+    days = ["2024-05-31", "2024-05-30T23:00:00+00:00", "2024-05-31 00:00:01"]
+    rows = "".join(f"u,{item},{day}\n" for item, day in zip("bac", days, strict=True))
+    (tmp_path / "h.csv").write_text("user,item,time\n" + rows)
+    assert histories(tmp_path / "h.csv") == [("u", ["a", "b", "c"])]
+    # Nanoseconds differ where a float of 64 bits no longer does.
+    first = 1_700_000_000_000_000_001
+    (tmp_path / "h.csv").write_text(f"user,item,time\nu,b,{first}\nu,a,{first - 1}\n")
+    assert histories(tmp_path / "h.csv") == [("u", ["a", "b"])]
+
+
+def test_a_user_without_items_is_one(tmp_path) -> None:
+    (tmp_path / "h.jsonl").write_text('{"user": 3, "items": []}\n{"user": 4, "items": [7]}\n')
+    assert histories(tmp_path / "h.jsonl") == [("3", []), ("4", ["7"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "first line is empty"),
+        ("user,item,time\n", "no history below the header"),
+        ("user_id,item_id,timestamp\nu,a,1\n", "has: user_id, item_id, timestamp"),
+        ("u,a,1\nu,b,2\n", "user and item"),
+        ("user,item\nu,a\nu\n", "line 3: 1 fields, where the header has 2"),
+        ("user,item\nu,a\nu,\n", "line 3: item is empty"),
+        ("user,item,time\nu,a,soon\n", "line 2: time is 'soon'"),
+        ("user,item,time\nu,a,nan\n", "line 2: time is 'nan'"),
+        ("user,item,time\nu,a,1\nu,b,2024-05-31\n", "line 3: a date as the time"),
+        ('{"user": "u", "items": "abc"}', "line 1: items are a list"),
+        ('{"user": "u", "items": [1.5]}', "line 1: item is 1.5"),
+        ('{"user": "u", "items": [true]}', "line 1: item is True"),
+        ('{"user": "u"}', 'line 1: an object needs "user"'),
+        ('{"user": "u", "items": []}\n{"user": ', "line 2: no JSON"),
+        ('{"user": "u", "item": "a", "time": 1}\n{"user": "u", "item": "a"}', "line 2: nothing"),
+        ("user,item\nu,\xe9\n", "not UTF-8"),
+    ],
+)
+def test_what_is_no_history_is_refused_with_its_place(tmp_path, text, said) -> None:
+    (tmp_path / "h").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError) as caught:
+        histories(tmp_path / "h")
+    assert said in str(caught.value)
+
+
+def test_numbers_with_a_point_are_no_names_in_parquet(tmp_path) -> None:
+    pq.write_table(pa.table({"user": ["u"], "item": [7.0]}), tmp_path / "h.parquet")
+    with pytest.raises(ValueError, match="the column item holds double"):
+        histories(tmp_path / "h.parquet")
+    (tmp_path / "h.parquet").write_text("no such")
+    with pytest.raises(ValueError, match="no Parquet file"):
+        histories(tmp_path / "h.parquet")
+    with pytest.raises(FileNotFoundError, match="no file"):
+        histories(tmp_path / "nowhere")

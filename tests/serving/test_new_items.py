@@ -1,0 +1,177 @@
+"""New items: identifiers beside those of their like, places in lists, and nothing else moves."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_shop
+import torch
+
+import lohrec
+from lohrec.data.catalogue import Catalogue
+from lohrec.identifiers import collisions, lsa, rqvae, store, text_encoder
+from lohrec.identifiers.rqvae import RQVAE
+from lohrec.identifiers.text_encoder import TextEncoder
+from lohrec.recommender.recommender import item_vectors
+from lohrec.serving import item_files, new_items
+from lohrec.serving.command import main
+from lohrec.serving.item_files import NewItem
+
+KINDS = ["red", "blue", "green"]
+THINGS = ["pad", "wheel", "drum", "horn", "flute"]
+TEXT = {"method": "lsa", "characters": None}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> tiny_shop.Shop:
+    """A shop whose identifiers are made of texts; four items have each text."""
+    folder = tmp_path_factory.mktemp("shop")
+    shop = tiny_shop.make(folder)
+    titles = [f"{KINDS[n % 3]} {THINGS[n % 5]}" for n in range(tiny_shop.ITEMS)]
+    vectors, fitted = lsa.fit(titles, [""] * len(titles), 8, 100, 0)
+    text_encoder.save(
+        folder / "encoder/text.safetensors", TextEncoder(TEXT, vectors.mean(0), fitted)
+    )
+    torch.manual_seed(0)
+    model = RQVAE(vectors.shape[1], [], 4, 4, 256)
+    model.codebooks.data = torch.randn(4, 256, 4) * torch.tensor([1, 0.5, 0.2, 0.1])[:, None, None]
+    rqvae.save(folder / "encoder/rqvae.safetensors", model)
+    latents = rqvae.encode_all(model, torch.from_numpy(vectors))
+    np.save(folder / "ids.npy", collisions.resolve(model, latents, 0.003, 50, 20).final)
+    shop.artefacts["encoder"] = sorted(map(str, folder.glob("encoder/*")))
+    catalogue = Catalogue(shop.catalogue.names, titles, shop.catalogue.count)
+    shop = tiny_shop.Shop(folder, catalogue, shop.train, shop.dev, shop.artefacts)
+    for seed, role in enumerate(("finder", "orderer")):
+        shop.fit("generative", seed=seed).save(folder / role)
+    shop.artefacts.update({"retriever": str(folder / "finder"), "ranker": str(folder / "orderer")})
+    shop.artefacts["members"] = [shop.artefacts["retriever"], shop.artefacts["ranker"]]
+    return shop
+
+
+@pytest.fixture(scope="module", params=["generative", "compact", "cascade", "ensemble"])
+def model(request, shop) -> Path:
+    compact = request.param == "compact"
+    kind, settings = ("generative", {"network": tiny_shop.COMPACT}) if compact else (
+        request.param, {}
+    )  # fmt: skip
+    folder = shop.folder / "models" / request.param
+    shop.fit(kind, settings).save(folder)
+    return folder
+
+
+NEW = [NewItem("N1", "red pad", ""), NewItem("N2", "green horn", "blue"), NewItem("N3", "", "")]
+
+
+def identifiers(folder: Path) -> list[np.ndarray]:
+    return [store.load(path.parent) for path in sorted(folder.rglob(store.FILE))]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_new_items_are_known_and_listed_and_nothing_moves(model, shop, tmp_path) -> None:
+    before = files(model)
+    old = identifiers(model)[0]
+    new = new_items.add(model, NEW, tmp_path / "new")
+    assert files(model) == before
+    for ids in identifiers(tmp_path / "new"):
+        np.testing.assert_array_equal(ids, np.concatenate([old, new]))
+        assert len(np.unique(ids, axis=0)) == len(old) + 3
+    again = lohrec.Recommender.load(tmp_path / "new")
+    assert again.catalogue.names == [*shop.catalogue.names, "N1", "N2", "N3"]
+    assert again.catalogue.count.tolist() == [*shop.catalogue.count, 0, 0, 0]
+    # All items, the new ones among them, are in a list that is long enough; also as a history.
+    (own,) = [again.recommend([shop.catalogue.names[:2]], 100)[0]]
+    assert {"N1", "N2", "N3"} < {name for name, _ in own} and len(own) == len(old) + 1
+    lists = again.recommend([["N1"]], 5)
+    assert lists.unknown.tolist() == [0] and "N1" not in {name for name, _ in lists[0]}
+    saved = json.loads((tmp_path / "new/recommender.json").read_text())
+    assert saved["made"]["added_items"] == 3
+    assert {p.suffix for p in (tmp_path / "new").rglob("*") if p.is_file()} <= {
+        ".json", ".safetensors",
+    }  # fmt: skip
+    # The same again gives the same bytes, and a second addition goes on from the first.
+    new_items.add(model, NEW, tmp_path / "twice")
+    assert files(tmp_path / "twice") == files(tmp_path / "new")
+    new_items.add(tmp_path / "new", [NewItem("N4", "red pad", "")], tmp_path / "more")
+    assert len(lohrec.Recommender.load(tmp_path / "more").catalogue) == len(old) + 4
+
+
+def test_an_item_with_the_text_of_an_old_one_lands_beside_it(shop, tmp_path) -> None:
+    model = Path(shop.artefacts["retriever"])
+    old = identifiers(model)[0]
+    twins = [n for n, title in enumerate(shop.catalogue.titles) if title == "red pad"]
+    assert len(twins) == 4
+    new = new_items.add(model, NEW[:1], tmp_path / "new")[0]
+    assert new[:3].tolist() in old[twins, :3].tolist()
+    # And so its vector is among the nearest to theirs.
+    vectors = item_vectors(tmp_path / "new").astype(float)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    nearest = np.argsort(-vectors @ vectors[-1], kind="stable")
+    assert set(nearest[1:4].tolist()) & set(twins)
+
+
+def test_the_command_adds_items_of_any_file(shop, tmp_path, capsys) -> None:
+    model, texts = shop.artefacts["retriever"], {}
+    (tmp_path / "items.csv").write_text('item,title\n007,"<b>red</b> pad &amp; drum"\nzoë,\n')
+    (tmp_path / "items.tsv").write_text("title\titem\nred pad & drum\t007\n\tzoë\n")
+    line = {"item": "007", "title": ["red pad", "& drum"], "price": 3}
+    (tmp_path / "items.jsonl").write_text(json.dumps(line) + '\n{"item": "zoë"}\n')
+    for kind in ("csv", "tsv", "jsonl"):
+        given = ["--items", str(tmp_path / f"items.{kind}"), "--output", str(tmp_path / kind)]
+        assert main(["add-items", str(model), *given]) == 0
+        printed, said = capsys.readouterr()
+        texts[kind] = printed
+        assert "2 items added, 1 of them without a text" in said
+    assert texts["csv"] == texts["tsv"] == texts["jsonl"]
+    name, identifier, title = texts["csv"].splitlines()[0].split("\t")
+    assert (name, title) == ("007", "red pad & drum") and identifier.startswith("<a_")
+    assert "2 of them added after" in shown(capsys, tmp_path / "csv")
+
+
+def shown(capsys, folder: Path) -> str:
+    assert main(["show", str(folder)]) == 0
+    return capsys.readouterr().out
+
+
+def test_what_cannot_be_added_is_refused(shop, tmp_path) -> None:
+    model = shop.artefacts["retriever"]
+    with pytest.raises(ValueError, match=r"1 items are known already, 'B001'"):
+        new_items.add(model, [*NEW, NewItem("B001", "red", "")], tmp_path / "new")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").touch()
+    with pytest.raises(FileExistsError, match="not empty"):
+        new_items.add(model, NEW, tmp_path / "full")
+    shop.fit("popularity").save(tmp_path / "popularity")
+    with pytest.raises(ValueError, match="'popularity', which learns each item"):
+        new_items.add(tmp_path / "popularity", NEW, tmp_path / "new")
+    without = {name: path for name, path in shop.artefacts.items() if name != "encoder"}
+    other = tiny_shop.Shop(shop.folder, shop.catalogue, shop.train, shop.dev, without)
+    other.fit("generative").save(tmp_path / "without")
+    with pytest.raises(ValueError, match="has no folder encoder"):
+        new_items.add(tmp_path / "without", NEW, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("i.csv", "asin,title\nA,b\n", "asin, title. New items need the column item"),
+        ("i.csv", "item,title\nA,b\nA,c\n", "2 rows of 'A'"),
+        ("i.csv", "item,title\n,b\n", "item 1: item is None"),
+        ("i.csv", "item,title\n", "holds no items"),
+        ("i.jsonl", '{"item": "A", "title": 3}', "item 1: title is neither"),
+        ("i.jsonl", '{"item": "A", ', "cannot be read"),
+        ("i.jsonl", "[]", "must be an object"),
+        ("i.parquet", "no such", "cannot be read"),
+        ("i.xlsx", "", r"name it *.csv"),
+    ],
+)
+def test_files_without_new_items_are_refused(tmp_path, name, text, said) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError) as caught:
+        item_files.read(tmp_path / name)
+    assert said in str(caught.value)

@@ -1,0 +1,185 @@
+"""The page and its endpoints over HTTP: the lists of the front door, explained and bounded."""
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tiny_shop
+
+uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+
+from lohrec.recommender.recommender import Recommender  # noqa: E402
+from lohrec.serving import web  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> tiny_shop.Shop:
+    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
+
+
+def served(recommender: Recommender) -> Iterator[str]:
+    config = uvicorn.Config(
+        web.application(recommender, ["127.0.0.1"]), "127.0.0.1", 0, log_level="error"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def generative(shop) -> Recommender:
+    return shop.fit("generative")
+
+
+@pytest.fixture(scope="module")
+def address(generative) -> Iterator[str]:
+    yield from served(generative)
+
+
+def ask(url: str, body: object = None, **headers: str) -> tuple[int, dict]:
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    given = {"Content-Type": "application/json"} | headers
+    request = urllib.request.Request(url, data, given)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        text = error.read()
+        return error.code, json.loads(text) if text[:1] == b"{" else {"text": text.decode()}
+
+
+def test_lists_are_those_of_the_front_door(address, generative, shop) -> None:
+    names = shop.catalogue.names
+    histories = [names[:3], ["no such", names[7]], [], names[:30]]
+    for exclude in (True, False):
+        asked = {"histories": histories, "top": 5, "exclude_history": exclude}
+        status, found = ask(f"{address}/recommend", asked)
+        lists = generative.recommend(histories, 5, exclude)
+        assert status == 200 and len(found["lists"]) == 4
+        for user, own in enumerate(found["lists"]):
+            assert [one["item"] for one in own["items"]] == [name for name, _ in lists[user]]
+            scores = [score for _, score in lists[user]]
+            np.testing.assert_allclose([one["score"] for one in own["items"]], scores, atol=1e-5)
+        assert [own["cold"] for own in found["lists"]] == [False, False, True, False]
+        assert [own["unknown"] for own in found["lists"]] == [0, 1, 0, 0]
+    titles = dict(zip(names, shop.catalogue.titles, strict=True))
+    assert all(one["title"] == titles[one["item"]] for one in found["lists"][0]["items"])
+
+
+def test_probabilities_along_all_items_are_a_distribution(address, generative, shop) -> None:
+    asked = {"histories": [shop.catalogue.names[:3]], "top": 100, "exclude_history": False}
+    _, found = ask(f"{address}/recommend", asked | {"explain": True})
+    items = found["lists"][0]["items"]
+    assert len(items) == len(shop.catalogue)
+    p = {one["identifier"]: one["probabilities"] for one in items}
+    assert all(len(steps) == 4 for steps in p.values())
+    assert sum(np.prod(steps) for steps in p.values()) == pytest.approx(1, abs=1e-3)
+    # Codewords after one prefix share a probability of 1; the same way has the same figures.
+    for level in range(4):
+        ways: dict[str, dict[str, set[float]]] = {}
+        for identifier, steps in p.items():
+            words = identifier.replace("><", "> <").split()
+            ways.setdefault("".join(words[:level]), {}).setdefault(words[level], set()).add(
+                steps[level]
+            )
+        for after in ways.values():
+            assert all(len(same) == 1 for same in after.values())
+            total = sum(value for same in after.values() for value in same)
+            assert total == pytest.approx(1, abs=1e-3)
+
+
+def test_items_are_found_and_those_with_the_same_beginning(address, generative, shop) -> None:
+    _, found = ask(f"{address}/items?search=THING%20b01&most=4")
+    assert [one["item"] for one in found["items"]] == ["B010", "B011", "B012", "B013"]
+    assert ask(f"{address}/items?search=nothing+like+it")[1] == {"items": []}
+    for codewords in (1, 2):
+        _, found = ask(f"{address}/sharing?item=B005&codewords={codewords}&most=50")
+        same = (generative.ids[:, :codewords] == generative.ids[5, :codewords]).all(1)
+        expected = [shop.catalogue.names[n] for n in np.flatnonzero(same) if n != 5]
+        assert [one["item"] for one in found["items"]] == expected
+    assert len(expected) < same.size
+    status, found = ask(f"{address}/sharing?item=B0050")
+    assert status == 404 and "There is no item 'B0050'" in found["detail"]
+
+
+def test_health(address, shop) -> None:
+    _, found = ask(f"{address}/health")
+    assert found == {"status": "ok", "recommender": "generative", "items": 60, "explains": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"histories": [["B001"] * 1000]}, 200),
+        ({"histories": [["B001"] * 1001]}, 422),
+        ({"histories": [["B001"]] * 64}, 200),
+        ({"histories": [["B001"]] * 65}, 422),
+        ({"histories": []}, 422),
+        ({"histories": [["B" * 257]]}, 422),
+        ({"histories": [[1]]}, 422),
+        ({"histories": ["B001"]}, 422),
+        ({"histories": [["B001"]], "top": 101}, 422),
+        ({"histories": [["B001"]], "top": 0}, 422),
+        ({"histories": [["B001"]], "topp": 5}, 422),
+        (b"no json", 422),
+        (b" " * (2**18 + 1), 413),
+    ],
+    ids=str,
+)
+def test_what_is_asked_is_bounded(address, body, status) -> None:
+    found = ask(f"{address}/recommend", body)
+    assert found[0] == status, found[1]
+
+
+def test_another_name_of_the_machine_is_refused(address) -> None:
+    assert ask(f"{address}/health", Host="somewhere.example")[0] == 400
+
+
+def test_many_at_once_get_what_one_gets(address, shop) -> None:
+    asked = {"histories": [shop.catalogue.names[:3]], "top": 5, "explain": True}
+    alone = ask(f"{address}/recommend", asked)
+    with ThreadPoolExecutor(16) as pool:
+        every = list(pool.map(lambda _: ask(f"{address}/recommend", asked), range(32)))
+    assert all(one == alone for one in every)
+
+
+def test_recommenders_without_identifiers_are_served_without_explanations(shop) -> None:
+    server = served(shop.fit("popularity"))
+    address = next(server)
+    asked = {"histories": [["B001"]], "top": 3, "explain": True}
+    status, found = ask(f"{address}/recommend", asked)
+    assert status == 200 and set(found["lists"][0]["items"][0]) == {"item", "title", "score"}
+    assert ask(f"{address}/sharing?item=B001")[0] == 404
+    assert next(server, None) is None
+
+
+def test_the_page_asks_nobody_else(address) -> None:
+    with urllib.request.urlopen(f"{address}/") as answer:
+        page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+    assert "http://" not in page and "https://" not in page and "innerHTML" not in page
+    assert "default-src 'none'" in policy and "connect-src 'self'" in policy
+
+
+def test_the_page_shows_a_list_in_a_browser(address) -> None:
+    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("there is no Chromium")
+    options = ["--headless", "--no-sandbox", "--virtual-time-budget=5000", "--dump-dom"]
+    done = subprocess.run([browser, *options, address], capture_output=True, text=True, timeout=60)
+    assert "the most popular items" in done.stdout and "thing B0" in done.stdout

@@ -1,0 +1,202 @@
+"""Rows of histories as files have them: comma- or tab-separated, JSON lines, Parquet."""
+
+import csv
+import gzip
+import io
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+NEEDED = "Histories need the columns user and item, and time unless the oldest row comes first"
+
+
+class Row(NamedTuple):
+    """A user chose an item.
+
+    Attributes:
+        user, item: names; no item where a user has no history.
+        time: in any unit; None where the order of the rows is that of time.
+    """
+
+    user: str
+    item: str | None
+    time: int | float | None
+
+
+def read(source: str | Path) -> Iterator[Row]:
+    """The rows of a file, or of standard input where `source` is "-"; gzip or not.
+
+    JSON lines have `user`, `item` and `time`, or `user` and all of its `items`, the oldest first.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be read as histories; the message names the line.
+    """
+    if str(source) == "-":
+        yield from _text(sys.stdin.buffer, "standard input")
+        return
+    if not Path(source).is_file():
+        raise FileNotFoundError(f"There is no file {source} to read histories from.")
+    if Path(source).suffix == ".parquet":
+        yield from _parquet(Path(source))
+        return
+    with open(source, "rb") as file:
+        yield from _text(file, str(source))
+
+
+def _text(file: IO[bytes], name: str) -> Iterator[Row]:
+    buffered = io.BufferedReader(file)  # type: ignore[type-var] # any stream of bytes will do
+    packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+    binary = gzip.GzipFile(fileobj=buffered) if packed else buffered
+    lines = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+    try:
+        first = lines.readline()
+        if not first.strip():
+            raise ValueError(f"{name} holds no histories: its first line is empty.")
+        if first.lstrip().startswith("{"):
+            yield from _json_lines(chain([first], lines), name)
+        else:
+            yield from _separated(first, lines, name)
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} is not UTF-8. Convert it first.") from None
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{name} is broken gzip: {error}. Fetch it again.") from None
+
+
+def _separated(first: str, lines: Iterable[str], name: str) -> Iterator[Row]:
+    delimiter = "\t" if "\t" in first else ","
+    header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
+    places, rows = _places(header, name), Rows()
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            where = f"{name}, line {reader.line_num + 1}"
+            if len(cells) != len(header):
+                raise ValueError(
+                    f"{where}: {len(cells)} fields, where the header has {len(header)}. Put fields "
+                    "that hold the separator into double quotes."
+                )
+            user, item, time = (None if p is None else cells[p] for p in places)
+            yield rows.row(user, item, time, where)
+    except csv.Error as error:
+        raise ValueError(f"{name}, line {reader.line_num + 1}: {error}.") from None
+
+
+def _json_lines(lines: Iterable[str], name: str) -> Iterator[Row]:
+    rows = Rows()
+    for number, line in enumerate(lines, 1):
+        where = f"{name}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"{where}: no JSON ({error}).") from None
+        keys = set(record) if isinstance(record, dict) else set()
+        if "user" not in keys or not {"item", "items"} & keys:
+            raise ValueError(f'{where}: an object needs "user" and "items", or "user" and "item".')
+        if "items" not in keys:
+            yield rows.row(record["user"], record["item"], record.get("time"), where)
+            continue
+        if not isinstance(record["items"], list):
+            raise ValueError(f"{where}: items are a list, not {record['items']!r}.")
+        if not record["items"]:
+            yield Row(_name(record["user"], "user", where), None, None)
+        for item in record["items"]:
+            yield rows.row(record["user"], item, None, where)
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is no Parquet file: {error}") from None
+    rows, number = Rows(), 0
+    with file:
+        names = file.schema_arrow.names
+        places = [None if p is None else names[p] for p in _places(names, str(path))]
+        for batch in file.iter_batches(8192, columns=[name for name in places if name]):
+            none = [None] * len(batch)
+            columns = [none if n is None else _plain(batch[n], n, path) for n in places]
+            for user, item, time in zip(*columns, strict=True):
+                number += 1
+                yield rows.row(user, item, time, f"{path}, row {number}")
+
+
+def _plain(column: pa.Array, name: str, path: Path) -> list[Any]:
+    """The values of a column; dates as microseconds."""
+    if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+    if name != "time" and pa.types.is_floating(column.type):
+        raise ValueError(
+            f"{path}: the column {name} holds {column.type}; names are texts or whole numbers. "
+            "Write it as text."
+        )
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _places(header: list[str], name: str) -> list[int | None]:
+    """Where user, item and time stand."""
+    found = [header.index(column) if column in header else None for column in Row._fields]
+    if None in found[:2]:
+        raise ValueError(f"{NEEDED}; {name} has: {', '.join(header)}. Rename its header.")
+    return found
+
+
+class Rows:
+    """Rows of one file, whose times are all of one kind."""
+
+    kind: str | None = None
+
+    def row(self, user: Any, item: Any, time: Any, where: str) -> Row:
+        """A row whose values have been looked at; `where` it stands."""
+        kind, value = _time(time, where)
+        if self.kind not in (None, kind):
+            raise ValueError(
+                f"{where}: {kind} as the time, where the rows before have {self.kind}. "
+                "Write all times in one way."
+            )
+        self.kind = kind
+        return Row(_name(user, "user", where), _name(item, "item", where), value)
+
+
+def _name(value: Any, kind: str, where: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{where}: {kind} is {value!r}, and neither a text nor a whole number.")
+    if not value:
+        raise ValueError(f"{where}: {kind} is empty.")
+    return value
+
+
+def _time(value: Any, where: str) -> tuple[str, int | float | None]:
+    """The kind of a time, and its number; whole numbers stay whole, however long."""
+    if value is None:
+        return "nothing", None
+    for number in (int, float):
+        try:
+            # A float is no whole number, and a truth value none at all.
+            read = number(value) if isinstance(value, str) else value + 0
+            if math.isfinite(read) and abs(read) < 2**63 and not isinstance(value, bool):
+                return "a number", read
+        except (TypeError, ValueError, OverflowError):
+            continue
+    try:
+        date = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{where}: time is {value!r}, and neither a number nor a date such as 2024-05-31."
+        ) from None
+    return "a date", (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,91 @@
+"""New items as files have them: name, title, description."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import polars as pl
+
+from lohrec.data.catalogue import Catalogue
+from lohrec.data.item_texts import item_text
+
+COLUMNS = ("item", "title", "description")
+
+
+class NewItem(NamedTuple):
+    """An item to add; title and description are cleaned, and may be empty."""
+
+    name: str
+    title: str
+    description: str
+
+
+def read(path: str | Path) -> list[NewItem]:
+    """The items of a CSV, TSV, Parquet or JSON lines file with the columns `COLUMNS`.
+
+    Titles and descriptions are cleaned as those of a dataset.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it has no such columns, no items, or an item without a name or with two rows.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path} to read items from.")
+    items = []
+    for number, record in enumerate(_records(path), 1):
+        where, name = f"{path}, item {number}", record["item"]
+        if isinstance(name, int) and not isinstance(name, bool):
+            name = str(name)
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{where}: item is {name!r}; it must be a name.")
+        try:
+            text = item_text({kind: record[kind] for kind in ("title", "description")})
+        except TypeError as error:
+            raise ValueError(f"{where}: {error} is neither text nor a list.") from None
+        items.append(NewItem(name, text.title, text.description))
+    if not items:
+        raise ValueError(f"{path} holds no items.")
+    name, count = Counter(item.name for item in items).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{path} has {count} rows of {name!r}. Leave one.")
+    return items
+
+
+def check_new(items: Iterable[NewItem], catalogue: Catalogue) -> None:
+    """ValueError where a catalogue has some of the items already."""
+    known = [item.name for item in items if item.name in catalogue.number]
+    if known:
+        raise ValueError(
+            f"{len(known):,} items are known already, {known[0]!r} first. Leave them out: what is "
+            "there does not move."
+        )
+
+
+def _records(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        if path.suffix == ".jsonl":
+            lines = path.read_bytes().splitlines()
+            records = [orjson.loads(line) for line in lines if line.strip()]
+            if not all(isinstance(record, dict) for record in records):
+                raise ValueError(f"{path}: each line must be an object.")
+            names = {name for record in records for name in record}
+        elif path.suffix == ".parquet":
+            frame = pl.read_parquet(path)
+            names, records = set(frame.columns), frame.to_dicts()
+        elif path.suffix in (".csv", ".tsv"):
+            separator = "\t" if path.suffix == ".tsv" else ","
+            frame = pl.read_csv(path, separator=separator, infer_schema=False)
+            names, records = set(frame.columns), frame.to_dicts()
+        else:
+            raise ValueError(f"{path}: name it *.csv, *.tsv, *.parquet or *.jsonl.")
+    except (pl.exceptions.PolarsError, orjson.JSONDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if "item" not in names or not {"title", "description"} & names:
+        raise ValueError(
+            f"{path} has {', '.join(sorted(names)) or 'nothing'}. New items need the column item, "
+            "and title or description or both: their identifiers are made of texts."
+        )
+    return [dict.fromkeys(COLUMNS) | record for record in records]
