@@ -8,7 +8,7 @@ try:
     settings.check(config, SCHEMA)
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
-    TRIALS = rows.trials(config["searches"], config["variants"])
+    TRIALS = searches.trials(config["searches"], config["variants"])
     for target in sys.argv[1:]:
         rows.check_target(target, config["datasets"], config["variants"])
 except ValueError as error:

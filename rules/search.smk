@@ -5,7 +5,7 @@ def trials_of(wildcards):
     """The fitted model of every trial, with the first seed of the dataset."""
     row, seed = wildcards.search, DATASETS[wildcards.dataset]["seeds"][0]
     return [
-        fitted(wildcards.dataset, rows.trial_name(row, number) if overlay else row, seed)
+        fitted(wildcards.dataset, searches.trial_name(row, number) if overlay else row, seed)
         for number, overlay in enumerate(config["searches"][row])
     ]
 

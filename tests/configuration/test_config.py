@@ -3,7 +3,7 @@
 import pytest
 from shipped_config import SCHEMA
 
-from lohrec.configuration import registry, rows, settings
+from lohrec.configuration import registry, rows, searches, settings
 
 
 def all_of(kind: str) -> str:
@@ -248,7 +248,7 @@ def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: 
 
 
 @pytest.mark.parametrize(
-    ("searches", "words"),
+    ("tried", "words"),
     [
         ({"tigger": [{}, {}]}, ["'tigger'", "Did you mean tiger?"]),
         (
@@ -258,10 +258,10 @@ def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: 
     ],
 )
 def test_a_trial_that_changes_nothing_is_refused(
-    config: dict, searches: dict, words: list[str]
+    config: dict, tried: dict, words: list[str]
 ) -> None:
     with pytest.raises(ValueError) as error:
-        rows.trials(searches, config["variants"])
+        searches.trials(tried, config["variants"])
     for word in words:
         assert word in str(error.value)
 

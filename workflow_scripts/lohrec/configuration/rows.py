@@ -218,32 +218,6 @@ def compared_rows(variants: Table) -> Table:
     return {name: row for name, row in reported_rows(variants).items() if not row["optional"]}
 
 
-def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
-    """A row for each trial of each search: the searched row with the trial's settings over its own.
-
-    Args:
-        searches: {row: the settings of each trial}.
-
-    Raises:
-        ValueError: a search is of no row, or a trial overlays settings that its row does not read.
-    """
-    found = {}
-    for name, overlays in searches.items():
-        row = known(name, variants, "searches")
-        for number, overlay in enumerate(overlays):
-            if not overlay:
-                continue  # the row as it is
-            trial = row | {"settings": overlaid(row["settings"], overlay)}
-            check(f"{name} (searches, number {number})", trial, variants)
-            found[trial_name(name, number)] = trial
-    return found
-
-
-def trial_name(name: str, number: int) -> str:
-    """The row of a trial of the row `name`, which no row of variants.yaml can be called."""
-    return f"{name}-{number}"
-
-
 def rows_behind(name: str, variants: Table, on_the_way: tuple[str, ...] = ()) -> Table:
     """A row of variants, and all rows whose models it starts from, is made of or learns from.
 

@@ -102,4 +102,5 @@ class ItemWeights(ItemScores):
 def popularity(count: np.ndarray) -> np.ndarray:
     """What items have without evidence: the root of their popularity, float32 (items,), above 0."""
     seen = count + 1.0  # an item that is new in dev or test may come too
-    return np.sqrt(seen / seen.mean()).astype(np.float32)
+    base: np.ndarray = np.sqrt(seen / seen.mean()).astype(np.float32)
+    return base
