@@ -171,7 +171,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, status)
 
 
 def test_memory_does_not_grow_with_the_users(shop, model, tmp_path) -> None:
-    """Five times the users, 20 MB more of text in and 10 MB of it out, and at most 8 MB more."""
+    """Five times the users, 20 MB more of text in and 10 MB of it out, and at most 14 MB more."""
     peaks = []
     for users in (600, 3000):
         rng = np.random.default_rng(users)
@@ -190,4 +190,4 @@ def test_memory_does_not_grow_with_the_users(shop, model, tmp_path) -> None:
         peak, status = map(int, done.stdout.split())
         assert status == 0 and len((tmp_path / "l.csv").read_text().splitlines()) == users * 10 + 1
         peaks.append(peak)
-    assert peaks[1] - peaks[0] < 8 * 1024, peaks  # KB
+    assert peaks[1] - peaks[0] < 14 * 1024, peaks  # KB
