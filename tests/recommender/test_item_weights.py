@@ -100,9 +100,9 @@ def test_power_and_floor_are_the_best_of_those_tried_for_the_dev_targets(train, 
 
 def test_items_are_in_the_order_of_scores_and_then_of_popularity():
     weights = np.zeros((5, 5), np.float32)
-    weights[0] = [0, 0.2, -0.3, 0.5, 0]
-    base = item_weights.popularity(np.array([3, 1, 9, 0, 4]))
-    found = ease.EASE(weights, base)
+    weights[0] = [0, 0.2, -0.3, 0.2001, 0]  # popularity must not put 1 before 3
+    popular = item_weights.popularity(np.array([3, 8, 9, 0, 4]))
+    found = ease.EASE(weights, popular)
     order = found.log_probabilities(Histories(np.array([[0]]), np.array([1]))).argsort(1)
     assert order.flip(1).tolist() == [[3, 1, 2, 4, 0]]
 

@@ -25,26 +25,27 @@ Weights = np.ndarray | sparse.csr_array
 class ItemWeights(ItemScores):
     """score_j = sum_k W_kj over the items k of a history.
 
-    Probabilities are P(j) ~ (max(score_j, 0) + floor * base_j) ** power: a softmax would give most
-    of them to the many items without any evidence. Power and floor make the dev targets most
-    probable. So items are in the order of their scores, those of equal score, and all without a
-    positive one, in the order of popularity.
+    Probabilities are P(j) ~ (max(score_j, 0) + floor) ** power: a softmax would give most of them
+    to the many items without any evidence. Power and floor make the dev targets most probable. So
+    items are in the order of their scores, and those of equal score, and all without a positive
+    one, in the order of popularity.
 
     Args:
         weights: float32 (items, items), what an item of a history (a row) gives to the others.
-        base: float32 (items,), see `popularity`.
+        popular: float32 (items,), so small that it only orders what is equal.
         power, floor: above 0.
     """
 
     def __init__(
-        self, weights: Weights, base: np.ndarray, power: float = 1.0, floor: float = 1e-3
+        self, weights: Weights, popular: np.ndarray, power: float = 1.0, floor: float = 1e-3
     ) -> None:
-        self.weights, self.base, self.power, self.floor = weights, base, power, floor
+        self.weights, self.popular = weights, popular
+        self.power, self.floor = power, floor
 
     def scores(self, histories: Histories) -> np.ndarray:
         """float32 (users, items)."""
         user, place = np.nonzero(histories.items >= 0)
-        shape = (len(histories.items), len(self.base))
+        shape = (len(histories.items), len(self.popular))
         ones = np.ones(len(user), np.float32)
         read = sparse.coo_array((ones, (user, histories.items[user, place])), shape).tocsr()
         read.data[:] = 1  # an item that comes twice counts once, as in training
@@ -62,7 +63,7 @@ class ItemWeights(ItemScores):
         some = rng.choice(len(dev), min(DEV_USERS, len(dev)), replace=False)
         histories = Histories(dev.histories(some).astype(np.int64), dev.length[some])
         total = np.zeros((len(FLOORS), len(POWERS)))
-        for rows, part in parts(histories, len(self.base), "probabilities"):
+        for rows, part in parts(histories, len(self.popular), "probabilities"):
             scores, target = self.scores(part), torch.from_numpy(dev.target[some[rows]]).long()
             for f, floor in enumerate(FLOORS):
                 log = self._log(scores, floor)
@@ -74,11 +75,11 @@ class ItemWeights(ItemScores):
         print(f"power {self.power:.3g}, floor {self.floor:.3g}")
 
     def _log(self, scores: np.ndarray, floor: float) -> Tensor:
-        return torch.from_numpy(np.log(np.maximum(scores, 0) + np.float32(floor) * self.base))
+        return torch.from_numpy(np.log(np.maximum(scores, 0) + self.popular + np.float32(floor)))
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The weights: of a dense table in float16, of a sparse one what is not zero."""
-        found = {"base": self.base}
+        found = {"popular": self.popular}
         if isinstance(self.weights, np.ndarray):
             found["weights"] = self.weights.astype(np.float16)
         else:
@@ -91,16 +92,15 @@ class ItemWeights(ItemScores):
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> Self:
         """Read the weights."""
         found = load_file(folder / FILE)
-        base = found.pop("base")
+        popular = found.pop("popular")
         if "weights" in found:
-            return cls(found["weights"].astype(np.float32), base, **saved)
-        shape = (len(base), len(base))
+            return cls(found["weights"].astype(np.float32), popular, **saved)
+        shape = (len(popular), len(popular))
         parts_of = (found["data"], found["indices"], found["indptr"])
-        return cls(sparse.csr_array(parts_of, shape), base, **saved)
+        return cls(sparse.csr_array(parts_of, shape), popular, **saved)
 
 
 def popularity(count: np.ndarray) -> np.ndarray:
-    """What items have without evidence: the root of their popularity, float32 (items,), above 0."""
-    seen = count + 1.0  # an item that is new in dev or test may come too
-    base: np.ndarray = np.sqrt(seen / seen.mean()).astype(np.float32)
-    return base
+    """Popularity (items,) as a number far below any difference of weights, float32."""
+    scaled: np.ndarray = (1e-6 * count / (count.max() + 1)).astype(np.float32)
+    return scaled
