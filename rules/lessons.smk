@@ -8,6 +8,12 @@ def lessons_of(dataset, teacher, seed):
     return f"results/{dataset}/{teacher}/seed_{seed}/lessons"
 
 
+def settings_of_lesson(wildcards):
+    """What a lesson depends on: only probabilities have a temperature, only candidates a number."""
+    idle = {"probabilities": ("beams",), "beams": ("temperature",)}
+    return section("lessons", without=idle[wildcards.lesson])(wildcards)
+
+
 rule teach:
     input:
         model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
@@ -30,7 +36,7 @@ rule teach:
         gpu=lambda wildcards: gpus_of_row(wildcards, "recommend")["count"],
     params:
         code=code("teach", modules_of("variant")),
-        settings=section("lessons"),
+        settings=settings_of_lesson,
         cuda=lambda wildcards, resources: gpus_of_row(wildcards, "recommend"),
     script:
         "../workflow_scripts/recommender/teach.py"

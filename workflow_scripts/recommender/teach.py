@@ -36,7 +36,7 @@ def main(
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
         lesson: "probabilities" along the true items (Eq. 12), or "beams", the best identifiers.
-        settings: the section `lessons`.
+        settings: of the section `lessons` what the lesson depends on.
         code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
@@ -52,10 +52,10 @@ def main(
     of_model = read_json(model)["sha256"]
     made_of = fingerprint([lesson, settings, code, of_model], semantic, train.start, train.stop)
 
-    shape, dtype = {
-        "probabilities": ((LEVELS, CODES), np.float16),
-        "beams": ((settings["beams"], LEVELS), np.int16),
-    }[lesson]
+    if lesson == "probabilities":
+        shape, dtype = (LEVELS, CODES), np.float16
+    else:
+        shape, dtype = (settings["beams"], LEVELS), np.int16
     out = PartialArray(taught, (len(train), *shape), dtype, made_of)
     order = np.argsort(train.length, kind="stable")
     parts = [np.sort(order[low : low + size]) for low in range(0, len(order), size)]

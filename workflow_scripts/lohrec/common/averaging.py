@@ -6,6 +6,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+SETTINGS = {
+    "averaging": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.0,
+        "description": (
+            "Decay a step of an exponential moving average of the weights; 0 takes the last "
+            "weights."
+        ),
+    },
+}  # fmt: skip
+
 
 class Averages:
     """Averages of what a model learns.

@@ -43,7 +43,7 @@ DECLARED_IN = {
     "candidates": ("teacher/beams", "recommender/priors"),
     "probabilities": ("teacher/probabilities",),
     "lessons": ("recommender/lessons",),
-    "training": ("configuration/training_settings", "recommender/training"),
+    "training": ("configuration/training_settings", "recommender/training", "common/averaging"),
     "decoding": ("recommender/decoding",),
     "evaluation": ("evaluation/metrics", "evaluation/diversity", "evaluation/bootstrap"),
     "": ("configuration/workflow",),

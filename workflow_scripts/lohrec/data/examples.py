@@ -54,6 +54,25 @@ class Examples:
         first = first[user]
         return replace(self, start=first + -(-(self.start - first) // stride) * stride)
 
+    def sample(self, most: int) -> "Examples":
+        """At most so many of the examples, always the same ones."""
+        rng = np.random.default_rng(0)
+        rows = rng.choice(len(self), min(most, len(self)), replace=False)
+        return replace(self, user=self.user[rows], start=self.start[rows], stop=self.stop[rows])
+
+    def shared_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Histories that start alike, as the prefixes of the longest of them.
+
+        Args:
+            rows: sorted.
+
+        Returns:
+            for each of `rows` the number of its longest history, and the examples of these.
+        """
+        new = np.diff(self.start[rows], prepend=-1) > 0
+        longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
+        return new.cumsum() - 1, longest
+
     def histories(self, rows: np.ndarray) -> np.ndarray:
         """Histories of `rows` as int32 (rows, longest), padded with -1 on the right."""
         length = self.length[rows]

@@ -18,6 +18,11 @@ _METADATA = {
     "item": "asin", "title": "title", "description": "description", "categories": "categories",
     "brand": "brand", "price": "price",
 }  # fmt: skip
+_METADATA_2018 = _METADATA | {"categories": "category"}
+_METADATA_2023 = _METADATA | {"item": "parent_asin", "brand": "store"}
+_REVIEWS_2023 = {
+    "user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp",
+}  # fmt: skip
 _REVIEWS = {"user": "reviewerID", "item": "asin", "rating": "overall", "time": "unixReviewTime"}
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -76,7 +81,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "of": "Amazon reviews of 2018, a JSON object a line",
         "files": "CATEGORY_5.json.gz, meta_CATEGORY.json.gz",
         "interactions": {"format": "json", "unit": "s", "columns": _REVIEWS},
-        "items": {"format": "json", "columns": _METADATA | {"categories": "category"}},
+        "items": {"format": "json", "columns": _METADATA_2018},
     },
     "amazon_2018_ratings": {
         "of": "Amazon ratings of 2018, item first",
@@ -85,33 +90,25 @@ RECIPES: dict[str, dict[str, Any]] = {
             "format": "text", "separator": ",", "unit": "s", "fields": 4,
             "columns": {"item": 1, "user": 2, "rating": 3, "time": 4}, "items_look_like": _ASIN,
         },
-        "items": {"format": "json", "columns": _METADATA | {"categories": "category"}},
+        "items": {"format": "json", "columns": _METADATA_2018},
     },
     "amazon_2023": {
         "of": "Amazon reviews of 2023, a JSON object a line; variants of a product are one item",
         "files": "CATEGORY.jsonl.gz, meta_CATEGORY.jsonl.gz",
         "interactions": {
             "format": "json", "unit": "ms",
-            "columns": {
-                "user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp",
-            },
+            "columns": _REVIEWS_2023,
         },
-        "items": {
-            "format": "json", "columns": _METADATA | {"item": "parent_asin", "brand": "store"},
-        },
+        "items": {"format": "json", "columns": _METADATA_2023},
     },
     "amazon_2023_ratings": {
         "of": "Amazon ratings of 2023, with a header",
         "files": "CATEGORY.csv.gz, meta_CATEGORY.jsonl.gz",
         "interactions": {
             "format": "text", "separator": ",", "unit": "ms",
-            "columns": {
-                "user": "user_id", "item": "parent_asin", "rating": "rating", "time": "timestamp",
-            },
+            "columns": _REVIEWS_2023,
         },
-        "items": {
-            "format": "json", "columns": _METADATA | {"item": "parent_asin", "brand": "store"},
-        },
+        "items": {"format": "json", "columns": _METADATA_2023},
     },
     "recbole": {
         "of": "RecBole's atomic files; types in the header",

@@ -32,13 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "evaluations": {"default": 6},
     "patience": {"default": 4},
     "dev_users": {"default": 6000},
-    "averaging": {
-        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.998,
-        "description": (
-            "Decay a step of an exponential moving average of the weights; 0 takes the last "
-            "weights."
-        ),
-    },
+    "averaging": {"default": 0.998},
 }  # fmt: skip
 
 
@@ -62,12 +56,10 @@ class ItemData:
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The examples `rows`."""
-        rows, longest = np.sort(rows), np.sort(rows)
-        row = np.arange(len(rows))
+        rows = np.sort(rows)
+        row, longest = np.arange(len(rows)), rows
         if self.shared:
-            new = np.diff(self.examples.start[rows], prepend=-1) > 0
-            row = new.cumsum() - 1
-            longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
+            row, longest = self.examples.shared_rows(rows)
         target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
         return Batch(
             torch.from_numpy(self.examples.histories(longest).astype(np.int64)),
@@ -107,10 +99,7 @@ def train(
     """
     training = settings["training"]
     data = ItemData(examples.aligned() if network.shares_rows else examples, network.shares_rows)
-    sample = np.random.default_rng(0).choice(
-        len(dev), min(training["dev_users"], len(dev)), replace=False
-    )
-    dev = Examples(dev.sequences, dev.user[sample], dev.start[sample], dev.stop[sample])
+    dev = dev.sample(training["dev_users"])
     checkpoint = None
     if checkpoint_path is not None:
         made = [dict(settings), exclude_history, seed, dict(code or {})]

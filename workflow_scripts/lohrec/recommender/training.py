@@ -35,13 +35,6 @@ SETTINGS = {
         "type": "number", "exclusiveMinimum": 0, "default": 0.0001,
         "description": "The same as learning_rate, of a row that starts from another row's model.",
     },
-    "averaging": {
-        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.0,
-        "description": (
-            "Decay a step of an exponential moving average of the weights; 0 takes the last "
-            "weights."
-        ),
-    },
 }  # fmt: skip
 ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one_hot": {}}}
 
@@ -130,9 +123,7 @@ def train(
     _check_alike(model.config, network)
     retriever = start.to(device).eval() if start and not objective["generation"] else None
     tree = PrefixTree.from_ids(data.ids).to(device)
-    rng = np.random.default_rng(0)
-    sample = rng.choice(len(dev), min(training["dev_users"], len(dev)), replace=False)
-    dev = Examples(dev.sequences, dev.user[sample], dev.start[sample], dev.stop[sample])
+    dev = dev.sample(training["dev_users"])
     size, bf16 = training["batch_size"], training["bf16"]
 
     checkpoint = None

@@ -93,9 +93,8 @@ class TrainingData:
         length = self.examples.length[rows]
         row, longest = None, rows
         if self.shared:
-            new = np.diff(self.examples.start[rows], prepend=-1) > 0
-            row = torch.from_numpy(new.cumsum() - 1)
-            longest = rows[np.append(np.flatnonzero(new)[1:] - 1, len(rows) - 1)]
+            number, longest = self.examples.shared_rows(rows)
+            row = torch.from_numpy(number)
         history = history_tokens(self.examples, longest, self._table)
         target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
         if self.labels is not None:

@@ -40,7 +40,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "loss": {"enum": ["cross_entropy"], "default": "cross_entropy", "description": "The paper's."},
     "training": {"epochs": {"default": 60}},
 }  # fmt: skip
-SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+SHARED = {
+    "training": [
+        "configuration/training_settings", "common/averaging", "recommender/item_training",
+    ],
+}  # fmt: skip
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 

@@ -41,7 +41,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Over all items, or against one sampled item; binary is the paper's.",
     },
 }  # fmt: skip
-SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+SHARED = {
+    "training": [
+        "configuration/training_settings", "common/averaging", "recommender/item_training",
+    ],
+}  # fmt: skip
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 

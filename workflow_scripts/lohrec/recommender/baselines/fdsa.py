@@ -17,12 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from lohrec.common.autograd_functions import drop
-from lohrec.identifiers import store
-from lohrec.identifiers.codewords import CODES, LEVELS, token_table
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
-from lohrec.recommender.item_networks import CausalNetwork
-from lohrec.recommender.item_recommender import ItemRecommender
-from lohrec.recommender.recommender import Inputs
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
@@ -37,25 +34,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Over all items, or against one sampled item; binary is the paper's.",
     },
 }  # fmt: skip
-SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+SHARED = {
+    "training": [
+        "configuration/training_settings", "common/averaging", "recommender/item_training",
+    ],
+}  # fmt: skip
 READS = ["ids"]
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 
 
-class Network(CausalNetwork):
-    """See `ItemNetwork` for the arguments.
-
-    Attributes:
-        attributes: int64 (items + 1, attributes), a row of padding last; set before training.
-    """
-
-    attributes: Tensor
+class Network(AttributeNetwork):
+    """See `ItemNetwork` for the arguments."""
 
     def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
         super().__init__(items, history, settings)
         width, self.dropout = settings["width"], settings["dropout"]
-        self.register_buffer("attributes", torch.zeros(items + 1, LEVELS, dtype=torch.int64))
         self.attribute = nn.Embedding(LEVELS * CODES + 1, width)
         self.energy = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
         self.position = nn.Embedding(history, width)
@@ -89,16 +83,7 @@ class Network(CausalNetwork):
         return drop(x, self.dropout, self.training)
 
 
-class FDSA(ItemRecommender):
+class FDSA(AttributeRecommender):
     """FDSA."""
 
     network_class = Network
-
-    @classmethod
-    def built(cls, inputs: Inputs, settings: Mapping[str, Any]) -> Network:
-        """A new network that knows the items' attributes."""
-        network = Network(len(inputs.catalogue), inputs.history, settings)
-        network.attributes.copy_(
-            torch.from_numpy(token_table(store.load_ids(inputs.artefacts["ids"])))
-        )
-        return network.to(inputs.device)

@@ -25,11 +25,10 @@ from torch.nn import functional as F
 from lohrec.common import training as runs
 from lohrec.common.autograd_functions import drop
 from lohrec.common.gradients import Gradients
-from lohrec.identifiers import store
-from lohrec.identifiers.codewords import CODES, LEVELS, token_table
+from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
-from lohrec.recommender.item_networks import Batch, CausalNetwork, whole
-from lohrec.recommender.item_recommender import ItemRecommender
+from lohrec.recommender.item_networks import Batch, whole
 from lohrec.recommender.item_training import ItemData
 from lohrec.recommender.recommender import Inputs
 
@@ -54,26 +53,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Over all items, or against one sampled item; bpr is the paper's.",
     },
 }  # fmt: skip
-SHARED = {"training": ["configuration/training_settings", "recommender/item_training"]}
+SHARED = {
+    "training": [
+        "configuration/training_settings", "common/averaging", "recommender/item_training",
+    ],
+}  # fmt: skip
 READS = ["ids"]
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 WEIGHTS = {"aap": 0.2, "mip": 1.0, "map": 1.0, "sp": 0.5}
 
 
-class Network(CausalNetwork):
-    """See `ItemNetwork` for the arguments.
-
-    Attributes:
-        attributes: int64 (items + 1, attributes), a row of padding last; set before training.
-    """
-
-    attributes: Tensor
+class Network(AttributeNetwork):
+    """See `ItemNetwork` for the arguments."""
 
     def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
         super().__init__(items, history, settings)
         width, self.dropout = settings["width"], settings["dropout"]
-        self.register_buffer("attributes", torch.zeros(items + 1, LEVELS, dtype=torch.int64))
         self.attribute = nn.Embedding(LEVELS * CODES, width)
         self.mask = nn.Parameter(torch.randn(width) * 0.02)
         self.position = nn.Embedding(history + 1, width)
@@ -106,24 +102,17 @@ class Network(CausalNetwork):
         return x
 
 
-class S3Rec(ItemRecommender):
+class S3Rec(AttributeRecommender):
     """S3-Rec."""
 
     network_class = Network
-
-    @classmethod
-    def built(cls, inputs: Inputs, settings: Mapping[str, Any]) -> Network:
-        """A new network that knows the items' attributes."""
-        network = Network(len(inputs.catalogue), inputs.history, settings)
-        table = token_table(store.load_ids(inputs.artefacts["ids"]))
-        network.attributes.copy_(torch.from_numpy(table))
-        return network.to(inputs.device)
 
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> Self:
         """Learn of the sequences, which leaves no checkpoint, and then the next items."""
         torch.manual_seed(seed)
         network = cls.built(inputs, settings)
+        assert isinstance(network, Network)
         data, training = ItemData(inputs.train.aligned(), True), settings["training"]
         compute = partial(losses, network, share=settings["mask"])
         gradients = Gradients(network, compute, training["clip"], training["bf16"], graphs=False)
