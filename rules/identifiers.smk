@@ -5,8 +5,10 @@ def text_settings(wildcards):
     """What the section `text` says of the row's own method."""
     values = section("text")(wildcards)
     of_lsa = ("dimensions", "max_features", "seed")
-    of_llama = ("model", "revision", "max_tokens", "batch_tokens", "dtype")
-    return less(values, of_llama if values["method"] == "lsa" else of_lsa)
+    of_llama = ("model", "revision", "dtype")
+    of_models = ("max_tokens", "batch_tokens")
+    idle = {"lsa": of_llama + of_models, "minilm": of_lsa + of_llama, "llama": of_lsa}
+    return less(values, idle.get(values["method"], ()))
 
 
 def examples_of_neighbours(wildcards):
@@ -26,7 +28,7 @@ def item_vectors(wildcards):
 
 def encoder_of(dataset):
     """What turns texts into a dataset's identifiers; nothing where they were made elsewhere."""
-    if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] not in ("lsa", "llama"):
+    if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] == "interactions":
         return []
     return [f"results/{dataset}/ids/encoder/{part}.safetensors" for part in ("text", "rqvae")]
 
