@@ -73,7 +73,7 @@ class Teacher(Recommender):
             *histories,
             self.ids,
             self.tree,
-            searched(self.decoding, top, exclude_history) | {"batch_size": self.batch_size},
+            searched({**self.decoding, "batch_size": self.batch_size}, top, exclude_history),
             self.constrained,
             "recommending",
         )
