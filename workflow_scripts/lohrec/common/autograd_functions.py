@@ -71,8 +71,8 @@ def _mask(x: Tensor, share: float) -> Tensor:
     if x.numel() > POOL:
         return torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
     begin = int(torch.randint(POOL - x.numel() + 1, ()))
-    factor: Tensor = _pool(share, x.dtype)[begin : begin + x.numel()]
-    return factor.view(x.shape)
+    factor: Tensor = _pool(share, x.dtype)[begin : begin + x.numel()].view(x.shape)
+    return factor
 
 
 class _Drop(Function):
