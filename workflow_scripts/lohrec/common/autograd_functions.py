@@ -69,7 +69,8 @@ def _mask(x: Tensor, share: float) -> Tensor:
     once, from a random place on: any two masks differ, and within a mask nothing repeats.
     """
     if x.numel() > POOL:
-        return torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
+        fresh: Tensor = torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
+        return fresh
     begin = int(torch.randint(POOL - x.numel() + 1, ()))
     factor: Tensor = _pool(share, x.dtype)[begin : begin + x.numel()].view(x.shape)
     return factor
