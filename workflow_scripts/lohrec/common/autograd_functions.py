@@ -69,18 +69,16 @@ def _mask(x: Tensor, share: float) -> Tensor:
     once, from a random place on: any two masks differ, and within a mask nothing repeats.
     """
     if x.numel() > POOL:
-        fresh: Tensor = torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
-        return fresh
+        return torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
     begin = int(torch.randint(POOL - x.numel() + 1, ()))
-    factor: Tensor = _pool(share, x.dtype)[begin : begin + x.numel()].view(x.shape)
-    return factor
+    return _pool(share, x.dtype)[begin : begin + x.numel()].view(x.shape)
 
 
 class _Drop(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
-        ctx.factor = _mask(x, share)
-        return x * ctx.factor
+        ctx.factor = factor = _mask(x, share)
+        return x * factor
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
