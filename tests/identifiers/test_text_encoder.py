@@ -26,7 +26,8 @@ def package(tmp_path, checkpoint, monkeypatch):  # noqa: F811
     (folder / "__init__.py").write_text("import sentence_transformers_that_are_not_there\n")
     torch.manual_seed(0)
     size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    BertModel(BertConfig(20, intermediate_size=32, **size)).save_pretrained(folder / "model")
+    config = BertConfig(vocab_size=20, intermediate_size=32, **size)
+    BertModel(config).save_pretrained(folder / "model")
     monkeypatch.syspath_prepend(folder.parent)
     return folder / "model"
 
