@@ -15,10 +15,11 @@ from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import Steps
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender import hub
 from lohrec.recommender.histories import Given, numbers
 from lohrec.recommender.lists import Lists, Ranked
 
-FILE, ITEMS, CURVE, MODEL = "recommender.json", "items.json", "training.json", "model"
+FILE, ITEMS, CURVE, MODEL = hub.FILE, "items.json", "training.json", "model"
 CPU = torch.device("cpu")
 
 
@@ -179,8 +180,7 @@ class Recommender(ABC):
     def save(self, folder: str | Path, made: Mapping[str, Any] | None = None) -> None:
         """Write the recommender as one complete folder of safetensors and JSON.
 
-        The last file, recommender.json, has the digests of all others, so it changes with them.
-        The curve of the training, which holds times, is no part of what a recommender is.
+        The last file, recommender.json, has the digests of all others but the training's curve.
 
         Args:
             folder: empty, or not there yet.
@@ -255,11 +255,14 @@ def named(name: str) -> type[Recommender]:
 
 
 def home(folder: str | Path) -> Path:
-    """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file.
+    """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file;
+    of hub:OWNER/NAME the one that `hub.fetched` fetches.
 
     Raises:
         FileNotFoundError: none of them holds a recommender.
     """
+    if str(folder).startswith(hub.HUB):
+        return hub.fetched(str(folder))
     folder = Path(folder)
     for place in (folder, folder / MODEL, folder.parent if folder.name == FILE else folder):
         if (place / FILE).is_file():

@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    model = "its folder, such as results/demo/dwr/seed_0"
+    model = "its folder, such as results/demo/dwr/seed_0, or hub:OWNER/NAME"
     one = command("recommend", _recommend, "Write a list for every user.", HISTORIES)
     one.add_argument("--model", required=True, help=model)
     one.add_argument("--histories", required=True, metavar="FILE", help="a file, or - for stdin")
@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("model", metavar="MODEL", help=model)
     one.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1: this machine alone)")
     one.add_argument("--port", type=int, default=8000, help="port (8000)")
+
+    one = command("push", _push, "Upload a recommender and its card to the Hugging Face hub.")
+    one.add_argument("model", metavar="MODEL", help=model)
+    one.add_argument("repository", metavar="REPO", help="OWNER/NAME on the hub")
+    one.add_argument("--public", action="store_true", help="for anybody to see (private)")
 
     one = command("show", _show, "Print what a recommender is and how it was made.")
     one.add_argument("model", metavar="MODEL", help=model)
@@ -144,6 +149,12 @@ def _serve(given: argparse.Namespace, answer: TextIO) -> None:
     recommender = Recommender.load(given.model)
     print(f"http://{given.host}:{given.port}/ (Ctrl+C ends it)", file=answer, flush=True)
     web.serve(recommender, given.host, given.port)
+
+
+def _push(given: argparse.Namespace, answer: TextIO) -> None:
+    from lohrec.serving import hub_upload
+
+    print(hub_upload.push(given.model, given.repository, given.public), file=answer)
 
 
 def _show(given: argparse.Namespace, answer: TextIO) -> None:
