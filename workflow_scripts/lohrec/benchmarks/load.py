@@ -6,6 +6,7 @@ python -m lohrec.benchmarks.load MODEL starts a server of its own, and prints a 
 import argparse
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (60)")
     given = parser.parse_args()
     names = Catalogue.load(home(given.model) / ITEMS).names
-    with serving(given.model) as port:
+    with serving(given.model) as (port, process):
+        before = busy(process)
         found = measure(port, names, given.clients, given.seconds)
+        spent = 1000 * (busy(process) - before) / max(found["requests"], 1)
+    found["processor, ms a request"] = spent  # of the server, whatever else the machine runs
     print(f"{processor()}, the clients on the same; {given.clients} clients, {given.seconds:g} s\n")
     shown = {
         name: f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for name, value in found.items()
@@ -44,8 +49,8 @@ def main() -> int:
 
 
 @contextmanager
-def serving(model: str) -> Iterator[int]:
-    """The port of a server of `model` in a process of its own.
+def serving(model: str) -> Iterator[tuple[int, int]]:
+    """The port and the number of a process that serves `model`.
 
     Raises:
         ValueError: the server ended before it answered.
@@ -60,9 +65,15 @@ def serving(model: str) -> Iterator[int]:
                 if server.poll() is not None:
                     raise ValueError(f"The server of {model} ended; see above.")
                 time.sleep(0.1)
-            yield port
+            yield port, server.pid
         finally:
             server.terminate()
+
+
+def busy(process: int) -> float:
+    """Seconds of the processor that a process has used (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def measure(port: int, names: list[str], clients: int, seconds: float) -> dict[str, float]:
