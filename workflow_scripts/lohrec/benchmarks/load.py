@@ -22,7 +22,8 @@ import numpy as np
 from lohrec.benchmarks.clock import processor
 from lohrec.data.catalogue import Catalogue
 from lohrec.evaluation import tables
-from lohrec.recommender.recommender import ITEMS, home
+from lohrec.recommender.places import home
+from lohrec.recommender.recommender import ITEMS
 
 LENGTH = 8  # items of a history at most
 

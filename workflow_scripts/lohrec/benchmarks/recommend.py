@@ -22,7 +22,8 @@ from lohrec.data.catalogue import Catalogue
 from lohrec.evaluation import tables
 from lohrec.identifiers import store
 from lohrec.identifiers.codewords import token_table
-from lohrec.recommender.recommender import FILE, ITEMS, home
+from lohrec.recommender.places import FILE, home
+from lohrec.recommender.recommender import ITEMS
 
 LENGTHS = (3, 20)  # items of a history
 TOP = 10

@@ -15,11 +15,11 @@ from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import Steps
 from lohrec.identifiers.prefix_tree import PrefixTree
-from lohrec.recommender import hub
 from lohrec.recommender.histories import Given, numbers
 from lohrec.recommender.lists import Lists, Ranked
+from lohrec.recommender.places import FILE, home
 
-FILE, ITEMS, CURVE, MODEL = hub.FILE, "items.json", "training.json", "model"
+ITEMS, CURVE = "items.json", "training.json"
 CPU = torch.device("cpu")
 
 
@@ -83,6 +83,14 @@ class Recommender(ABC):
     decoding: Mapping[str, Any]
     curve: list[dict[str, Any]] | None = None
 
+    @property
+    def excludes_history(self) -> bool:
+        """Whether lists leave out a user's own items where nothing else is asked for.
+
+        As on the dev set when it was fitted: they do where no user of the data has an item twice.
+        """
+        return bool(self.decoding.get("exclude_history", True))
+
     @classmethod
     def fit(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Recommender":
         """Learn from the train split; the same inputs, settings and seed give the same bytes."""
@@ -137,7 +145,7 @@ class Recommender(ABC):
         self,
         histories: Given,
         top: int = 10,
-        exclude_history: bool = True,
+        exclude_history: bool | None = None,
     ) -> Lists:
         """Lists for any number of users.
 
@@ -150,7 +158,7 @@ class Recommender(ABC):
                 read. A user without any gets the most popular items (`Lists.cold`).
             top: items of a list. It is shorter where fewer are left to be listed.
             exclude_history: leave the items of a user's history out of the list, those too that are
-                older than what is read.
+                older than what is read; None: as `excludes_history` says.
 
         Raises:
             ValueError: `top` is below 1.
@@ -158,6 +166,8 @@ class Recommender(ABC):
         """
         if top < 1:
             raise ValueError(f"top is {top}; a list has at least one item.")
+        if exclude_history is None:
+            exclude_history = self.excludes_history
         items, length, unknown, older = numbers(histories, self.catalogue, self.history)
         cold = length == 0
         rows = [self._popular(np.flatnonzero(cold), top)]
@@ -252,25 +262,6 @@ def named(name: str) -> type[Recommender]:
         raise ValueError(f"{module.__name__} must define one class that recommends.")
     classes[0].name = name
     return classes[0]
-
-
-def home(folder: str | Path) -> Path:
-    """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file;
-    of hub:OWNER/NAME the one that `hub.fetched` fetches.
-
-    Raises:
-        FileNotFoundError: none of them holds a recommender.
-    """
-    if str(folder).startswith(hub.HUB):
-        return hub.fetched(str(folder))
-    folder = Path(folder)
-    for place in (folder, folder / MODEL, folder.parent if folder.name == FILE else folder):
-        if (place / FILE).is_file():
-            return place
-    raise FileNotFoundError(
-        f"{folder} holds no recommender: there is no {FILE} in it. A run of the workflow leaves "
-        "one in results/DATASET/VARIANT/seed_SEED/model."
-    )
 
 
 def item_vectors(folder: str | Path) -> np.ndarray:

@@ -6,7 +6,9 @@ from typing import Any
 
 from lohrec.common.artefacts import read_json
 from lohrec.data.catalogue import Catalogue
-from lohrec.recommender.recommender import CURVE, FILE, ITEMS, home
+from lohrec.evaluation.recommendations import own_items
+from lohrec.recommender.places import FILE, home
+from lohrec.recommender.recommender import CURVE, ITEMS
 
 METRICS = "metrics.json"
 SHOWN = ("recall@5", "recall@10", "ndcg@5", "ndcg@10")
@@ -77,7 +79,8 @@ def _measured(folder: Path) -> list[tuple[str, str]]:
     figures = found.get("test", {})
     shown = {n: f"{figures[n]['mean']:.4f}" for n in SHOWN if n in figures}
     seeds = len(found.get("seeds", []))
-    return [(f"test set, {seeds} seed{'s' * (seeds != 1)}", _pairs(shown))]
+    said = f"test set, {seeds} seed{'s' * (seeds != 1)}"
+    return [(said, f"{_pairs(shown)}; own items {own_items('test', found)}")]
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError
 
 from lohrec.common.artefacts import read_json
-from lohrec.recommender.recommender import CURVE, FILE, home
+from lohrec.recommender.places import FILE, home
+from lohrec.recommender.recommender import CURVE
 from lohrec.serving import description, model_card
 
 

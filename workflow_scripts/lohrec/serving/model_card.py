@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from lohrec.common.artefacts import read_json
 from lohrec.evaluation import bootstrap, per_user, tables
-from lohrec.recommender.recommender import FILE, home
+from lohrec.recommender.places import FILE, home
 from lohrec.serving import description
 
 CARD = "README.md"

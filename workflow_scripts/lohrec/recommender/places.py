@@ -1,12 +1,31 @@
-"""Recommenders on a hub of models: fetched whole, checked, and never more than data."""
+"""Where recommenders are: in folders, or on a hub of models, from which only data is fetched."""
 
 from pathlib import Path
 
 from lohrec.common.artefacts import fingerprint, read_json
 
-HUB, FILE = "hub:", "recommender.json"
+HUB, FILE, MODEL = "hub:", "recommender.json", "model"
 # Numbers and words: no file of a kind that a program could be read from.
 PATTERNS = ["*.json", "*.safetensors", "README.md"]
+
+
+def home(folder: str | Path) -> Path:
+    """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file;
+    of hub:OWNER/NAME the one that `fetched` fetches.
+
+    Raises:
+        FileNotFoundError: none of them holds a recommender.
+    """
+    if str(folder).startswith(HUB):
+        return fetched(str(folder))
+    folder = Path(folder)
+    for place in (folder, folder / MODEL, folder.parent if folder.name == FILE else folder):
+        if (place / FILE).is_file():
+            return place
+    raise FileNotFoundError(
+        f"{folder} holds no recommender: there is no {FILE} in it. A run of the workflow leaves "
+        "one in results/DATASET/VARIANT/seed_SEED/model."
+    )
 
 
 def fetched(name: str) -> Path:
