@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lohrec.common import artefacts, devices, job, provenance
+from lohrec.common import artefacts, devices, job, provenance, unfinished
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import read_examples
 from lohrec.recommender.recommender import Inputs, named
@@ -41,7 +41,6 @@ def main(
     """
     train = read_examples(sequences, examples, "train")
     folder = Path(model).parent
-    checkpoint = folder.with_name(".fit.checkpoint")
     fitted = named(settings["recommender"]).fit(
         Inputs(
             train,
@@ -51,7 +50,7 @@ def main(
             inputs,
             decoding | {"batch_size": batch_size},
             devices.acquire(cuda, threads),
-            checkpoint,
+            unfinished.beside(folder, "checkpoint"),
             code,
         ),
         settings,
@@ -60,7 +59,6 @@ def main(
     with artefacts.whole_folder(folder) as temporary:
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
         fitted.save(temporary, made | {"versions": provenance.versions()})
-    checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -56,21 +56,21 @@ def main(
         shape, dtype = (LEVELS, CODES), np.float16
     else:
         shape, dtype = (settings["beams"], LEVELS), np.int16
-    out = PartialArray(taught, (len(train), *shape), dtype, made_of)
     order = np.argsort(train.length, kind="stable")
     parts = [np.sort(order[low : low + size]) for low in range(0, len(order), size)]
-    for rows in out.remaining(parts, f"teaching {lesson}"):
-        histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
-        with devices.autocast(device, settings["bf16"]):
-            steps = lessons.steps(recommender, histories, tree, settings["exclude_history"])
-            if lesson == "probabilities":
-                along = target[rows].to(device)
-                found = lessons.probabilities(steps, along, tree, settings["temperature"])
-            else:
-                found = lessons.candidates(steps, tree, settings["beams"])
-        out.values[rows] = found.cpu().numpy()
-    print(f"{len(train):,} examples in {out.seconds:.0f} s")
-    out.finish()
+    with PartialArray(taught, (len(train), *shape), dtype, made_of) as out:
+        for rows in out.remaining(parts, f"teaching {lesson}"):
+            histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
+            with devices.autocast(device, settings["bf16"]):
+                steps = lessons.steps(recommender, histories, tree, settings["exclude_history"])
+                if lesson == "probabilities":
+                    along = target[rows].to(device)
+                    found = lessons.probabilities(steps, along, tree, settings["temperature"])
+                else:
+                    found = lessons.candidates(steps, tree, settings["beams"])
+            out.values[rows] = found.cpu().numpy()
+        print(f"{len(train):,} examples in {out.seconds:.0f} s")
+        out.finish()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lohrec.common import disk, writers
+
 UMASK = os.umask(0)  # it can only be read by being set
 os.umask(UMASK)
 
@@ -22,30 +24,50 @@ def whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it on success, remove it on failure.
 
     The temporary name keeps the ending, so that writers that look at it behave the same. Others may
-    read the file as far as the process's umask lets them, whatever its writer thought.
+    read the file as far as the process's umask lets them, whatever its writer thought. What is
+    renamed is on the disk itself, and what killed writers of `path` left is removed.
+
+    Raises:
+        disk.DiskFull: there is no room for it, whatever its writer said of that.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    writers.remove_killed(path)
+    temporary = writers.temporary(path)
     try:
         yield temporary
         temporary.chmod(0o666 & ~UMASK)
+        disk.sync(temporary)
         os.replace(temporary, path)
+        disk.sync(path.parent)
+    except Exception as error:
+        if said := disk.ran_out(path, error):
+            raise said from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it takes its place."""
+    """Yield a temporary folder beside `path`; on success it takes its place, as `whole` does."""
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers.remove_killed(path)
+    temporary = writers.temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary.mkdir()
     try:
         yield temporary
+        for written in (*temporary.rglob("*"), temporary):
+            disk.sync(written)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)
+        disk.sync(path.parent)
+    except Exception as error:
+        if said := disk.ran_out(path, error):
+            raise said from error
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

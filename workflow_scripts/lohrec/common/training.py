@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from lohrec.common import processes
+from lohrec.common import disk, processes
 from lohrec.common.averaging import Averages
 from lohrec.common.checkpoints import Checkpoint, random_state, set_random_state
 from lohrec.common.job_log import progress
@@ -66,7 +66,8 @@ def train(
         schedule: factor of the learning rate by step; see `optimiser.learning_rate` if None.
         after: called with the history, the new row last, when the best state has been chosen; it
             may change the model that the training goes on with, and what it returns joins the row.
-        checkpoint: where the run leaves its state; the caller removes it.
+        checkpoint: where the run leaves its state, and has left it: a run that goes on from the
+            last step learns nothing more.
         unit: what a batch's size counts, for the throughput.
         remedy: what to change where a loss is no longer finite.
 
@@ -168,8 +169,19 @@ class _Run:
         learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
         some = "" if learned == size else f", {learned / 1e6:.2f} M of them trained"
         print(f"{size / 1e6:.2f} M parameters{some}, {self.steps:,} steps", flush=True)
+        if checkpoint is not None and processes.rank() == 0:
+            self._require_room(checkpoint)
         if self.at.step:
             print(f"resuming at step {self.at.step:,}", flush=True)
+
+    def _require_room(self, checkpoint: Checkpoint) -> None:
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        # The state, the best one, their average; AdamW has two figures a parameter.
+        tensors = [*self.weights.values(), *self.weights.values(), *self.averages.values]
+        size = sum(t.nbytes for t in (*tensors, *trained, *trained))
+        there = checkpoint.path.stat().st_size if checkpoint.path.exists() else 0
+        # A new one is written beside the last.
+        disk.require(checkpoint.path, max(0, 2 * size - there), "a checkpoint")
 
     def goes_on(self) -> bool:
         return bool(self.at.step < self.steps and self.at.waited < self.patience)
