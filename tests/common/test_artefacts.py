@@ -137,3 +137,13 @@ def test_what_is_renamed_is_on_the_disk_before(tmp_path, monkeypatch):
     with artefacts.whole_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("all")
     assert done == [("sync", temporary / "weights"), ("sync", temporary), ("sync", tmp_path)]
+
+
+def test_a_read_only_folder_is_named(small):
+    path = small / "values.npy"
+    write_npy(path, np.ones(3))
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    for write in (write_npy, folder_of):
+        with pytest.raises(OSError, match=r"Read-only file system: .*values.npy"):
+            write(path, np.zeros(3))
+    assert np.load(path).tolist() == [1, 1, 1] and len(list(small.iterdir())) == 1

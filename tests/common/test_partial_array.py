@@ -14,29 +14,29 @@ from lohrec.common import partial_array, unfinished, writers
 from lohrec.common.artefacts import read_json, write_json
 from lohrec.common.partial_array import PartialArray
 
-# A process that fills an array of ten parts, and says so; it stops where it is told to.
+# A process that fills an array of ten parts, and says so; at one it may wait for a line.
 FILLS = """
-import sys, time
+import sys
 import numpy as np
 from lohrec.common import partial_array, writers
 from lohrec.common.partial_array import PartialArray
 
 writers.BEAT_SECONDS, partial_array.MARK_SECONDS = 0.2, -1
-path, seconds = sys.argv[1], float(sys.argv[2])
+path, waits = sys.argv[1], int(sys.argv[2])
 with PartialArray(path, (10,), np.int16, "a") as array:
     for part in array.remaining(range(10), "filling"):
         array.values[part] = part + 1
         print("part", part, flush=True)
-        time.sleep(seconds)
+        if part == waits:
+            sys.stdin.readline()
     array.finish()
 """
 
 
-def fills(path, seconds: float) -> subprocess.Popen:
-    command = [sys.executable, "-c", FILLS, str(path), str(seconds)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    )
+def fills(path, waits: int = -1) -> subprocess.Popen:
+    command = [sys.executable, "-c", FILLS, str(path), str(waits)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:
@@ -91,26 +91,35 @@ def test_nothing_is_lost_until_the_output_is_recorded(fill, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["values.npy"]
 
 
+@pytest.mark.parametrize("damaged", ["partial", "partial.json"])
+def test_a_damaged_array_is_begun_anew(fill, tmp_path, damaged):
+    assert fill(3, "a") == list(range(6))
+    path = unfinished.beside(tmp_path / "values.npy", damaged)
+    os.truncate(path, path.stat().st_size - 3)
+    assert fill(None, "a") == list(range(10))
+    assert np.load(tmp_path / "values.npy").tolist() == list(range(1, 11))
+
+
 def test_two_processes_do_not_fill_one_array(tmp_path):
     path = tmp_path / "values.npy"
-    first = fills(path, 0.3)
+    first = fills(path, waits=0)
     wait_for(first, "part 0")
-    second = fills(path, 0)
-    said = second.communicate(timeout=60)[1]
+    second = fills(path)
+    said = second.communicate(timeout=100)[1]
     assert second.returncode == 1
     assert f"values.npy is being written by process {first.pid} on {writers.HOST} since" in said
-    assert first.wait(timeout=60) == 0, first.stderr.read()
+    said = first.communicate("go on\n", timeout=100)[1]
+    assert first.returncode == 0, said
     assert np.load(path).tolist() == list(range(1, 11))  # and not the second one's zeros
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     path = tmp_path / "values.npy"
-    first = fills(path, 0.3)
+    first = fills(path, waits=4)
     wait_for(first, "part 4")
     first.send_signal(signal.SIGKILL)
-    first.wait()
-    second = fills(path, 0)
-    said = second.communicate(timeout=60)[0]
+    first.communicate()
+    said = fills(path).communicate(timeout=100)[0]
     assert f"taking over from process {first.pid} on {writers.HOST}" in said
     assert "resuming after 4 parts" in said and "part 3" not in said
     assert np.load(path).tolist() == list(range(1, 11))

@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lohrec.common import language_models, partial_array
+from lohrec.common import language_models, partial_array, unfinished
 from lohrec.data.examples import read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers import interaction_vectors, text_vectors
@@ -116,6 +116,13 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     assert sum(calls) - calls[1] == sum(map(bool, TITLES + DESCRIPTIONS))
     np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
 
+    # Killed before the output was recorded, which Snakemake then deletes: nothing is encoded.
+    calls.clear()
+    output.unlink()
+    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    assert not calls
+    np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
+    unfinished.remove([output])
     assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
 
     # Other texts, another program or other weights do not go on from it.

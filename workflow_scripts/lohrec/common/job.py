@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_args
 
-from lohrec.common import job_log
+from lohrec.common import artefacts, job_log
 
 
 def run(main: Callable[..., None], snakemake: Any) -> None:
@@ -15,7 +15,16 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
         snakemake: the job, as Snakemake hands it to a script.
     """
     with job_log.redirect(snakemake.log[0]):
-        main(**arguments(main, snakemake))
+        try:
+            main(**arguments(main, snakemake))
+        except Exception as error:
+            for path in snakemake.input:
+                if said := artefacts.damage(path):
+                    error.add_note(
+                        f"{path} is damaged ({said}): delete it and start again, which makes it "
+                        "again; a raw file has to be fetched again."
+                    )
+            raise
 
 
 def arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -77,7 +77,8 @@ class PartialArray:
                 self.values.flush()
                 self.seconds, marked = before + now - began, now
                 marker = {"fingerprint": self.fingerprint, "done": self.done}
-                write_json(self.marker, marker | {"seconds": self.seconds})
+                marker |= {"seconds": self.seconds, "bytes": self.partial.stat().st_size}
+                write_json(self.marker, marker)
 
     def finish(self) -> None:
         """Have the filled array in its place."""
@@ -89,8 +90,17 @@ class PartialArray:
             except OSError:  # a file system without links: a kill from now on costs all of it
                 os.replace(self.partial, temporary)
 
+    def _marked(self) -> dict[str, Any]:
+        """The marker, or {} where there is none, or array or marker is damaged."""
+        try:
+            marked: dict[str, Any] = read_json(self.marker)
+            whole_array = self.partial.stat().st_size == marked["bytes"]
+        except (FileNotFoundError, ValueError, KeyError):
+            return {}
+        return marked if whole_array else {}
+
     def _open(self, shape: tuple[int, ...], dtype: type) -> None:
-        saved = read_json(self.marker) if self.marker.exists() and self.partial.exists() else {}
+        saved = self._marked()
         if saved.get("fingerprint") == self.fingerprint:
             self.done, self.seconds = saved["done"], saved["seconds"]
             self.values = np.load(self.partial, mmap_mode="r+")
