@@ -19,8 +19,9 @@ from lohrec.common.checkpoints import Checkpoint, random_state, set_random_state
 from lohrec.common.job_log import progress
 from lohrec.common.optimiser import adamw, learning_rate
 
-# At most so much work is lost to a kill. An evaluation leaves a checkpoint too, but where
-# evaluations are many, only one in each pause.
+# At most so much work is lost to a kill, and in the first pause no more than that, so that tries
+# with a short time limit get on. An evaluation leaves a checkpoint too, but where evaluations are
+# many, only one in each pause.
 SAVE_SECONDS = 300
 PAUSE_SECONDS = 30
 
@@ -236,7 +237,9 @@ class _Run:
         if self.checkpoint is None:
             return
         since = monotonic() - self.saved
-        due = since >= SAVE_SECONDS or (evaluated and since >= self.pause)
+        due = since >= (SAVE_SECONDS if self.pause else PAUSE_SECONDS) or (
+            evaluated and since >= self.pause
+        )
         if not processes.agreed(due, self.device):
             return
         self._check({name: float(value) for name, value in self.at.sums.items()})
