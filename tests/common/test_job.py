@@ -88,10 +88,10 @@ def test_the_log_has_what_main_prints(tmp_path):
     assert list(log.parent.iterdir()) == [log]
 
 
-@pytest.mark.parametrize("name", ["ids.npy", "items.parquet", "index.json", "m.safetensors"])
-def test_a_damaged_input_is_named(tmp_path, name):
+@pytest.mark.parametrize("name", ["array.npy", "items.parquet", "index.json", "m.safetensors"])
+def test_a_damaged_input_is_named(tmp_path, monkeypatch, name):
     path = tmp_path / name
-    if name == "ids.npy":
+    if name == "array.npy":
         np.save(path, np.arange(1000))
     elif name == "items.parquet":
         write_parquet(path, pa.table({"item": range(1000)}))
@@ -104,8 +104,11 @@ def test_a_damaged_input_is_named(tmp_path, name):
     def main(ids: str) -> None:
         raise ValueError("no shape")
 
-    given = SimpleNamespace(**vars(JOB) | {"input": Files([str(path)]), "log": [tmp_path / "log"]})
-    given.input.items = lambda: [("ids", str(path))]
+    files = {"ids": "ids.npy", "shards": Files(["a.txt", str(path)])}
+    (tmp_path / "a.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    np.save("ids.npy", np.arange(1000))
+    given = SimpleNamespace(**vars(JOB) | {"input": files, "log": [tmp_path / "log"]})
     with pytest.raises(ValueError) as raised:
         job.run(main, given)
     assert not hasattr(raised.value, "__notes__")

@@ -28,7 +28,7 @@ class DiskFull(OSError):
 
 def free(path: str | Path) -> int:
     """Bytes that are free where `path` is, or will be."""
-    return shutil.disk_usage(Path(path).parent).free
+    return shutil.disk_usage(next(p for p in Path(path).absolute().parents if p.exists())).free
 
 
 def require(path: str | Path, needed: int, what: str) -> None:

@@ -10,6 +10,8 @@ from lohrec.common import artefacts, job_log
 def run(main: Callable[..., None], snakemake: Any) -> None:
     """Call a script's `main` while everything that it prints goes into the rule's log.
 
+    An error names the inputs that cannot be opened, if there are some, in a note.
+
     Args:
         main: takes what `arguments` finds.
         snakemake: the job, as Snakemake hands it to a script.
@@ -18,7 +20,8 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
         try:
             main(**arguments(main, snakemake))
         except Exception as error:
-            for path in snakemake.input:
+            named = _paths(snakemake.input).values()
+            for path in (p for one in named for p in ([one] if isinstance(one, str) else one)):
                 if said := artefacts.damage(path):
                     error.add_note(
                         f"{path} is damaged ({said}): delete it and start again, which makes it "
