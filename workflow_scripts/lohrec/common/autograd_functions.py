@@ -77,8 +77,8 @@ def _mask(x: Tensor, share: float) -> Tensor:
 class _Drop(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
-        ctx.factor = _mask(x, share)
-        return x * ctx.factor
+        ctx.factor = factor = _mask(x, share)
+        return x * factor
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
