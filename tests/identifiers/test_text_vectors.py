@@ -121,7 +121,7 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     calls.clear()
     output.unlink()
     text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
-    assert not calls
+    assert not calls and "resuming after" in capsys.readouterr().out
     np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
     unfinished.remove([output])
     assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
