@@ -124,14 +124,15 @@ def damage(path: str | Path) -> str:
 
     Readers say less: most name no file.
     """
-    opens: dict[str, Callable[[str], object]] = {
+    opens: dict[str, Callable[[str | Path], object]] = {
         ".npy": partial(np.load, mmap_mode="r"),
         ".parquet": pq.read_metadata,
         ".json": read_json,
-        ".safetensors": lambda name: safe_open(name, "numpy").__enter__().keys(),
+        ".safetensors": partial(safe_open, framework="numpy"),
     }
     try:
-        opens.get(Path(path).suffix, lambda name: None)(str(path))
+        if reader := opens.get(Path(path).suffix):
+            reader(path)
     except Exception as error:  # each reader has its own
         return str(error).splitlines()[0]
     return ""
