@@ -165,7 +165,7 @@ class _Run:
         if state is not None:
             self._restore(state)
         self.clock = self.saved = monotonic()
-        self.pause = 0
+        self.has_saved = False
         size = sum(p.numel() for p in model.parameters())
         learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
         some = "" if learned == size else f", {learned / 1e6:.2f} M of them trained"
@@ -237,9 +237,9 @@ class _Run:
         if self.checkpoint is None:
             return
         since = monotonic() - self.saved
-        due = since >= (SAVE_SECONDS if self.pause else PAUSE_SECONDS) or (
-            evaluated and since >= self.pause
-        )
+        most = SAVE_SECONDS if self.has_saved else min(SAVE_SECONDS, PAUSE_SECONDS)
+        pause = PAUSE_SECONDS if self.has_saved else 0
+        due = since >= (min(pause, most) if evaluated else most)
         if not processes.agreed(due, self.device):
             return
         self._check({name: float(value) for name, value in self.at.sums.items()})
@@ -255,7 +255,7 @@ class _Run:
                 "each": each,
             }
             self.checkpoint.save(state)
-        self.saved, self.pause = monotonic(), PAUSE_SECONDS
+        self.saved, self.has_saved = monotonic(), True
 
     def finish(self) -> pa.Table:
         """Put the model into its best state."""
