@@ -1,6 +1,7 @@
 # make demo     set up, run the demonstration (simulated reviews, minutes) and print its comparison
 # make report   the demonstration and its analyses as one page, results/demo/report.html
 # make test     set up, check style and run the tests
+# make faults   kill, fill up and damage runs, and print what came of it; ten minutes on two cores
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
@@ -16,7 +17,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test docs bench performance load recbole setup
+.PHONY: demo report test faults docs bench performance load recbole setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -45,6 +46,9 @@ test: .venv/dev.stamp
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+faults: .venv/dev.stamp
+	@$(BIN)/python tests/faults.py
 
 docs: setup
 	$(BIN)/python -m lohrec.configuration.page > docs/configuration.new

@@ -13,6 +13,7 @@ LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
 sys.path.insert(0, LIBRARY)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
+from lohrec.common import unfinished
 from lohrec.configuration import code_hash, machine, registry, rows, searches, settings
 
 
@@ -52,3 +53,11 @@ include: "rules/benchmarks.smk"
 
 onstart:
     require_gpus()
+
+
+onsuccess:
+    remove_unfinished()
+
+
+onerror:
+    remove_unfinished()

@@ -163,3 +163,11 @@ def require_gpus():
     found = [int(line) * 2**20 / 1e9 for line in listed.split() if line.isdecimal()]
     if missing := machine.lacking(needs, found, DATASETS, SETTINGS):
         raise WorkflowError(missing)
+
+
+def remove_unfinished():
+    """Remove what jobs have kept to go on from, where Snakemake has recorded their outputs."""
+    dag = workflow.dag
+    for job in dag.jobs:
+        if dag.finished(job) or not dag.needrun(job):
+            unfinished.remove(job.output)

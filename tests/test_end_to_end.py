@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,50 +10,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import yaml
+import small_workflow
 from conftest import ROOT
-
-VARIANTS = ["popularity", "lcrec", "tiger", "distill", "dtr", "dwr"]
+from small_workflow import VARIANTS, run
 
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory) -> Path:
-    """The demonstration on a tenth of its users, with the smallest of models."""
-    folder = tmp_path_factory.mktemp("workflow")
-    for name in ("Snakefile", "rules", "config", "profiles", "envs", "workflow_scripts"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
-    row["variants"] = VARIANTS
-    row["settings"] = {
-        "sources": {"simulated": {"users": 200, "items": 80}},
-        "text": {"dimensions": 16},
-        "rqvae": {"network": {"hidden": [32]}, "training": {"epochs": 10}},
-        "teacher": {
-            "network": {"hidden": 32, "layers": 1, "intermediate": 32},
-            "training": {"epochs": 2, "dev_users": 50},
-        },
-        "networks": {"t5": {"d_model": 32, "d_ff": 32}},
-        "training": {"epochs": 2, "warm_epochs": 1, "dev_users": 50},
-        "evaluation": {"resamples": 200},
-        "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
-    }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
-    return folder
-
-
-def run(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
-    done = subprocess.run(
-        [*command, "--", *arguments] if "-n" not in arguments else [*command, *arguments],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    return small_workflow.copied(tmp_path_factory.mktemp("workflow"))
 
 
 def test_reviews_to_comparison(workflow: Path) -> None:

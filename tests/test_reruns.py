@@ -166,3 +166,25 @@ def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Pa
     (raw / "Gift_Cards_5.json.gz").write_text("longer")
     os.utime(raw / "Gift_Cards_5.json.gz", (0, 0))
     assert planned(folder, arguments[-1]) == {"ingest": 1}
+
+
+def test_what_jobs_go_on_from_stays_until_their_outputs_are_recorded(run: Path) -> None:
+    results = run / "results/demo"
+    model, other = (results / f"{name}/seed_0/.model.checkpoint" for name in ("dwr", "smooth"))
+    array = results / "teacher/shards/0/.beams.npy.partial"  # of a job that is done long since
+    lists = results / "dwr/seed_0/.per_user.parquet.partial"
+    other.parent.mkdir(parents=True)
+    for path in (model, other, array, lists):
+        path.write_text("kept")
+    module = run / "workflow_scripts/lohrec/recommender/losses/margin_ranking.py"
+    module.write_text(module.read_text() + "\n\nedited = True\n")
+    script = run / "workflow_scripts/evaluation/evaluate.py"
+    program = script.read_text()
+    script.write_text("raise SystemExit(1)\n")
+    status, printed = snakemake(run, "--cores", "4", TARGET)
+    assert status == 1, printed
+    assert [path.exists() for path in (model, other, array, lists)] == [False, True, False, True]
+    script.write_text(program)
+    status, printed = snakemake(run, "--cores", "4", TARGET)
+    assert status == 0, printed
+    assert other.exists() and not lists.exists()  # what nobody has asked for may go on yet

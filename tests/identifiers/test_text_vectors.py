@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lohrec.common import language_models, partial_array
+from lohrec.common import language_models, partial_array, unfinished
 from lohrec.data.examples import read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers import interaction_vectors, text_vectors
@@ -83,6 +83,7 @@ def test_llama_equals_one_text_at_a_time(checkpoint, settings, tmp_path, capsys)
     vectors = np.load(output)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, one_by_one(checkpoint, 12), atol=1e-5)
+    unfinished.remove([output])
     assert list(tmp_path.iterdir()) == [output]
     assert "1 of 6 items have no text" in capsys.readouterr().out
 
@@ -116,6 +117,13 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     assert sum(calls) - calls[1] == sum(map(bool, TITLES + DESCRIPTIONS))
     np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
 
+    # Killed before the output was recorded, which Snakemake then deletes: nothing is encoded.
+    calls.clear()
+    output.unlink()
+    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    assert not calls and "resuming after" in capsys.readouterr().out
+    np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
+    unfinished.remove([output])
     assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
 
     # Other texts, another program or other weights do not go on from it.

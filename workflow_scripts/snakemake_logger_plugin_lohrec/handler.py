@@ -142,7 +142,8 @@ class LogHandler(LogHandlerBase):
         number = f"[{self._done:>{width}}/{self._total}]"
         self._screen.write(f"{number} {step.line()}{left}".rstrip())
         for path in step.logs:
-            for warning in filter(lambda line: line.startswith(WARNING), last_lines(path, None)):
+            said = filter(lambda line: line.startswith(WARNING), last_lines(path, None))
+            for warning in dict.fromkeys(said):  # each attempt of a restarted job may say it
                 self._screen.write(f"    {warning}")
 
     def _left(self) -> str:

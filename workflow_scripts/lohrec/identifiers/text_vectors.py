@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lohrec.common import language_models
+from lohrec.common import disk, language_models
 from lohrec.common.artefacts import whole
 from lohrec.common.checkpoints import fingerprint
 from lohrec.common.job_log import progress
@@ -171,17 +171,15 @@ def states(
 
     shape = len(texts), model.config.hidden_size
     made_of = fingerprint([settings, code, texts], *language_models.weights(name))
-    # Beside the output under another name, because these are texts and not yet items.
-    encoded = PartialArray(Path(f"{output}.texts"), shape, np.float32, made_of)
-    means = encoded.values
-    for rows in encoded.remaining(list(token_batches(length, settings["batch_tokens"])), "encode"):
-        means[rows] = _encode(model, [tokens[row] for row in rows], device)
+    # Its array is of texts and not of items, so it is never finished.
+    with PartialArray(output, shape, np.float32, made_of) as encoded:
+        batches, means = list(token_batches(length, settings["batch_tokens"])), encoded.values
+        for rows in encoded.remaining(batches, "encode"):
+            means[rows] = _encode(model, [tokens[row] for row in rows], device)
 
     count = (length[:items] > 0).astype(np.float32) + (length[items:] > 0)
     with whole(output) as temporary:
-        vectors = np.lib.format.open_memmap(
-            temporary, "w+", np.float32, (items, model.config.hidden_size)
-        )
+        vectors = disk.new_array(temporary, np.float32, (items, model.config.hidden_size))
         for low in range(0, items, CHUNK):
             part = slice(low, min(low + CHUNK, items))
             both = means[part] + means[items + part.start : items + part.stop]
@@ -189,7 +187,6 @@ def states(
         say_empty(count == 0)
         fill_empty(vectors, count == 0)
         vectors.flush()
-    encoded.discard()
 
 
 def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
