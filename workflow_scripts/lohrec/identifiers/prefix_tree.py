@@ -206,6 +206,26 @@ class PrefixTree:
         given = ((leaf.unsqueeze(-1) == leaf.unsqueeze(-2)) & ~again.unsqueeze(-2)).sum(-1)
         return leaf.masked_fill(given < self.item_first.diff()[leaf], -1)
 
+    def exhausted(self, excluded: Tensor) -> list[Tensor]:
+        """Prefixes that lead nowhere when some leaves are left out.
+
+        Args:
+            excluded: int64 (rows, n), leaves; -1 is none.
+
+        Returns:
+            for each level, int64 (rows, n): the node of that level above each leaf where all leaves
+            below it are excluded, else -2.
+        """
+        again = (excluded.unsqueeze(-1) == excluded.unsqueeze(-2)).tril(-1).any(-1)
+        counts = ~again & (excluded >= 0)
+        found = []
+        for first in self.first_leaf[1:]:
+            node = torch.searchsorted(first, excluded.to(first.dtype), right=True) - 1
+            same = (node.unsqueeze(-1) == node.unsqueeze(-2)) & counts.unsqueeze(-2)
+            below = first.diff()[node.clamp(min=0)]
+            found.append(node.masked_fill((same.sum(-1) < below) | (excluded < 0), -2))
+        return found
+
 
 @dataclass(frozen=True)
 class EveryIdentifier:
@@ -222,6 +242,10 @@ class EveryIdentifier:
         node = node.unsqueeze(-1)
         code = torch.arange(self.codes, device=node.device)
         return (node * self.codes + code).where(node >= 0, -1)
+
+    def exhausted(self, excluded: Tensor) -> list[Tensor]:
+        """The excluded leaves themselves: no user has all that go on from a prefix."""
+        return [torch.full_like(excluded, -2)] * (self.levels - 1) + [excluded]
 
 
 def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:
