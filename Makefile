@@ -1,6 +1,7 @@
 # make demo     set up, run the demonstration (simulated reviews, minutes) and print its comparison
 # make report   the demonstration and its analyses as one page, results/demo/report.html
 # make test     set up, check style and run the tests
+# make slurm-test   the workflow on a SLURM cluster of this machine; root, and slurm-wlm and munge
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test docs bench performance recbole setup
+.PHONY: demo report test slurm-test docs bench performance recbole setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -44,6 +45,11 @@ test: .venv/dev.stamp
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# With two pretended GPUs, on loopback. On Debian: apt-get install slurm-wlm munge
+slurm-test: .venv/dev.stamp
+	@$(PIP) --requirement requirements-slurm.txt
+	LOHREC_SLURM=1 $(BIN)/python -m pytest -rs tests/test_slurm.py
 
 docs: setup
 	$(BIN)/python -m lohrec.configuration.page > docs/configuration.new

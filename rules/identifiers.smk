@@ -48,6 +48,8 @@ rule embed_items:
     threads: threads_of("embed_items")
     resources:
         gpu=gpus("embed_items"),
+        mem_mb=memory("embed_items"),
+        runtime=runtime("embed_items"),
     params:
         code=code("embed_items"),
         text=text_settings,
@@ -72,6 +74,8 @@ rule train_rqvae:
     threads: threads_of("train_rqvae")
     resources:
         gpu=gpus("train_rqvae"),
+        mem_mb=memory("train_rqvae"),
+        runtime=runtime("train_rqvae"),
     params:
         code=code("train_rqvae"),
         settings=section("rqvae"),
