@@ -57,12 +57,12 @@ def test_without_accounts_and_memory_nothing_starts(programs, scontrol: str) -> 
 
 def test_jobs_of_an_earlier_run_of_this_folder_are_named(programs, tmp_path: Path) -> None:
     programs(
-        squeue=f"""echo '12|{tmp_path}|rule_fit_wildcards_demo_tiger_0'
-echo '13|{tmp_path}|group_figures'
+        squeue=f"""echo '13_[2-4]|{tmp_path}|rule_evaluate'
+echo '12|{tmp_path}|rule_fit_wildcards_demo_tiger_0'
 echo '14|{tmp_path}|(null)'
 echo '15|{tmp_path}/other|rule_fit_wildcards_demo_tiger_1'"""
     )
-    with pytest.raises(ValueError, match=r"scancel 12 13$") as caught:
+    with pytest.raises(ValueError, match=r"scancel 12 13_\[2-4\]$") as caught:
         cluster.refuse_left_behind(tmp_path)
     assert "  12  rule_fit_wildcards_demo_tiger_0\n" in str(caught.value)
     programs(squeue="true")

@@ -51,10 +51,11 @@ def left_behind(folder: Path) -> dict[str, str]:
     if status:
         raise ValueError(f"squeue: {listed.strip()}")
     jobs = [line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2]
+    jobs.sort(key=lambda job: int(job[0].split("_")[0]))
     return {
         number: made
         for number, place, made in jobs
-        if made.startswith(("rule_", "group_")) and Path(place).resolve() == folder.resolve()
+        if made.startswith("rule_") and Path(place).resolve() == folder.resolve()
     }
 
 
