@@ -38,11 +38,11 @@ def megabytes(files: Iterable[str], network: float, gpus: int, attempt: int) -> 
     factors = {".npy": 1, ".safetensors": WEIGHTS, ".bin": WEIGHTS}
     sizes = {path: path.stat().st_size for path in set(map(Path, files)) if path.is_file()}
     arrays = sum(size for path, size in sizes.items() if path.suffix == ".npy")
-    data = sum(factors.get(path.suffix, TABLE) * size for path, size in sizes.items())
+    data: float = sum(factors.get(path.suffix, TABLE) * size for path, size in sizes.items())
     data -= max(0, arrays - MAPPED)
     whole = PROCESS + (CUDA if gpus else 0) + network + data
     # In steps, so that jobs that differ by little ask for the same.
-    return 100 * math.ceil(whole / 1e8) * 2 ** (attempt - 1)
+    return int(100 * math.ceil(whole / 1e8) * 2 ** (attempt - 1))
 
 
 def minutes(operations: float, threads: int, gpus: int, attempt: int) -> int:
@@ -55,7 +55,7 @@ def minutes(operations: float, threads: int, gpus: int, attempt: int) -> int:
         attempt: 1, and one more for each retry.
     """
     speed = gpus * GPU or threads * THREAD
-    return (LEAST_MINUTES + math.ceil(operations / speed / 60)) * 2 ** (attempt - 1)
+    return int((LEAST_MINUTES + math.ceil(operations / speed / 60)) * 2 ** (attempt - 1))
 
 
 def network(step: str, settings: dict[str, Any], gpus: int, checked: Mapping[str, Any]) -> float:
@@ -98,7 +98,7 @@ def operations(
         return 0.0
     places, text = LEVELS * settings["ingest"]["history"], settings["text"]
     if step == "embed_items" and text["method"] == "llama":
-        return 2.0 * TEXT_MODEL * text["max_tokens"] * data["items"]
+        return float(2 * TEXT_MODEL * text["max_tokens"] * data["items"])
     if step == "train_rqvae":
         widths = [text["dimensions"], *settings["rqvae"]["network"]["hidden"]]
         epochs = settings["rqvae"]["training"]["epochs"]
@@ -115,4 +115,4 @@ def operations(
     }.get(step, 0)
     read = data["dev"] + data["test"] if step == "recommend_teacher" else data["train"]
     parameters = memory_plan.parameters(settings) or checked.get("parameters", 0)
-    return 2.0 * parameters * tokens * read
+    return float(2 * parameters * tokens * read)

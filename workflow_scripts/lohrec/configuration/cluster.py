@@ -68,8 +68,7 @@ def refuse_left_behind(folder: Path) -> None:
     if not (jobs := left_behind(folder)):
         return
     raise ValueError(
-        f"{len(jobs)} jobs of an earlier run are still there; new ones would write the same "
-        "files:\n"
+        "Jobs of an earlier run are still there; new ones would write the same files:\n"
         + "".join(f"  {number}  {made}\n" for number, made in jobs.items())
         + "Wait until squeue no longer lists them and start again: what they finish is kept. Or "
         f"end them first: scancel {' '.join(jobs)}"
