@@ -88,20 +88,27 @@ def started(folder: Path) -> Iterator[None]:
             subprocess.run(["runuser", "-u", "munge", "--", "/usr/sbin/munged"], check=True)
         for program in ("slurmctld", "slurmd"):
             subprocess.run([program], check=True, env=os.environ | {"PATH": SYSTEM_PROGRAMS})
-        for _ in range(120):
-            if ask("sinfo", "--noheader", "--format=%T").strip() == "idle":
-                break
-            time.sleep(0.5)
-        else:
+        if not _said("idle", "sinfo", "--noheader", "--format=%T"):
             raise RuntimeError((folder / "slurmctld.log").read_text())
         yield
     finally:
+        # A step that ends when nobody listens any more hangs, and slurmd with it.
         ask("scancel", "--user=root")
+        _said("", "squeue", "--noheader")
         for program in ("slurmd", "slurmctld"):
             if (number := folder / f"{program}.pid").exists():
                 os.kill(int(number.read_text()), 15)
         for link in links:
             link.unlink()
+
+
+def _said(text: str, *command: str) -> bool:
+    """Whether a program says this within a minute."""
+    for _ in range(120):
+        if ask(*command).strip() == text:
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def ask(*command: str) -> str:
