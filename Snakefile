@@ -50,6 +50,7 @@ include: "rules/recommender.smk"
 include: "rules/search.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"
+include: "rules/serving.smk"
 include: "rules/benchmarks.smk"
 
 
