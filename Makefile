@@ -2,6 +2,7 @@
 # make report   the demonstration and its analyses as one page, results/demo/report.html
 # make test     set up, check style and run the tests
 # make faults   kill, fill up and damage runs, and print what came of it; ten minutes on two cores
+# make slurm-test   the workflow on a SLURM cluster of this machine; root, and slurm-wlm and munge
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test faults docs bench performance load recbole setup
+.PHONY: demo report test faults slurm-test docs bench performance load recbole setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -49,6 +50,11 @@ test: .venv/dev.stamp
 
 faults: .venv/dev.stamp
 	@$(BIN)/python tests/faults.py
+
+# With two pretended GPUs, on loopback. On Debian: apt-get install slurm-wlm munge
+slurm-test: .venv/dev.stamp
+	@$(PIP) --requirement requirements-slurm.txt
+	LOHREC_SLURM=1 $(BIN)/python -m pytest -rs tests/test_slurm.py
 
 docs: setup
 	$(BIN)/python -m lohrec.configuration.page > docs/configuration.new

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -15,6 +17,8 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.g
 
 from lohrec.common import unfinished
 from lohrec.configuration import code_hash, machine, registry, rows, searches, settings
+from lohrec.benchmarks import demands
+from lohrec.configuration import cluster, code_hash, machine, registry, rows, searches, settings
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -26,6 +30,7 @@ report: "docs/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 
 
 localrules:
@@ -53,6 +58,7 @@ include: "rules/benchmarks.smk"
 
 onstart:
     require_gpus()
+    require_cluster()
 
 
 onsuccess:

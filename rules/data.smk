@@ -186,6 +186,8 @@ rule ingest:
         "logs/{dataset}/ingest.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("ingest"),
     params:
         code=code("ingest", source_module),
         source=lambda wildcards: DATASETS[wildcards.dataset]["source"],

@@ -64,6 +64,8 @@ rule evaluate:
         "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("evaluate"),
     params:
         code=code("evaluate"),
         settings=evaluated,

@@ -50,6 +50,8 @@ rule embed_items:
     threads: threads_of("embed_items")
     resources:
         gpu=gpus("embed_items"),
+        mem_mb=memory("embed_items"),
+        runtime=runtime("embed_items"),
     params:
         code=code("embed_items"),
         text=text_settings,
@@ -74,6 +76,8 @@ rule train_rqvae:
     threads: threads_of("train_rqvae")
     resources:
         gpu=gpus("train_rqvae"),
+        mem_mb=memory("train_rqvae"),
+        runtime=runtime("train_rqvae"),
     params:
         code=code("train_rqvae"),
         settings=section("rqvae"),

@@ -11,7 +11,14 @@ from conftest import ROOT
 from lohrec.configuration import registry, rows
 from lohrec.configuration.sections import Setting, tree
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("config/*.md"),
+        *ROOT.glob("profiles/*/*.md"),
+    ]
+)
 # The examples of docs/extending.md are new modules and rows: tests/test_extending.py runs them.
 PLAIN = [page for page in PAGES if page.name != "extending.md"]
 RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
@@ -89,8 +96,8 @@ def test_results_and_targets_of_make_exist(page: Path) -> None:
         datasets |= yaml.safe_load(block).get("datasets", {})  # rows that the page itself adds
     for target in re.findall(r"\bresults/[a-z_]+/[\w/.]+", text):
         rows.check_target(target, datasets, variants)
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= set(targets)
 
 
 def outputs() -> set[str]:

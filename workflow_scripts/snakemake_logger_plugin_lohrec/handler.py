@@ -46,6 +46,13 @@ class Step:
     logs: list[str]
     since: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        self._earlier = {path: written(path) for path in self.logs}
+
+    def has_not_written(self, path: str) -> bool:
+        """Whether a log says only what an earlier run wrote: the step never began."""
+        return bool(earlier := self._earlier.get(path)) and written(path) == earlier
+
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.since
@@ -165,7 +172,9 @@ class LogHandler(LogHandlerBase):
         if job["rule_msg"]:
             lines.append(str(job["rule_msg"]))
         for path in job["log"]:
-            if last := last_lines(path, LAST_LINES):
+            if step and step.has_not_written(path):
+                lines.append(f"{path} is of an earlier run: the step did not begin.")
+            elif last := last_lines(path, LAST_LINES):
                 lines.append(f"{path} ends:")
                 lines += [f"    {line}" for line in last]
             else:
@@ -228,6 +237,14 @@ def routine(record: logging.LogRecord) -> bool:
     if getattr(record, "exception", None) == "RuleException" and "CalledProcessError" in text:
         return True  # the failed step says more
     return text.startswith(ROUTINE) or (not text.strip())
+
+
+def written(path: str) -> int | None:
+    """When a file was changed last, in nanoseconds; None if it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
 
 
 def last_lines(path: str, number: int | None) -> list[str]:

@@ -182,7 +182,8 @@ def declared_of(row: Values, what: str, otherwise: Any) -> Any:
 
 def of_row(sections: Values, row: Values) -> Values:
     """A dataset's sections with the row's own settings over them."""
-    return overlaid(sections, row.get("settings", {}))
+    own = row.get("settings", {})
+    return sections | {name: overlaid(sections[name], values) for name, values in own.items()}
 
 
 def fitting(sections: Values, row: Values) -> Table:

@@ -207,11 +207,14 @@ def _check_together(dataset: str, values: Values, variants: Table) -> None:
     """Refuse values that are right one by one and cannot work together."""
     of_teacher = values["probabilities"]["codewords"]
     for name, row in rows.trained_rows(variants).items():
+        learns_probabilities = "probabilities" in rows.loss_reads(row["loss"])
+        if not (learns_probabilities or row["start_from"]):
+            continue
         network = rows.fitting(values, row)["network"]
         of_network = network.get("codewords", of_teacher)
         taught = "legal" if row["teacher"] else of_teacher
         unlike = of_network != taught and "all" in (of_network, taught)
-        if "probabilities" in rows.loss_reads(row["loss"]) and unlike:
+        if learns_probabilities and unlike:
             theirs = f"of {row['teacher']}" if row["teacher"] else "probabilities.codewords"
             raise ValueError(
                 f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "
