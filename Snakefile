@@ -15,9 +15,8 @@ LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
 sys.path.insert(0, LIBRARY)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
-from lohrec.common import unfinished
-from lohrec.configuration import code_hash, machine, registry, rows, searches, settings
 from lohrec.benchmarks import demands
+from lohrec.common import unfinished
 from lohrec.configuration import cluster, code_hash, machine, registry, rows, searches, settings
 
 
