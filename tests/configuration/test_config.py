@@ -105,7 +105,7 @@ def own(settings: dict) -> dict:
             ["learning_rate", "Write it as 2.5e+3"],
         ),
         ({"presets": {"demo": {"text": {"seed": -1}}}}, ["presets.demo.text.seed", "-1"]),
-        ({"datasets": {"demo": {"seeds": [10**20]}}}, ["datasets.demo.seeds.0", "maximum"]),
+        ({"datasets": {"demo": {"seeds": [10**20]}}}, ["datasets.demo.seeds.0", "≤ 4294967295"]),
         (
             {"datasets": {"games": {"category": "../../../x"}}},
             ["datasets.games.category", "'../../../x'"],

@@ -103,6 +103,7 @@ def kind_of(path: Path, of: Layout) -> str:
 def _text(
     path: Path, of: Layout, mended: Counter[str], said: dict[str, Any]
 ) -> tuple[pl.LazyFrame, dict[str, str]]:
+    raw_lines.check(path)  # polars holds the file
     sample = raw_lines.first_lines(path, of.encoding, mended)
     if not any(line.strip() for line in sample):
         raise ValueError(f"{path} is empty. Put a table there.")
@@ -154,8 +155,9 @@ def _scan(source: Path | bytes, separator: str, quote: str | None, fields: list[
 
 def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
     frame = pl.scan_parquet(path)
-    schema = frame.collect_schema()
-    head = [list(map(str, row)) for row in frame.head(layouts.SHOWN).collect().rows()]
+    first = collected(frame.head(layouts.SHOWN), path)
+    schema = first.schema
+    head = [list(map(str, row)) for row in first.rows()]
     columns = layouts.find(path, [schema.names(), *head], of, named=True)
     roles = {role: schema.names()[n] for role, n in columns.places.items()}
     for role in ("user", "item"):
