@@ -16,18 +16,18 @@ def where(files: Iterable[str | Path], place: Place, value: Any) -> str | None:
         files: in the order in which they are laid over one another.
         value: that stands there. None is returned where the command line said it instead.
     """
-    found: dict[Place, tuple[str, yaml.Node]] = {}
+    found: dict[Place, tuple[str, int, yaml.Node]] = {}
     for file in files:
-        found |= {p: (_short(file), node) for p, node in _nodes(_tree(file))}
+        found |= {p: (_short(file), line, node) for p, line, node in _nodes(_tree(file))}
     near = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in found), None)
     if near is None:
         return None
-    file, node = found[near]
+    file, line, node = found[near]
     if near == place and isinstance(node, yaml.ScalarNode):
         written = yaml.safe_load(yaml.serialize(node))
         if written != value and written == written:
             return None
-    return f"{file}, line {node.start_mark.line + 1}"
+    return f"{file}, line {line}"
 
 
 def check_once(files: Iterable[str | Path]) -> None:
@@ -73,13 +73,14 @@ def _below(node: yaml.Node | None) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _nodes(node: yaml.Node | None, place: Place = ()) -> Iterator[tuple[Place, yaml.Node]]:
+def _nodes(node: yaml.Node | None, place: Place = ()) -> Iterator[tuple[Place, int, yaml.Node]]:
+    """Place, line from 1 and node of all that is below one."""
     if isinstance(node, yaml.MappingNode):
-        named = [(str(key.value), value) for key, value in node.value]
+        named = [(str(key.value), key, value) for key, value in node.value]
     elif isinstance(node, yaml.SequenceNode):
-        named = [(str(n), value) for n, value in enumerate(node.value)]
+        named = [(str(n), value, value) for n, value in enumerate(node.value)]
     else:
         return
-    for name, value in named:
-        yield (*place, name), value
+    for name, start, value in named:
+        yield (*place, name), start.start_mark.line + 1, value
         yield from _nodes(value, (*place, name))

@@ -32,25 +32,21 @@ def faults(config: Any, schema: dict[str, Any], files: Sequence[str | Path] = ()
     Args:
         files: that the configuration was read from; a line has file and line of its value.
     """
-    found: set[tuple[Place, str]] = set()
-    values_there: dict[Place, Any] = {}
-    for place, value in _numbers(config):
-        found.add((place, f"{value} is no number"))
-        values_there[place] = value
+    found = [(place, place, value, f"{value} is no number") for place, value in _numbers(config)]
     errors = list(Draft202012Validator(schema).iter_errors(config))
     wrong_type = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     for error in errors:
         if tuple(error.absolute_path) in wrong_type and error.validator != "type":
             continue
         place = tuple(map(str, error.absolute_path))
-        found |= {(place, said) for said in _said(error)}
-        values_there[place] = error.instance
-    lines = []
-    for place, said in sorted(found):
-        line = where(files, place, values_there[place])
+        for key, said in _said(error):
+            found.append((place, (*place, *key), error.instance, said))
+    lines = set()
+    for place, at, value, said in found:
+        line = where(files, at, value)
         name = ".".join(place) or "the top level"
-        lines.append(f"{name}: {said}" + (f" ({line})" if line else ""))
-    return lines
+        lines.add(f"{name}: {said}" + (f" ({line})" if line else ""))
+    return sorted(lines)
 
 
 def values(schema: dict[str, Any], code: Any = str) -> str:
@@ -77,20 +73,21 @@ def values(schema: dict[str, Any], code: Any = str) -> str:
     return ", ".join(parts)
 
 
-def _said(error: Any) -> Iterator[str]:
-    """What is wrong at the error's place."""
+def _said(error: Any) -> Iterator[tuple[Place, str]]:
+    """The key that is wrong at the error's place, if it is one, and what is wrong."""
     kind, schema, value = error.validator, error.schema, error.instance
     if kind == "additionalProperties":
         names = schema.get("properties", {})
         for key in value:
             if key not in names:
-                yield f"unknown key {key!r}. {instead(key, names)}"
+                yield (str(key),), f"unknown key {key!r}. {instead(key, names)}"
         return
     if kind == "required":
-        yield f"{', '.join(name for name in error.validator_value if name not in value)} is missing"
+        missing = [name for name in error.validator_value if name not in value]
+        yield (), f"{', '.join(missing)} is missing"
         return
     if kind == "enum" and isinstance(value, str):
-        yield f"there is no {value!r}. {instead(value, map(_shown, error.validator_value))}"
+        yield (), f"there is no {value!r}. {instead(value, map(_shown, error.validator_value))}"
         return
     name = "the name " if "propertyNames" in error.absolute_schema_path else ""
     shown = f"{name}{value!r}" if isinstance(value, str) else _shown(value)
@@ -100,7 +97,7 @@ def _said(error: Any) -> Iterator[str]:
         said = f"{shown} is no group of keys with values"
     else:
         said = f"{shown} is not: {schema.get('words') or values(schema)}"
-    yield ". ".join(filter(None, [said, schema.get("description"), _hint(value)]))
+    yield (), ". ".join(filter(None, [said, schema.get("description"), _hint(value)]))
 
 
 def _shown(value: Any) -> str:

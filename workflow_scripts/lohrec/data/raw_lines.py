@@ -150,9 +150,20 @@ def first_lines(
     if mended is not None:
         mended["byte_order_mark"] += head.startswith(_BOM)
         mended["files_with_crlf"] += b"\r\n" in head
-    text = head.removeprefix(_BOM).decode(encoding, errors="replace")
+    try:
+        text = head.removeprefix(_BOM).decode(encoding, errors="replace")
+    except LookupError:
+        raise ValueError(
+            f"{path}: Python knows no encoding {encoding!r}. Set sources.table.encoding to one it "
+            "knows, such as utf-8, utf-16, latin-1 or cp1252."
+        ) from None
     found = text.replace("\0", "").splitlines()
     return found[: -1 if len(head) == HEAD and len(found) > 1 else None][:LOOK]
+
+
+def printable(text: str) -> str:
+    """A text for a message: a dot for what no terminal shows."""
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def json_object(line: bytes, once: Collection[bytes], mended: Counter[str]) -> dict[str, Any] | str:
