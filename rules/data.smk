@@ -213,7 +213,7 @@ rule split_sequences:
 
 
 # Now, since Snakemake puts a traceback around an error of a rule's function.
-for target in sys.argv[1:]:
+for target in sys.argv[1:] if workflow.is_main_process else ():
     if target.startswith("results/") and (dataset := target.split("/")[1]) in DATASETS:
         try:
             ingested(SimpleNamespace(dataset=dataset))
