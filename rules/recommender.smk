@@ -33,8 +33,9 @@ def read_in_fitting(wildcards):
     }
     if members := row.get("members"):
         # What the seeds of a row have learned differs: each is a member of its own.
+        fold = getattr(wildcards, "fold", None)
         artefacts["members"] = [
-            fitted(dataset, one, s) for one in members for s in seeds(dataset, one)
+            fitted(dataset, one, s, fold) for one in members for s in seeds(dataset, one)
         ]
     return artefacts
 
@@ -80,6 +81,7 @@ rule fit:
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         catalogue="results/{dataset}/data/items.parquet",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
     log:
@@ -101,11 +103,29 @@ rule fit:
         "../workflow_scripts/recommender/fit.py"
 
 
+# One for each fold of the users, which has learned from all others.
+use rule fit as fit_fold with:
+    output:
+        model="results/{dataset}/{variant}/seed_{seed}/folds/{fold}/model/recommender.json",
+    log:
+        "logs/{dataset}/fit_fold/{variant}_seed_{seed}_{fold}.log",
+    benchmark:
+        "benchmarks/{dataset}/fit_fold/{variant}_seed_{seed}_{fold}.tsv"
+    params:
+        code=code("fit", modules_of("variant")),
+        settings=fitting,
+        decoding=fitting_decoding,
+        batch_size=decoded_at_once,
+        cuda=cuda_of("fit"),
+        folds=lambda wildcards: rows.folds(wildcards.variant, VARIANTS),
+
+
 rule recommend:
     input:
         model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
     log:
@@ -120,27 +140,7 @@ rule recommend:
     params:
         code=code("recommend", modules_of("variant")),
         decoding=section("decoding"),
+        both=True,
         cuda=cuda_of("recommend"),
     script:
         "../workflow_scripts/recommender/recommend.py"
-
-
-def other_decoding(wildcards):
-    """The dataset's decoding, but for items of the history: kept in the lists, or left out."""
-    return section("decoding")(wildcards) | {"exclude_history": wildcards.bought == "left_out"}
-
-
-# The same, whatever the dataset says of bought items.
-use rule recommend as recommend_bought with:
-    output:
-        recommendations="results/{dataset}/{variant}/seed_{seed}/bought_{bought}/recommendations.parquet",
-    log:
-        "logs/{dataset}/recommend_bought_{bought}/{variant}_seed_{seed}.log",
-    benchmark:
-        "benchmarks/{dataset}/recommend_bought_{bought}/{variant}_seed_{seed}.tsv"
-    wildcard_constraints:
-        bought="kept|left_out",
-    params:
-        code=code("recommend", modules_of("variant")),
-        decoding=other_decoding,
-        cuda=cuda_of("recommend"),

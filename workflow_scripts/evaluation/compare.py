@@ -5,7 +5,13 @@ import numpy as np
 from lohrec.common import artefacts, job
 from lohrec.data import catalogue
 from lohrec.data.examples import read_examples
-from lohrec.evaluation import comparison, comparison_page, gain_figure, slices
+from lohrec.evaluation import (
+    comparison,
+    comparison_page,
+    gain_figure,
+    recommendations,
+    slices,
+)
 
 
 def main(
@@ -20,7 +26,6 @@ def main(
     seeds: dict[str, int],
     settings: dict,
     reference: str,
-    bought: str | None = None,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
 
@@ -32,7 +37,6 @@ def main(
         seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
-        bought: "kept" or "left_out", if that was decided for the comparison: items of the history.
 
     Raises:
         ValueError: the reference is missing, users differ, or figures contradict each other.
@@ -44,14 +48,15 @@ def main(
     largest = max(settings["cutoffs"])
     train = read_examples(sequences, examples, "train")
     popularity = catalogue.counts(train, int(train.sequences.max()) + 1)
+    excluded = recommendations.excludes_history(recommendations.splits(per_user[0]))
     splits = {}
-    for split in ("test", "dev"):
+    for split in ("test", recommendations.OTHER[excluded], "dev"):
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
         variants = comparison.compare(figures, reference, settings["resamples"])
         for name, parts in paths.items():
             variants[name]["exposure"] = comparison.exposure([one for _, one in parts], split)
-        own = read_examples(sequences, examples, split)
+        own = read_examples(sequences, examples, split.partition("_")[0])
         order = np.argsort(own.user)
         if not np.array_equal(own.user[order], users):
             raise ValueError(f"{examples} has other {split} users than {per_user[0]}.")
@@ -66,7 +71,7 @@ def main(
         }
     result = {
         "dataset": dataset,
-        "bought": bought,
+        "exclude_history": excluded,
         "reference": reference,
         "level": comparison.LEVEL,
         "resamples": settings["resamples"],
@@ -80,7 +85,7 @@ def main(
     artefacts.write_text(markdown, page)
     with artefacts.whole(figure) as temporary:
         panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
-        gain_figure.draw(temporary, result, "test", panels)
+        gain_figure.draw(temporary, result, panels)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from lohrec.common.artefacts import read_json
 from lohrec.common.checkpoints import fingerprint
 from lohrec.common.partial_array import PartialArray
 from lohrec.data.examples import read_examples
+from lohrec.data.sequences import leaves_out
 from lohrec.identifiers import store
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -18,10 +19,11 @@ from lohrec.recommender.recommender import Histories, Recommender
 
 
 def main(
-    model: str,
+    models: list[str],
     sequences: str,
     examples: str,
     ids: str,
+    statistics: str,
     taught: str,
     lesson: str,
     settings: dict[str, Any],
@@ -32,8 +34,10 @@ def main(
     """Write an array with a row for every train example; a run that was cut off goes on.
 
     Args:
-        model: recommender.json in the folder of the recommender.
+        models: recommender.json in the folder of the recommender; of several, each teaches the
+            users of its fold.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        statistics: statistics.json of the dataset.
         taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
         lesson: "probabilities" along the true items (Eq. 12), or "beams", the best identifiers.
         settings: of the section `lessons` what the lesson depends on.
@@ -42,27 +46,33 @@ def main(
         threads: of the CPU.
     """
     device = devices.acquire(cuda, threads)
-    recommender, train = (
-        Recommender.load(model, device),
-        read_examples(sequences, examples, "train"),
-    )
+    train = read_examples(sequences, examples, "train")
     semantic = store.load_ids(ids)
     tree, size = PrefixTree.from_ids(semantic).to(device), settings["batch_size"]
     target = torch.from_numpy(semantic[train.target])
-    of_model = read_json(model)["sha256"]
-    made_of = fingerprint([lesson, settings, code, of_model], semantic, train.start, train.stop)
+    of_models = [read_json(model)["sha256"] for model in models]
+    excluded = leaves_out(settings["exclude_history"], statistics)
+    made_of = fingerprint(
+        [lesson, settings, excluded, code, of_models], semantic, train.start, train.stop
+    )
 
     if lesson == "probabilities":
         shape, dtype = (LEVELS, CODES), np.float16
     else:
         shape, dtype = (settings["beams"], LEVELS), np.int16
     out = PartialArray(taught, (len(train), *shape), dtype, made_of)
-    order = np.argsort(train.length, kind="stable")
-    parts = [np.sort(order[low : low + size]) for low in range(0, len(order), size)]
-    for rows in out.remaining(parts, f"teaching {lesson}"):
+    parts = []
+    for fold in range(len(models)):
+        users = np.flatnonzero(train.user % len(models) == fold)
+        order = users[np.argsort(train.length[users], kind="stable")]
+        parts += [(fold, np.sort(order[low : low + size])) for low in range(0, len(order), size)]
+    teacher = -1
+    for fold, rows in out.remaining(parts, f"teaching {lesson}"):
+        if fold != teacher:
+            teacher, recommender = fold, Recommender.load(models[fold], device)
         histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
         with devices.autocast(device, settings["bf16"]):
-            steps = lessons.steps(recommender, histories, tree, settings["exclude_history"])
+            steps = lessons.steps(recommender, histories, tree, excluded)
             if lesson == "probabilities":
                 along = target[rows].to(device)
                 found = lessons.probabilities(steps, along, tree, settings["temperature"])

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
+from lohrec.evaluation.recommendations import own_items
 from lohrec.evaluation.tables import label
 
 # Okabe and Ito's blue, vermilion and grey: told apart by colour-blind readers. Filled markers say
@@ -14,49 +16,59 @@ from lohrec.evaluation.tables import label
 GAIN, LOSS, UNSURE = "#0072B2", "#D55E00", "#666666"
 
 
-def draw(path: str | Path, result: dict[str, Any], split: str, metrics: list[str]) -> None:
-    """Write one split's differences in % as SVG; equal input gives an equal file.
+def draw(path: str | Path, result: dict[str, Any], metrics: list[str]) -> None:
+    """Write the test set's differences in % as SVG; equal input gives an equal file.
+
+    A row of panels is of the lists without a user's own items, another of those with them.
 
     Args:
         path: where to.
         result: what comparison.json holds; see compare.py.
-        split: "dev" or "test".
         metrics: one panel each.
     """
-    reference, part = result["reference"], result["splits"][split]
-    names = [name for name in part["variants"] if name != reference]
+    reference = result["reference"]
+    of_test = {split: part for split, part in result["splits"].items() if split != "dev"}
+    names = [name for name in of_test["test"]["variants"] if name != reference]
     style: dict[RcKeyType, Any] = {
         "svg.hashsalt": "lohrec",
         "font.size": 11,
         "axes.spines.right": False,
     }
     with rc_context(style):
-        size = 2 + 3.2 * len(metrics), 1.8 + 0.42 * max(len(names), 2)  # inches
+        height = 1.2 + 0.42 * max(len(names), 2)
+        size = 2 + 3.2 * len(metrics), 0.6 + height * len(of_test)  # inches
         figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
-        for panel, metric in zip(panels, metrics, strict=True):
-            for y, name in enumerate(names):
-                gain = part["variants"][name]["metrics"][metric]
-                if gain["relative"] is None:
-                    continue
-                mean, low, high = (100 * gain["relative"][key] for key in ("mean", "low", "high"))
-                sure = gain["excludes_zero"]
-                colour = (GAIN if mean > 0 else LOSS) if sure else UNSURE
-                panel.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
-                fill = colour if sure else "white"
-                panel.plot(mean, y, "o", color=colour, markersize=7, markerfacecolor=fill)
-            panel.axvline(0, color="black", linewidth=0.8)
-            panel.grid(axis="x", color="#dddddd", linewidth=0.6)
-            panel.set_axisbelow(True)
-            panel.spines[["top", "left"]].set_visible(False)
-            panel.tick_params(axis="y", length=0)
-            panel.set_title(label(metric), fontsize=12)
-        panels[0].set_yticks(range(len(names)), names)
-        panels[0].set_ylim(max(len(names), 1) - 0.5, -0.5)
+        rows = figure.subplots(len(of_test), len(metrics), sharex="col", sharey=True, squeeze=False)
+        for (split, part), panels in zip(of_test.items(), rows, strict=True):
+            for panel, metric in zip(panels, metrics, strict=True):
+                gains = [part["variants"][name]["metrics"][metric] for name in names]
+                _draw_gains(panel, gains)
+                panel.set_title(label(metric), fontsize=12)
+            panels[0].set_yticks(range(len(names)), names)
+            panels[0].set_ylabel(f"own items {own_items(split, result)}")
+        rows[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
         figure.supxlabel(
             f"difference to {reference} in %, {result['level']:.0%} interval "
             "(filled: excludes zero)",
             fontsize=11,
         )
-        figure.suptitle(f"{result['dataset']}, {split} set, {part['users']:,} users", fontsize=12)
+        users = of_test["test"]["users"]
+        figure.suptitle(f"{result['dataset']}, test set, {users:,} users", fontsize=12)
         figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _draw_gains(panel: Axes, gains: list[dict[str, Any]]) -> None:
+    for y, gain in enumerate(gains):
+        if gain["relative"] is None:
+            continue
+        mean, low, high = (100 * gain["relative"][key] for key in ("mean", "low", "high"))
+        sure = gain["excludes_zero"]
+        colour = (GAIN if mean > 0 else LOSS) if sure else UNSURE
+        panel.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+        fill = colour if sure else "white"
+        panel.plot(mean, y, "o", color=colour, markersize=7, markerfacecolor=fill)
+    panel.axvline(0, color="black", linewidth=0.8)
+    panel.grid(axis="x", color="#dddddd", linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "left"]].set_visible(False)
+    panel.tick_params(axis="y", length=0)
