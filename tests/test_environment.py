@@ -38,7 +38,9 @@ def test_the_lock_has_the_pins_with_hashes_on_every_python_and_no_address() -> N
     locked = {python: {} for python in ("3.11.0", "3.12.0", "3.13.0")}
     for package in re.split(r"\n(?=\S)", text.strip()):
         line, *hashes = package.replace("\\", "").split("\n")
-        assert hashes and all(re.fullmatch(r" +--hash=sha256:[0-9a-f]{64} ?", one) for one in hashes)
+        assert hashes
+        for one in hashes:
+            assert re.fullmatch(r" +--hash=sha256:[0-9a-f]{64} ?", one)
         one = Requirement(line)
         for python, found in locked.items():
             here = {"python_full_version": python, "python_version": python[:4]}

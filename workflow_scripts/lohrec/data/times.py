@@ -154,7 +154,8 @@ def _said(value: np.ndarray, unit: str, kind: str) -> dict[str, Any]:
 
 def _mixed(frame: pl.DataFrame, several: dict[str, np.ndarray], path: Path) -> ValueError:
     parts = [
-        f"{rows.sum():,} look like {kind}:\n{_rows(frame, rows, 1)}" for kind, rows in several.items()
+        f"{rows.sum():,} look like {kind}:\n{_rows(frame, rows, 1)}"
+        for kind, rows in several.items()
     ]
     return ValueError(
         f"{path}: times are of several kinds. Of {len(frame):,}, "
