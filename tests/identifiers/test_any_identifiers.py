@@ -74,7 +74,7 @@ def test_every_beam_is_an_identifier_and_full_width_is_brute_force(
     found = beam_search(steps, tree, beams)
     assert found.score.shape == (USERS, beams)
     for user in range(USERS):
-        leaves = [leaf for leaf in found.node[user].tolist() if leaf >= 0]
+        leaves = [leaf for leaf in found.leaf[user].tolist() if leaf >= 0]
         # Where fewer prefixes are legal than there are beams, none is lost.
         assert len(leaves) == len(set(leaves)) and len(leaves) <= min(beams, len(there))
         scores = found.score[user, : len(leaves)].tolist()
