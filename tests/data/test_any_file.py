@@ -14,7 +14,7 @@ from tiny_tables import START, read, rows_of
 
 from lohrec.common import job_log
 
-QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 # Letters, digits, punctuation and symbols of all scripts.
 NAME = st.text(
     st.characters(categories=["L", "N", "P", "S"], exclude_characters="\ufffd"),

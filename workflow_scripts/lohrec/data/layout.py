@@ -38,7 +38,7 @@ ROLES = {
 }
 # The setting of the source `table` that names the columns of a part.
 SETTING = {"interactions": "columns", "items": "item_columns"}
-SHOWN = 2  # rows in a message
+SHOWN = 3  # rows in a message
 
 _TYPE = re.compile(":(token|float)(_seq)?$")  # after a name in RecBole's headers
 
@@ -212,7 +212,7 @@ def _unclear(
     return ValueError(
         f"{path} cannot be read{said}: {problem}. Its first rows, fields between bars:\n"
         + "\n".join(shown)
-        + f"\nTaken for: {', '.join(taken)}.\n"
+        + f"\nTaken for: {', '.join(taken)}. "
         + (f"It looks like {alike}, or name" if alike else "Name")
         + f" the columns in sources.table.{SETTING[of.part]}, by header or by position from 1."
     )
