@@ -8,6 +8,7 @@
 # make performance   the same, and put the tables into docs/performance.md
 # make load     50 clients for a minute ask `lohrec serve` for lists of the demonstration's TIGER
 # make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
+# make lock     requirements.lock: every package that is installed, with hashes, for Python 3.11 to 3.13
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
 PYTHON ?= python3
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test faults slurm-test docs bench performance load recbole setup
+.PHONY: demo report test faults slurm-test docs bench performance load recbole lock setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -86,6 +87,16 @@ recbole: .recbole/stamp
 	.recbole/bin/python -m pip install -qq --disable-pip-version-check recbole==1.2.1 'numpy<2' 'pandas<3' \
 	    $$(grep ^torch== requirements.txt)
 	@touch $@
+
+# First the same pins for each Python, since a lock that suits all is no proof for one.
+lock: setup
+	@$(PIP) uv==0.13.9
+	@for version in 3.11 3.12 3.13; do \
+	    $(BIN)/uv pip compile -q --python-version $$version requirements.txt > /dev/null || exit 1; \
+	done
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+	    --no-header requirements.txt > requirements.new
+	@mv requirements.new requirements.lock
 
 setup: .venv/run.stamp
 

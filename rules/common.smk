@@ -2,10 +2,11 @@
 # job's parameters as a bag of values without names.
 
 SCHEMA = Path(workflow.basedir) / "config/schemas/config.schema.yaml"
+ADDED = len(workflow.overwrite_configfiles)  # by the command line; they come first, and count last
 
 try:
     settings.check_arguments(sys.argv[1:])
-    settings.check(config, SCHEMA)
+    settings.check(config, SCHEMA, workflow.configfiles[ADDED:] + workflow.configfiles[:ADDED])
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
     TRIALS = searches.trials(config["searches"], config["variants"])

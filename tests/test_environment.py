@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 from conftest import ROOT
+from packaging.requirements import Requirement
 
 
 def pins(lines: list[str]) -> dict[str, str]:
@@ -29,6 +30,26 @@ def test_every_requirement_is_pinned() -> None:
     for path in ROOT.glob("requirements*.txt"):
         for line in path.read_text().splitlines():
             assert re.fullmatch(r"-r \S+|[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*", line), (path, line)
+
+
+def test_the_lock_has_the_pins_with_hashes_on_every_python_and_no_address() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    locked = {python: {} for python in ("3.11.0", "3.12.0", "3.13.0")}
+    for package in re.split(r"\n(?=\S)", text.strip()):
+        line, *hashes = package.replace("\\", "").split("\n")
+        assert hashes
+        for one in hashes:
+            assert re.fullmatch(r" +--hash=sha256:[0-9a-f]{64} ?", one)
+        one = Requirement(line)
+        for python, found in locked.items():
+            here = {"python_full_version": python, "python_version": python[:4]}
+            if one.marker is None or one.marker.evaluate(here):
+                found[one.name] = str(one.specifier).removeprefix("==")
+    asked = pins((ROOT / "requirements.txt").read_text().split("\n"))
+    for found in locked.values():
+        assert asked.items() <= found.items()
+        assert len(found) > len(asked)
 
 
 def test_every_package_that_is_imported_is_required_by_name() -> None:

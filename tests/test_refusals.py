@@ -24,6 +24,13 @@ def test_a_slip_is_refused_with_the_nearest_name(
         assert word in printed
 
 
+def test_a_raw_file_that_is_nowhere_is_named_and_no_traceback_shown(fresh: Path) -> None:
+    target = "results/movielens/data/statistics.json"
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target)
+    assert status and "movielens needs u.data, which is neither in resources/raw" in printed
+    assert "--config raw_dir=FOLDER" in printed and "Traceback" not in printed
+
+
 def test_a_row_without_generative_variants_has_nothing_to_analyse(fresh: Path) -> None:
     target = "results/games_laptop_text/analysis/alignment.md"
     status, printed = snakemake(fresh, "-n", "--cores", "2", target)

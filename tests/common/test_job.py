@@ -1,13 +1,16 @@
 import os
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import ROOT
 from safetensors.numpy import save_file
 
-from lohrec.common import job
+from lohrec.common import job, job_log
 from lohrec.common.artefacts import damage, write_json, write_parquet
 
 
@@ -149,3 +152,47 @@ def test_the_log_of_a_restarted_job_goes_on(tmp_path, monkeypatch, links):
         assert said == "reading\n"
     job.run(main, given)  # a new run after one that ended well
     assert log.read_text() == "reading\n"
+
+
+FAILS = """
+from types import SimpleNamespace
+from lohrec.common import artefacts, job
+
+def main(model): artefacts.read_json(model)
+
+job.run(main, SimpleNamespace(
+    rule="train", input={"model": "broken.json"}, output={}, params={}, wildcards={}, threads=1,
+    log=["train.log"],
+))
+"""
+
+
+def test_the_log_ends_with_the_error_in_words_and_the_terminal_shows_these(tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    command = [sys.executable, "-c", FAILS]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+    for progress in ("", "log"):
+        environment["LOHREC_PROGRESS"] = progress
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        traceback, said = (tmp_path / "train.log").read_text().split("ERROR: ")
+        assert done.returncode == 1 and done.stdout == ""
+        assert traceback.startswith("Traceback") and said.startswith("broken.json is no JSON")
+        assert done.stderr == ("" if progress else f"ERROR: {said}")
+
+
+def test_what_nobody_foresaw_has_its_place(tmp_path):
+    with pytest.raises(KeyError) as caught:
+        job.arguments(lambda model: None, SimpleNamespace(**{}, input=Broken()))
+    what, where, *_ = job_log.message(caught.value).splitlines()
+    assert what == "KeyError: 'no item 7'"
+    assert re.match(r".*common/job\.py, line \d+: ", where)
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "none").read_text()
+    assert str(tmp_path / "none") in job_log.message(missing.value)
+
+
+class Broken:
+    def items(self):
+        raise KeyError("no item 7")

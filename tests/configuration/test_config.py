@@ -1,9 +1,13 @@
 """A wrong configuration is refused with the names there are."""
 
+import re
+from pathlib import Path
+
 import pytest
+from conftest import ROOT
 from shipped_config import SCHEMA
 
-from lohrec.configuration import registry, rows, searches, settings
+from lohrec.configuration import config_files, registry, rows, searches, settings
 
 
 def all_of(kind: str) -> str:
@@ -107,7 +111,7 @@ def own(settings: dict) -> dict:
             ["learning_rate", "Write it as 2.5e+3"],
         ),
         ({"presets": {"demo": {"text": {"seed": -1}}}}, ["presets.demo.text.seed", "-1"]),
-        ({"datasets": {"demo": {"seeds": [10**20]}}}, ["datasets.demo.seeds.0", "maximum"]),
+        ({"datasets": {"demo": {"seeds": [10**20]}}}, ["datasets.demo.seeds.0", "≤ 4294967295"]),
         (
             {"datasets": {"games": {"category": "../../../x"}}},
             ["datasets.games.category", "'../../../x'"],
@@ -125,6 +129,55 @@ def own(settings: dict) -> dict:
         (
             {"datasets": {"movielens": own({"sources": {"table": {"columns": {"usr": 1}}}})}},
             ["sources.table.columns", "Did you mean user?"],
+        ),
+        ({"datasets": None}, ["datasets: null is no group of keys"]),
+        ({"datasets": ["demo"]}, ['datasets: ["demo"] is no group of keys']),
+        ({"datasets": {"demo": None}}, ["datasets.demo: null is no group of keys"]),
+        ({"datasets": {"demo": "laptop"}}, ["datasets.demo: 'laptop' is no group of keys"]),
+        ({"datasets": {"demo": {"settings": None}}}, ["datasets.demo.settings: null is no group"]),
+        ({"datasets": {"demo": own({"text": None})}}, ["datasets.demo.settings.text: null is no"]),
+        ({"datasets": {"demo": own({"sources": [1]})}}, ["settings.sources: [1] is no group"]),
+        (
+            {"datasets": {"demo": own({"sources": {"simulated": {"usres": 3}}})}},
+            ["sources.simulated: unknown key 'usres'. Did you mean users?"],
+        ),
+        (
+            {"datasets": {"demo": own({"sources": {"mine": {}}})}},
+            ["settings.sources: unknown key 'mine'. There is: amazon2018"],
+        ),
+        ({"variants": None}, ["variants: null is no group"]),
+        ({"variants": {"tiger": None}}, ["variants.tiger: null is no group"]),
+        ({"presets": {"demo": None}}, ["presets.demo: null is no group"]),
+        ({"datasets": {"mine": {"preset": "demo"}}}, ["datasets.mine: source, seeds is missing"]),
+        ({"datasets": {"demo": {"seeds": [True]}}}, ["seeds.0: true is not: integer"]),
+        ({"datasets": {"demo": {"seeds": [1.5]}}}, ["seeds.0: 1.5 is not: integer"]),
+        ({"datasets": {"demo": {"seeds": "0"}}}, ["seeds: '0' is not: a list: integer"]),
+        ({"datasets": {"demo": {"seeds": [0, 0]}}}, ["seeds: [0, 0] has an entry twice"]),
+        ({"datasets": {"{x}": {"preset": "demo"}}}, ["the name '{x}' is not", "small letters"]),
+        ({"variants": {"../x": {}}}, ["the name '../x' is not", "small letters"]),
+        ({"datasets": {"games": {"sha256": {"x": "abc"}}}}, ["'abc' is not: 64 hexadecimal"]),
+        ({"raw_dir": None}, ["raw_dir: null is not: a path"]),
+        ({"raw_dir": "{x}"}, ["raw_dir: '{x}' is not: a path without { and }"]),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"items": "/etc/passwd"}}})}},
+            ["'/etc/passwd' is not: a path below raw_dir"],
+        ),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"items": "{x}.csv"}}})}},
+            ["'{x}.csv' is not: a path below raw_dir"],
+        ),
+        ({"datasets": {"demo": own({"tasks": {"templates": "{x}"}})}}, ["tasks.templates: '{x}'"]),
+        (
+            {"datasets": {"demo": own({"decoding": {"beams": "many"}})}},
+            ["beams: 'many' is not: int"],
+        ),
+        (
+            {"datasets": {"demo": own({"sources": {"simulated": {"items": 1}}})}},
+            ["sources.simulated.items: 1 is not: integer, ≥ 50. "],
+        ),
+        (
+            {"datasets": {"demo": own({"evaluation": {"cutoffs": [0]}})}},
+            ["evaluation.cutoffs.0: 0 is not: integer, ≥ 1"],
         ),
     ],
 )
@@ -207,6 +260,10 @@ def test_a_broken_schema_names_the_place(written: dict, change: dict, words: lis
             ["decoding.beams (15)", "decoding.top (20)"],
         ),
         ({"datasets": {"demo": {"settings": {"text": {"method": "llama"}}}}}, ["text.model"]),
+        (
+            {"datasets": {"games": own({"adaptation": {"model": None}})}},
+            ["datasets.games", "adaptation.model names no model", "teacher.kind: scratch"],
+        ),
         (
             {"datasets": {"games_gpu": {"settings": {"tasks": {"mixture": {"intention": 1.0}}}}}},
             ["games_gpu", "intention", "tasks.user_texts"],
@@ -312,6 +369,41 @@ def test_an_unknown_source_is_one_error(written: dict) -> None:
     with pytest.raises(ValueError) as error:
         settings.check(written, SCHEMA)
     assert str(error.value).count("datasets.demo") == 1
+
+
+def test_a_fault_has_its_file_and_line(tmp_path: Path, written: dict) -> None:
+    (tmp_path / "base.yaml").write_text("raw_dir: here\ndatasets:\n  demo: {seeds: [0]}\n")
+    (tmp_path / "mine.yaml").write_text("datasets:\n  demo:\n    seeds: [1.5]\n    x: 1\n")
+    files = [tmp_path / "base.yaml", tmp_path / "mine.yaml"]
+    merge(written, {"raw_dir": 3, "datasets": {"demo": {"seeds": [1.5], "x": 1}}})
+    with pytest.raises(ValueError) as error:
+        settings.check(written, SCHEMA, files)
+    _, *lines = str(error.value).splitlines()
+    assert sorted(re.sub(r".*\((.*), (line \d)\)$", r"\2", line) for line in lines[:2]) == [
+        "line 3",
+        "line 4",
+    ]
+    assert all("mine.yaml" in line for line in lines[:2])
+    assert lines[2].startswith("  raw_dir: 3 is not") and "base.yaml" not in lines[2]  # --config
+
+
+def test_a_key_that_is_twice_in_a_group_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("datasets:\n  demo: {}\n  games: {}\n  demo: {seeds: [1]}\n")
+    with pytest.raises(ValueError, match=r"mine.yaml has 'demo' twice .* lines 2 and 4.* Keep one"):
+        config_files.check_once([file])
+    for name in ("config.yaml", "variants.yaml", "searches.yaml"):
+        config_files.check_once([ROOT / "config" / name])
+
+
+def test_the_page_says_how_many_are_tried() -> None:
+    tables = (
+        test_a_broken_schema_names_the_place, test_a_row_that_names_nothing_is_refused,
+        test_a_trial_that_changes_nothing_is_refused, test_an_unknown_target_is_refused,
+    )  # fmt: skip
+    tried = sum(len(mark.args[1]) for table in tables for mark in table.pytestmark)
+    page = " ".join((ROOT / "docs/running.md").read_text().split())
+    assert re.findall(r"(\d+) wrong configurations", page) == [str(tried)]
 
 
 def test_a_second_configfile_is_refused() -> None:

@@ -191,7 +191,7 @@ def test_a_page_instead_of_gzip_is_named(tmp_path):
 def test_a_file_without_reviews_is_an_error_with_counts(tmp_path, content):
     path = tmp_path / "x_5.json.gz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"no usable review in [02] lines"):
+    with pytest.raises(ValueError, match=r"is empty|no usable review in 2 lines"):
         read_reviews(path)
 
 

@@ -29,12 +29,14 @@ ROUTINE = (
     "Loading script code for rule",
     "Shutting down, this might take some time",
     "Exiting because a job execution failed",
+    "At least one job did not complete successfully",
 )
 SHOWN = frozenset({None, LogEvent.ERROR, LogEvent.GROUP_ERROR})
-# Of a failed step's log.
+# Of a failed step's log, where it does not say why: a job that was killed.
 LAST_LINES = 25
-# A line of a log that users should see, as `lohrec.common.job_log.warn` writes it.
+# Lines of a log that users should see, as `lohrec.common.job_log` writes them. An error is the end.
 WARNING = "WARNING: "
+ERROR = "ERROR: "
 
 
 @dataclass
@@ -65,10 +67,10 @@ class Step:
 class LogHandler(LogHandlerBase):
     """The handler that Snakemake makes for `--logger lohrec`.
 
-    A dry run and `--verbose` look as without it, and `--quiet` hides the steps. Warnings and
-    errors are shown in full, those of a step with the end of its log. On a terminal the running
-    steps stand below, each with the last line of its log, so jobs keep their progress there (see
-    `lohrec.common.job_log`).
+    A dry run and `--verbose` look as without it, and `--quiet` hides the steps. Of a step that
+    failed, what its log says of the error is shown, and the log's end if it says nothing. On a
+    terminal the running steps stand below, each with the last line of its log, so jobs keep their
+    progress there (see `lohrec.common.job_log`).
     """
 
     def __post_init__(self) -> None:
@@ -174,9 +176,11 @@ class LogHandler(LogHandlerBase):
         for path in job["log"]:
             if step and step.has_not_written(path):
                 lines.append(f"{path} is of an earlier run: the step did not begin.")
-            elif last := last_lines(path, LAST_LINES):
-                lines.append(f"{path} ends:")
-                lines += [f"    {line}" for line in last]
+            elif said := last_lines(path, None):
+                starts = [n for n, line in enumerate(said) if line.startswith(ERROR)]
+                shown = said[starts[-1] :] if starts else said[-LAST_LINES:]
+                lines += [f"    {line.removeprefix(ERROR)}" for line in shown]
+                lines.append(f"More in {path}")
             else:
                 lines.append(f"{path} is empty.")
         if not job["log"] and job["shellcmd"]:

@@ -17,6 +17,12 @@ from typing import Any
 from tqdm import tqdm
 
 MARK = "======== attempt"  # begins what a job says that was started again
+# Begins what people read of an error: the end of a failed job's log.
+ERROR = "ERROR: "
+LIBRARY = Path(__file__).resolve().parents[1]
+FORESEEN = (ValueError, RuntimeError)  # where the library raises them
+WIDTH = 300  # characters shown of words that nobody foresaw
+
 # The terminal's stderr while file descriptor 2 belongs to the log.
 _terminal = sys.stderr
 
@@ -25,8 +31,8 @@ _terminal = sys.stderr
 def redirect(path: str | Path) -> Iterator[None]:
     """Send file descriptors 1 and 2 to the log `path`, so that native libraries are caught too.
 
-    An exception is written to the log, with its traceback, before it goes on. If nobody catches
-    it, the interpreter does not print it again: Snakemake shows the log of a failed job. What an
+    An exception is written to the log before it goes on: its traceback, and then what people read
+    of it, which the terminal shows too. If nobody catches it, the interpreter is silent. What an
     attempt said that did not end well stays above the next one, with a mark between them.
     """
     global _terminal
@@ -50,8 +56,9 @@ def redirect(path: str | Path) -> Iterator[None]:
     try:
         yield
         kept.unlink(missing_ok=True)
-    except BaseException:
+    except BaseException as error:
         traceback.print_exc()
+        _say(f"{ERROR}{message(error)}")
         sys.excepthook = _silent
         raise
     finally:
@@ -81,10 +88,38 @@ def warn(text: str) -> None:
 
     Where the terminal is another program's, that shows the log's warnings when the job is done.
     """
-    line = f"WARNING: {text}"
-    print(line, flush=True)
+    _say(f"WARNING: {text}")
+
+
+def message(error: BaseException) -> str:
+    """What people read of an error: its own words where the library or the system raised it.
+
+    Of any other, which nobody foresaw, the place in the library too.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(LIBRARY)]
+    words = str(error).strip()
+    if notes := getattr(error, "__notes__", None):  # which file is damaged
+        return "\n".join([words or type(error).__name__, *notes])
+    raised_here = bool(ours) and ours[-1] is frames[-1]
+    if words and (isinstance(error, OSError) or (raised_here and isinstance(error, FORESEEN))):
+        return words
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted. The same command goes on."
+    place = (ours or frames)[-1]
+    first = (words.splitlines() or ["it says nothing"])[0][:WIDTH]
+    return (
+        f"{type(error).__name__}: {first}\n"
+        f"{place.filename}, line {place.lineno}: {place.line}\n"
+        "Nobody foresaw this. The traceback in the log says what led there; if your files and "
+        "settings are right, report it with the log."
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
     if _terminal is not sys.stderr and os.environ.get("LOHREC_PROGRESS") != "log":
-        print(line, file=_terminal, flush=True)
+        print(text, file=_terminal, flush=True)
 
 
 def _silent(*_: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lohrec.configuration import sections, settings
+from lohrec.configuration.faults import values
 from lohrec.configuration.sections import Setting
 
 HEAD = """# Configuration
@@ -36,8 +37,8 @@ def text(config: Path) -> str:
     default = sections.flat(sections.defaults(sections.tree()))
     changed: dict[str, dict[str, Any]] = {}
     for name in presets:
-        values = sections.flat(settings.preset(name, presets, f"presets.{name}"))
-        differ = {place: value for place, value in values.items() if value != default[place]}
+        found = sections.flat(settings.preset(name, presets, f"presets.{name}"))
+        differ = {place: value for place, value in found.items() if value != default[place]}
         if differ:
             changed[name] = differ
     lines = [HEAD, "## Rows of datasets\n", *_keys(schema["dataset"])]
@@ -49,7 +50,7 @@ def text(config: Path) -> str:
         for place, one in _settings(group, ""):
             columns = [f"`{place}`", _code(one.schema["default"])]
             columns += [_changed(differ, f"{section}.{place}") for differ in changed.values()]
-            columns += [_range(one.schema), one.schema["description"], f"`{one.module}`"]
+            columns += [values(one.schema, _code), one.schema["description"], f"`{one.module}`"]
             rows.append(columns)
         lines += _table(heads, rows)
     return "\n".join(lines)
@@ -61,7 +62,7 @@ def _keys(row: dict[str, Any]) -> Iterator[str]:
         [
             f"`{name}`",
             "required" if name in required else _default(one),
-            _range(one),
+            values(one, _code),
             one["description"].strip(),
         ]
         for name, one in row["properties"].items()
@@ -93,26 +94,6 @@ def _code(value: Any) -> str:
     if isinstance(value, dict):
         return "`{" + ", ".join(f"{k}: {json.dumps(v)}" for k, v in value.items()) + "}`"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
-
-
-def _range(schema: dict[str, Any]) -> str:
-    """The values that a setting may have, in words."""
-    if "enum" in schema:
-        return ", ".join(_code(value) for value in schema["enum"])
-    if "const" in schema:
-        return _code(schema["const"])
-    if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
-    kinds = schema.get("type", "")
-    if "items" in schema:
-        parts = [f"a list: {_range(schema['items'])}"]
-    else:
-        parts = [kinds if isinstance(kinds, str) else " or ".join(kinds)]
-    for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">")):
-        parts += [f"{sign} {schema[key]}"] if key in schema else []
-    for key, sign in (("maximum", "≤"), ("exclusiveMaximum", "<")):
-        parts += [f"{sign} {schema[key]}"] if key in schema else []
-    return ", ".join(parts)
 
 
 def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:

@@ -1,44 +1,31 @@
 """What the configuration asks for, and errors that name what it could have asked for."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from lohrec.configuration import registry, rows, sections
-from lohrec.configuration.registry import instead, known
+from lohrec.configuration.config_files import check_once
+from lohrec.configuration.faults import faults
+from lohrec.configuration.registry import known
 from lohrec.configuration.sections import Table, Values
 
 
-def check(config: Values, schema_path: str | Path) -> None:
+def check(config: Values, schema_path: str | Path, files: Sequence[str | Path] = ()) -> None:
     """Compare a configuration, before its defaults are filled in, with its schema.
+
+    Args:
+        files: that it was read from, the last over the others.
 
     Raises:
         ValueError: all the places where it breaks the schema, and what each place may hold.
     """
-    lines = [
-        f"{place}: {value} is no number" for place, value in _numbers(config) if not isfinite(value)
-    ]
+    check_once(files)
     whole = schema(schema_path)
-    for error in Draft202012Validator(whole).iter_errors(config):
-        place = ".".join(map(str, error.absolute_path)) or "the top level"
-        if error.validator == "additionalProperties":
-            names = error.schema.get("properties", {})
-            lines += [
-                f"{place}: unknown key {key!r}. {instead(key, names)}"
-                for key in error.instance
-                if key not in names
-            ]
-        elif error.validator == "enum" and isinstance(error.instance, str):
-            lines.append(f"{place}: there is no {error.instance!r}. ")
-            lines[-1] += instead(error.instance, error.validator_value)
-        else:
-            lines.append(f"{place}: {error.message[:300]}{_hint(error.instance)}")
+    lines = faults(config, whole, files)
     for name, row in config["variants"].items() if not lines else ():
         lines += rows.faults(name, row, whole["$defs"]["variant"])
     if lines:
@@ -244,6 +231,11 @@ def _check_together(dataset: str, values: Values, variants: Table) -> None:
             f"datasets.{dataset}: text.method is llama, but text.model names no model; give a "
             "folder or a name on the hub."
         )
+    if values["teacher"]["kind"] == "pretrained" and not values["adaptation"]["model"]:
+        raise ValueError(
+            f"datasets.{dataset}: teacher.kind is pretrained, but adaptation.model names no model; "
+            "give a folder or a name on the hub, or choose teacher.kind: scratch."
+        )
     tasks = values["tasks"]
     wanted = [task for task in ("preference", "intention") if tasks["mixture"].get(task)]
     if wanted and not tasks["user_texts"]:
@@ -257,23 +249,3 @@ def _fill(values: Values, properties: Values) -> None:
     for name, one in properties.items():
         if "default" in one:
             values.setdefault(name, one["default"])
-
-
-def _numbers(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
-    """Place and value of all numbers with a fraction."""
-    if isinstance(value, float):
-        yield place, value
-    elif isinstance(value, dict | list):
-        named = value.items() if isinstance(value, dict) else enumerate(value)
-        for name, one in named:
-            yield from _numbers(one, f"{place}.{name}".lstrip("."))
-
-
-def _hint(value: Any) -> str:
-    """What helps where YAML read a number as a text, because it has no point."""
-    number = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", str(value))
-    if not isinstance(value, str) or not number:
-        return ""
-    whole, fraction, sign, power = number.groups()
-    fraction = fraction if fraction and len(fraction) > 1 else ".0"
-    return f". Write it as {whole}{fraction}e{sign or '+'}{power}: YAML takes it for a text"

@@ -126,7 +126,7 @@ def core(interactions: Interactions, k: int) -> tuple[Interactions, int]:
     raise ValueError(
         f"No {k}-core: of {before['interactions']} interactions between {before['users']} users "
         f"and {before['items']} items none is left after {rounds} rounds of dropping users and "
-        f"items with fewer than {k}. Use more reviews, or a smaller ingest: core."
+        f"items with fewer than {k}. Use more reviews, or a smaller ingest.core."
     )
 
 

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from lohrec.data import raw_lines
+
 _HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL
 )
@@ -94,7 +96,8 @@ def _word(value: Any) -> str:
 
 def _printed(text: str) -> list[Any] | None:
     """The list that was printed as a text; None if it is none."""
-    if not (text.startswith("[") and text.endswith("]")):
+    printed = text.startswith("[") and text.endswith("]")
+    if not printed or len(text) > raw_lines.LONGEST_LITERAL:
         return None
     try:
         value = ast.literal_eval(text)

@@ -205,18 +205,21 @@ def _unclear(
     path: Path, rows: Sequence[Sequence[str]], of: Layout, places: Mapping[str, int], problem: str
 ) -> ValueError:
     """What was seen, what it was taken for, and how to say it."""
-    shown = [f"  {number}: {' | '.join(row)[:200]}" for number, row in enumerate(rows[:SHOWN], 1)]
+    shown = [
+        f"  {number}: {raw_lines.printable(' | '.join(row))[:200]}"
+        for number, row in enumerate(rows[:SHOWN], 1)
+    ]
     taken = [f"{role} = column {n + 1}" for role, n in places.items()]
     taken += [f"{role} = ?" for role in NEEDED[of.part] if role not in places]
     said = f" as recipe {of.recipe} says" if of.recipe else ""
     binary = path.name.endswith(".parquet")
-    alike = None if binary else recipes.resembling(raw_lines.first_lines(path, of.encoding))
+    alike = None if binary else recipes.resembling(raw_lines.first_lines(path, of.encoding), False)
     return ValueError(
         f"{path} cannot be read{said}: {problem}. Its first rows, fields between bars:\n"
         + "\n".join(shown)
-        + f"\nTaken for: {', '.join(taken)}.\n"
-        + (f"It looks like {alike}.\n" if alike else "")
-        + f"Name the columns in sources.table.{SETTING[of.part]}, by header or by position from 1."
+        + f"\nTaken for: {', '.join(taken)}. "
+        + (f"It looks like {alike}, or name" if alike else "Name")
+        + f" the columns in sources.table.{SETTING[of.part]}, by header or by position from 1."
     )
 
 

@@ -51,6 +51,8 @@ def keys_of(path: Path, of: Layout, kind: str) -> dict[str, str]:
             found.append(record)
     if not found:
         sample = raw_lines.first_lines(path)[: layouts.SHOWN]
+        if not any(line.strip() for line in sample):
+            raise ValueError(f"{path} is empty. Put a file with an object a line there.")
         shown = [f"  {number}: {line[:WIDTH]}" for number, line in enumerate(sample, 1)]
         what = "literal of Python" if kind == "python" else "JSON object"
         alike = recipes.resembling(sample)
@@ -107,6 +109,8 @@ def whole_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=look)
     except (ValueError, RecursionError) as error:
+        if not path.stat().st_size:
+            raise ValueError(f"{path} is empty. Make or fetch it again.") from error
         raise ValueError(f"{path} is no JSON: {error}. Make or fetch it again.") from error
     if twice:
         raise ValueError(f"{path} has names twice: {', '.join(twice[:5])}. Keep one of each.")

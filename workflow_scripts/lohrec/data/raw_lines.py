@@ -9,8 +9,10 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -18,6 +20,11 @@ from lohrec.common.job_log import progress
 
 # Lines between two looks at how far a file is read.
 STEP = 2**18
+LONGEST = 2**24  # bytes of a line; the longest published ones have some 2**20
+LONGEST_LITERAL = 2**20  # of Python: its tree takes a hundred times as much memory
+SWOLLEN = 200  # times its packed size a file unpacks to; texts have 3 to 30
+SMALL = 2**27  # bytes that are unpacked whatever their ratio
+BLOCK = 2**20
 LOOK = 20  # lines by which a file is judged
 HEAD = 2**16  # bytes that they are looked for in
 
@@ -36,7 +43,8 @@ def lines(path: Path, what: str, mended: Counter[str]) -> Iterator[bytes]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no gzip file, or a damaged one.
+        ValueError: it is no gzip file or a damaged one, unpacks to far more than texts do, or has a
+            line longer than `LONGEST`.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -45,32 +53,80 @@ def lines(path: Path, what: str, mended: Counter[str]) -> Iterator[bytes]:
     with (
         open(path, "rb") as raw,
         progress(None, f"{what} {path.name}", total=path.stat().st_size, unit="B") as bar,
+        _unpacked(raw, path) as file,
     ):
-        packed = path.suffix == ".gz"
-        file = io.BufferedReader(gzip.GzipFile(fileobj=raw), 2**20) if packed else raw
-        try:
-            for number, line in enumerate(file, 1):
-                if number == 1 and line.startswith(_BOM):
-                    line = line.removeprefix(_BOM)
-                    mended["byte_order_mark"] += 1
-                if line.endswith(b"\r\n"):
-                    line = line[:-2] + b"\n"
-                    mended["crlf"] += 1
-                if b"\0" in line:
-                    line = line.replace(b"\0", b"")
-                    mended["nul"] += 1
-                yield line
-                if number % STEP == 0:
-                    bar.update(raw.tell() - bar.n)
-        except EOFError as error:
-            raise ValueError(
-                f"{path} is cut short: its gzip stream has no end. Delete it and download it again."
-            ) from error
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(
-                f"{path} is no gzip file, or a damaged one ({error}). Delete it and download it "
-                "again; if it is not packed, take .gz from its name."
-            ) from error
+        seen = 0
+        for number, line in enumerate(iter(partial(file.readline, LONGEST + 1), b""), 1):
+            seen += len(line)
+            if len(line) > LONGEST:
+                raise _too_long(path, number)
+            if number == 1 and line.startswith(_BOM):
+                line = line.removeprefix(_BOM)
+                mended["byte_order_mark"] += 1
+            if line.endswith(b"\r\n"):
+                line = line[:-2] + b"\n"
+                mended["crlf"] += 1
+            if b"\0" in line:
+                line = line.replace(b"\0", b"")
+                mended["nul"] += 1
+            yield line
+            if number % STEP == 0 or len(line) > BLOCK:
+                bar.update(raw.tell() - bar.n)
+                _check_ratio(path, seen, raw)
+
+
+def check(path: Path) -> None:
+    """Refuse a file that would take the memory of a reader that holds it as a whole.
+
+    Raises:
+        ValueError: it has an endless line or unpacks to far more than texts do; or is damaged.
+    """
+    with open(path, "rb") as raw, _unpacked(raw, path) as file:
+        seen = line = 0
+        number = 1
+        while block := file.read(BLOCK):
+            seen += len(block)
+            first, last = block.find(b"\n"), block.rfind(b"\n")
+            if line + (len(block) if first < 0 else first) > LONGEST:
+                raise _too_long(path, number)
+            line = line + len(block) if last < 0 else len(block) - last - 1
+            number += block.count(b"\n")
+            _check_ratio(path, seen, raw)
+
+
+@contextmanager
+def _unpacked(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    """The content of an open file, unpacked if its name ends in .gz; damage is an error."""
+    if path.suffix != ".gz":
+        yield raw
+        return
+    try:
+        yield io.BufferedReader(gzip.GzipFile(fileobj=raw), BLOCK)
+    except EOFError as error:
+        raise ValueError(
+            f"{path} is cut short: its gzip stream has no end. Delete it and download it again."
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} is no gzip file, or a damaged one ({error}). Delete it and download it "
+            "again; if it is not packed, take .gz from its name."
+        ) from error
+
+
+def _too_long(path: Path, number: int) -> ValueError:
+    return ValueError(
+        f"{path}, line {number}: it has more than {LONGEST / 2**20:.0f} MiB, so it is no table and "
+        "no JSON with an object a line. Write line ends, or take the right file."
+    )
+
+
+def _check_ratio(path: Path, seen: int, raw: IO[bytes]) -> None:
+    """Refuse a file that unpacks to more than texts do, before it fills a memory or a night."""
+    if seen > SMALL and seen > SWOLLEN * raw.tell():
+        raise ValueError(
+            f"{path}: {raw.tell():,} bytes unpack to {seen:,} and more, {SWOLLEN} times as much, "
+            "so it is a bomb or holds nothing. If it is right, unpack it: gunzip."
+        )
 
 
 def first_lines(
@@ -94,9 +150,20 @@ def first_lines(
     if mended is not None:
         mended["byte_order_mark"] += head.startswith(_BOM)
         mended["files_with_crlf"] += b"\r\n" in head
-    text = head.removeprefix(_BOM).decode(encoding, errors="replace")
+    try:
+        text = head.removeprefix(_BOM).decode(encoding, errors="replace")
+    except LookupError:
+        raise ValueError(
+            f"{path}: Python knows no encoding {encoding!r}. Set sources.table.encoding to one it "
+            "knows, such as utf-8, utf-16, latin-1 or cp1252."
+        ) from None
     found = text.replace("\0", "").splitlines()
     return found[: -1 if len(head) == HEAD and len(found) > 1 else None][:LOOK]
+
+
+def printable(text: str) -> str:
+    """A text for a message: a dot for what no terminal shows."""
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def json_object(line: bytes, once: Collection[bytes], mended: Counter[str]) -> dict[str, Any] | str:
@@ -132,6 +199,8 @@ def python_object(line: bytes) -> dict[str, Any] | str:
     """The dictionary that a line holds as a literal of Python, or the reason why there is none."""
     if not line.strip():
         return "blank"
+    if len(line) > LONGEST_LITERAL:
+        return "too_long"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unknown escapes in texts

@@ -132,19 +132,26 @@ RECIPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def resembling(lines: Sequence[str]) -> str | None:
+def resembling(lines: Sequence[str], headers: bool = True) -> str | None:
     """What raw lines look like, and which recipe or source reads them; None if like nothing known.
 
     Args:
         lines: a few of the first or of the rejected ones.
+        headers: whether a header is worth a word.
     """
     text = next((line.strip() for line in lines if line.strip()), "")
     fields = text.split(",")
+    if text.startswith("PK\x03\x04"):
+        return "an archive, as a spreadsheet is: save the sheet as CSV"
+    if re.match("<(!doctype|html)", text, re.IGNORECASE):
+        return "a web page: download the file again"
     if re.match(r"\{\s*'", text):
         return _reads("amazon_2014")
     if text.startswith("{"):
         if '"parent_asin"' in text:
             return _reads("amazon_2023")
+        if '"asin"' in text and '"title"' in text and '"reviewerID"' not in text:
+            return f"metadata of {_reads('amazon_2018')}, or source: amazon2018"
         if '"reviewerID"' in text or ('"asin"' in text and '"category"' in text):
             return f"{_reads('amazon_2018')}, or source: amazon2018"
         if re.match(r'\{"[^"]*":\s*\[', text):
@@ -165,7 +172,7 @@ def resembling(lines: Sequence[str]) -> str | None:
             return _reads("amazon_2014_ratings")
         if like == [True, False]:
             return f"{_reads('amazon_2018_ratings')}, or source: amazon2018"
-    if not re.search(r"\d", text) and len(re.split("[,;\t|]", text)) > 2:
+    if headers and not re.search(r"\d", text) and len(re.split("[,;\t|]", text)) > 2:
         return "a header: source: table reads tables with one"
     return None
 

@@ -82,11 +82,11 @@ def collected(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
     try:
         return frame.collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        lines = str(error).splitlines()
-        raise ValueError(
-            f"{path} cannot be read: {lines[0][:WIDTH]} ({lines[-1][:WIDTH]}). Mend the file; a "
-            "field that holds a quote must double it and be in quotes."
-        ) from error
+        said = " ".join(str(error).split("\n")[0].split())[:WIDTH]
+        remedy = "Mend the line; a field that holds a quote must double it and be in quotes."
+        if path.suffix == ".parquet":
+            remedy = "It is no Parquet file, or a damaged one: write it again."
+        raise ValueError(f"{path} cannot be read: {said}. {remedy}") from error
 
 
 def check_is_there(path: Path) -> None:
@@ -103,6 +103,7 @@ def kind_of(path: Path, of: Layout) -> str:
 def _text(
     path: Path, of: Layout, mended: Counter[str], said: dict[str, Any]
 ) -> tuple[pl.LazyFrame, dict[str, str]]:
+    raw_lines.check(path)  # polars holds the file
     sample = raw_lines.first_lines(path, of.encoding, mended)
     if not any(line.strip() for line in sample):
         raise ValueError(f"{path} is empty. Put a table there.")
@@ -154,8 +155,9 @@ def _scan(source: Path | bytes, separator: str, quote: str | None, fields: list[
 
 def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
     frame = pl.scan_parquet(path)
-    schema = frame.collect_schema()
-    head = [list(map(str, row)) for row in frame.head(layouts.SHOWN).collect().rows()]
+    first = collected(frame.head(layouts.SHOWN), path)
+    schema = first.schema
+    head = [list(map(str, row)) for row in first.rows()]
     columns = layouts.find(path, [schema.names(), *head], of, named=True)
     roles = {role: schema.names()[n] for role, n in columns.places.items()}
     for role in ("user", "item"):
@@ -219,11 +221,14 @@ def _separator(path: Path, sample: list[str], of: Layout) -> str:
         return str(by_name)
     if len(fit) == 1:
         return fit[0]
-    shown = "\n".join(f"  {number}: {line[:WIDTH]}" for number, line in enumerate(filled[:3], 1))
+    shown = "\n".join(
+        f"  {number}: {raw_lines.printable(line)[:WIDTH]}"
+        for number, line in enumerate(filled[: layouts.SHOWN], 1)
+    )
     alike = recipes.resembling(filled[:1])
     raise ValueError(
         f"{path}: what stands between the fields is not clear; {fit or 'nothing known'} would do. "
         f"Its first lines:\n{shown}\n"
-        + (f"It looks like {alike}.\n" if alike else "")
+        + (f"It looks like {alike}. " if alike else "")
         + "Set sources.table.separator."
     )

@@ -55,10 +55,12 @@ def read(
     frame, mended = _judged(table, min_rating is not None, path)
     rejected = _rejected(frame, path)
     good = frame.filter(pl.col("fault").is_null())
+    if not len(frame):
+        raise ValueError(f"{path} has no line below its header. Put the table there again.")
     if not len(good):
         raise ValueError(
-            f"{path} has no usable line of {len(frame):,} ({rejected.counts()}).\n"
-            f"{rejected.shown()}\nTaken for: {table.said}."
+            f"{path} has no usable line of {len(frame):,} ({rejected.counts()}); taken for: "
+            f"{table.said}. Name the columns in sources.table.columns.\n{rejected.shown()}"
         )
     rejected.check(len(frame), most_rejected)
     if said := rejected.summary(len(frame)):
@@ -75,6 +77,11 @@ def read(
         late = time.value >= times.since_1970(until, time.unit)
         left_out["from_until_on"] = int((late & kept).sum())
         kept &= ~late
+    if not kept.any():
+        raise ValueError(
+            f"{path}: sources.table.min_rating ({min_rating}) and until ({until}) leave none of "
+            f"{len(good):,} interactions ({left_out}; times are {time.said}). Change them."
+        )
     counted = {
         "lines": len(frame),
         "rejected": rejected.counts(),

@@ -154,7 +154,8 @@ def _said(value: np.ndarray, unit: str, kind: str) -> dict[str, Any]:
 
 def _mixed(frame: pl.DataFrame, several: dict[str, np.ndarray], path: Path) -> ValueError:
     parts = [
-        f"{rows.sum():,} look like {kind}:\n{_rows(frame, rows)}" for kind, rows in several.items()
+        f"{rows.sum():,} look like {kind}:\n{_rows(frame, rows, 1)}"
+        for kind, rows in several.items()
     ]
     return ValueError(
         f"{path}: times are of several kinds. Of {len(frame):,}, "
@@ -163,8 +164,8 @@ def _mixed(frame: pl.DataFrame, several: dict[str, np.ndarray], path: Path) -> V
     )
 
 
-def _rows(frame: pl.DataFrame, which: np.ndarray) -> str:
-    shown = frame.filter(pl.Series(which)).head(SHOWN).select("line", "user", "item", "time")
+def _rows(frame: pl.DataFrame, which: np.ndarray, most: int = SHOWN) -> str:
+    shown = frame.filter(pl.Series(which)).head(most).select("line", "user", "item", "time")
     return "\n".join(
         f"  line {n}: user {user}, item {item}, time {time}" for n, user, item, time in shown.rows()
     )

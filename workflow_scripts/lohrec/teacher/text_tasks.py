@@ -14,11 +14,13 @@ from lohrec.teacher.texts import Texts
 
 SETTINGS = {
     "templates": {
-        "type": "string", "default": "config/tasks/english.yaml",
+        "type": "string", "pattern": "^[^{}]+$", "words": "a path without { and }",
+        "default": "config/tasks/english.yaml",
         "description": "YAML with the phrasings of the tasks.",
     },
     "user_texts": {
-        "type": ["string", "null"], "default": None,
+        "type": ["string", "null"], "pattern": "^[^{}]+$", "words": "a path without { and }",
+        "default": None,
         "description": "JSON with texts of users, for the tasks preference and intention.",
     },
     "mixture": {

@@ -151,6 +151,8 @@ def read_reviews(
             user, item, time = [], [], []
     if user:
         batches.append(_columns(user, item, time))
+    if not lines:
+        raise ValueError(f"{path} is empty. Put the reviews there again.")
     if not batches:
         raise ValueError(
             f"{path} has no usable review in {lines} lines (rejected: {rejected.counts()}). "

@@ -21,14 +21,16 @@ SETTINGS: dict[str, Any] = {
         ),
     },
     "interactions": {
-        "type": ["string", "null"], "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$)).+$", "default": None,
+        "type": ["string", "null"], "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$))[^{}*?\[\]]+$",
+        "words": "a path below raw_dir, without .. and {}*?[]", "default": None,
         "description": (
             "The file of interactions in raw_dir, or a folder of its parts: CSV, TSV, Parquet or "
             "JSON lines, gzip or not."
         ),
     },
     "items": {
-        "type": ["string", "null"], "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$)).+$", "default": None,
+        "type": ["string", "null"], "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$))[^{}*?\[\]]+$",
+        "words": "a path below raw_dir, without .. and {}*?[]", "default": None,
         "description": (
             "The file of items, or a folder of its parts; without one, text.method is interactions."
         ),
