@@ -176,7 +176,7 @@ def test_the_log_ends_with_the_error_in_words_and_the_terminal_shows_these(tmp_p
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
-        traceback, said = (tmp_path / "train.log").read_text().split("ERROR: ")
+        traceback, *_, said = (tmp_path / "train.log").read_text().split("ERROR: ")
         assert done.returncode == 1 and done.stdout == ""
         assert traceback.startswith("Traceback") and said.startswith("broken.json is no JSON")
         assert done.stderr == ("" if progress else f"ERROR: {said}")
