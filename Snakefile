@@ -3,6 +3,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -46,6 +47,7 @@ include: "rules/recommender.smk"
 include: "rules/search.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"
+include: "rules/report.smk"
 include: "rules/benchmarks.smk"
 
 

@@ -2,12 +2,16 @@
 # (Figure 4), and the lists of single users (Tables 4 and 5); and how the models were trained.
 
 
-def analysed(wildcards):
+def generative_rows(dataset):
     """The generative recommenders among the variants that a dataset's row compares."""
-    dataset = wildcards.dataset
     names = DATASETS[dataset].get("variants", COMPARED)
-    generative = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
-    if not generative:
+    return [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
+
+
+def analysed(wildcards):
+    """The same, of which there must be one."""
+    dataset = wildcards.dataset
+    if not (generative := generative_rows(dataset)):
         raise WorkflowError(
             f"{dataset} compares no generative variant of its own, so there is nothing "
             f"to analyse; add one to datasets.{dataset}.variants."
@@ -113,12 +117,16 @@ rule compare_beam_widths:
     output:
         json="results/{dataset}/analysis/beam_widths.json",
         markdown="results/{dataset}/analysis/beam_widths.md",
-        figure=report(
-            "results/{dataset}/analysis/beam_widths.svg",
-            caption="../docs/captions/beam_widths.rst",
-            category="Beam widths",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/analysis/beam_widths.svg",
+                caption="../docs/captions/beam_widths.rst",
+                category="Beam widths",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/beam_widths.png",
+            "results/{dataset}/analysis/beam_widths.pdf",
+        ],
     log:
         "logs/{dataset}/compare_beam_widths.log",
     conda:
@@ -149,9 +157,15 @@ def alignment_settings(wildcards):
     return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
 
 
+def aligned(wildcards):
+    """Those rows, and the paper's other ways to learn a teacher's lists, if the dataset has `dwr`."""
+    names = analysed(wildcards)
+    return names + [n for n in ("top", "random") if "dwr" in names and n not in names]
+
+
 rule measure_alignment:
     input:
-        recommendations=lists_of_analysed,
+        recommendations=lambda wildcards: [lists(wildcards.dataset, n) for n in aligned(wildcards)],
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -159,19 +173,23 @@ rule measure_alignment:
     output:
         json="results/{dataset}/analysis/alignment.json",
         markdown="results/{dataset}/analysis/alignment.md",
-        figure=report(
-            "results/{dataset}/analysis/alignment.svg",
-            caption="../docs/captions/alignment.rst",
-            category="Alignment with the teacher",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/analysis/alignment.svg",
+                caption="../docs/captions/alignment.rst",
+                category="Alignment with the teacher",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/alignment.png",
+            "results/{dataset}/analysis/alignment.pdf",
+        ],
     log:
         "logs/{dataset}/measure_alignment.log",
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("measure_alignment"),
-        variants=analysed,
+        variants=aligned,
         settings=alignment_settings,
     script:
         "../workflow_scripts/analysis/measure_alignment.py"
@@ -191,14 +209,19 @@ rule map_embeddings:
         models=models_of_analysed,
         teacher=teacher_as_recommender,
         ids="results/{dataset}/ids/semantic_ids.npy",
+        catalogue="results/{dataset}/data/items.parquet",
     output:
         json="results/{dataset}/analysis/embeddings.json",
-        figure=report(
+        figure=[
+            report(
+                "results/{dataset}/analysis/embeddings.svg",
+                caption="../docs/captions/embeddings.rst",
+                category="Embeddings of items",
+                labels={"dataset": "{dataset}"},
+            ),
             "results/{dataset}/analysis/embeddings.png",
-            caption="../docs/captions/embeddings.rst",
-            category="Embeddings of items",
-            labels={"dataset": "{dataset}"},
-        ),
+            "results/{dataset}/analysis/embeddings.pdf",
+        ],
     log:
         "logs/{dataset}/map_embeddings.log",
     conda:
@@ -225,6 +248,7 @@ rule show_cases:
         examples="results/{dataset}/data/examples.parquet",
         catalogue="results/{dataset}/data/items.parquet",
     output:
+        json="results/{dataset}/analysis/cases.json",
         markdown="results/{dataset}/analysis/cases.md",
     log:
         "logs/{dataset}/show_cases.log",
@@ -254,12 +278,16 @@ rule draw_training_curves:
         models=models_of_analysed,
         teacher=teacher_behind,
     output:
-        figure=report(
-            "results/{dataset}/analysis/training.svg",
-            caption="../docs/captions/training.rst",
-            category="Training",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/analysis/training.svg",
+                caption="../docs/captions/training.rst",
+                category="Training",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/training.png",
+            "results/{dataset}/analysis/training.pdf",
+        ],
     log:
         "logs/{dataset}/draw_training_curves.log",
     conda:
@@ -267,6 +295,7 @@ rule draw_training_curves:
     params:
         code=code("draw_training_curves"),
         variants=analysed,
+        dev_users=lambda wildcards: SETTINGS[wildcards.dataset]["training"]["dev_users"],
     script:
         "../workflow_scripts/analysis/draw_training_curves.py"
 
@@ -275,12 +304,16 @@ rule draw_slices:
     input:
         comparison="results/{dataset}/comparison.json",
     output:
-        figure=report(
-            "results/{dataset}/analysis/slices.svg",
-            caption="../docs/captions/slices.rst",
-            category="Slices of users",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/analysis/slices.svg",
+                caption="../docs/captions/slices.rst",
+                category="Slices of users",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/slices.png",
+            "results/{dataset}/analysis/slices.pdf",
+        ],
     log:
         "logs/{dataset}/draw_slices.log",
     conda:

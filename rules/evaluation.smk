@@ -144,6 +144,11 @@ def of_compared(name):
     ]
 
 
+def kinds_of_compared(wildcards):
+    """{variant: whether it is a baseline, a teacher, or of this program's kind}."""
+    return {n: rows.kind(VARIANTS[name]) for n, (_, name) in compared(wildcards).items()}
+
+
 def reference(wildcards):
     """The variant that the others of a comparison are held against."""
     return DATASETS[wildcards.dataset]["reference"]
@@ -171,6 +176,7 @@ rule compare:
     params:
         code=code("compare"),
         seeds=lambda wildcards: {n: len(seeds(*o)) for n, o in compared(wildcards).items()},
+        kinds=kinds_of_compared,
         reference=reference,
         settings=section("evaluation"),
     script:

@@ -5,7 +5,7 @@ import numpy as np
 from lohrec.common import artefacts, job
 from lohrec.data import catalogue
 from lohrec.data.examples import read_examples
-from lohrec.evaluation import comparison, comparison_page, gain_figure, slices
+from lohrec.evaluation import best_baseline, comparison, comparison_page, gain_figure, slices
 
 
 def main(
@@ -18,6 +18,7 @@ def main(
     figure: str,
     dataset: str,
     seeds: dict[str, int],
+    kinds: dict[str, str],
     settings: dict,
     reference: str,
     bought: str | None = None,
@@ -30,6 +31,7 @@ def main(
         json, markdown, figure: the three files to write.
         dataset: its name.
         seeds: {variant: number of its seeds}, in the order of the table.
+        kinds: {variant: "baseline", "teacher" or "own"}.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
         bought: "kept" or "left_out", if that was decided for the comparison: items of the history.
@@ -49,6 +51,9 @@ def main(
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
         variants = comparison.compare(figures, reference, settings["resamples"])
+        best_baseline.add_gains(
+            variants, figures, kinds, settings["cutoffs"], settings["resamples"]
+        )
         for name, parts in paths.items():
             variants[name]["exposure"] = comparison.exposure([one for _, one in parts], split)
         own = read_examples(sequences, examples, split)
@@ -68,6 +73,7 @@ def main(
         "dataset": dataset,
         "bought": bought,
         "reference": reference,
+        "kinds": kinds,
         "level": comparison.LEVEL,
         "resamples": settings["resamples"],
         "seed": comparison.SEED,
