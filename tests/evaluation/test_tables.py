@@ -37,7 +37,7 @@ def write_seed(path, place, diversity):
         for split in ("dev", "test")
     ]
     artefacts.write_parquet(path, pa.concat_tables(parts).unify_dictionaries())
-    shown = {"catalogue_coverage@10": float(path.stem) / 10, "gini@10": 0.5}
+    shown = {"catalogue_coverage@10": float(path.stem) / 10, "gini@10": 0.5, "unfilled@10": 0.0}
     artefacts.write_json(path.with_suffix(".json"), {"dev": shown, "test": shown})
     return str(path)
 
@@ -79,7 +79,8 @@ def run_compare(variants, data, folder):
     per_user_paths = [path for paths in variants.values() for path in paths]
     seeds = {name: len(paths) for name, paths in variants.items()}
     files = per_user_paths, exposure_of(per_user_paths), *data, *outputs
-    compare.main(*files, "demo", seeds, EVALUATION, "tiger")
+    kinds = {name: "own" if name == "better" else "baseline" for name in variants}
+    compare.main(*files, "demo", seeds, EVALUATION, "tiger", kinds)
     return outputs
 
 

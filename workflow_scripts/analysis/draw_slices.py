@@ -24,8 +24,8 @@ def main(comparison: str, figure: list[str], dataset: str, cutoff: int) -> None:
             series: dict[str, list[float]] = {}
             for part in parts.values():
                 for name in shown:
-                    figure = part["variants"][name][metric]
-                    series.setdefault(name, []).append(figure["mean"])
+                    mean = part["variants"][name][metric]["mean"]
+                    series.setdefault(name, []).append(mean)
             panels[tables.label(metric), title] = ticks, series
     title = f"{dataset}, test set, {accuracy.users:,} users; those of a slice in brackets"
     charts.slices(figure, title, panels)

@@ -18,9 +18,9 @@ def main(
     figure: str,
     dataset: str,
     seeds: dict[str, int],
-    kinds: dict[str, str],
     settings: dict,
     reference: str,
+    kinds: dict[str, str],
     bought: str | None = None,
 ) -> None:
     """Write comparison.json, comparison.md and comparison.svg.
@@ -31,9 +31,9 @@ def main(
         json, markdown, figure: the three files to write.
         dataset: its name.
         seeds: {variant: number of its seeds}, in the order of the table.
-        kinds: {variant: "baseline", "teacher" or "own"}.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
+        kinds: {variant: "baseline", "teacher" or "own"}.
         bought: "kept" or "left_out", if that was decided for the comparison: items of the history.
 
     Raises:

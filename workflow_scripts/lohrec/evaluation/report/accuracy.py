@@ -6,7 +6,7 @@ from lohrec.evaluation import significance, tables
 from lohrec.evaluation.report import paper
 from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells, ranked
 
-KINDS = {"baseline": "baseline", "teacher": "teacher", "own": "this method"}
+KINDS = {"baseline": "baseline", "own": "this method", "teacher": "teacher"}
 SURE = 0.05
 WAYS = {"history": "items in the history", "popularity": "popularity of the target"}
 
@@ -157,7 +157,7 @@ class Accuracy:
                 ]
                 header = [WAYS[way], *(f"{h} ({p['users']:,})" for h, p in parts.items())]
                 title = f"{tables.label(metric)} by {WAYS[way]}"
-                shown.append(Table(f"{metric} by {way}", title, header, rows))
+                shown.append(Table(f"{metric} by {way}", title, header, rows, folded=True))
         text = [
             "In brackets: users. The head are the most popular items that have a third of the "
             "train interactions, the middle the next third, the tail the rest."

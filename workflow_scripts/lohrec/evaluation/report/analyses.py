@@ -29,14 +29,13 @@ def measured(
     largest = max(int(n.removeprefix("recall@")) for n in first if n.startswith("recall@"))
     metrics = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
     marks = [ranked([of[variant][split][m]["mean"] for variant in labels]) for m in metrics]
-    header = ["", "row", "seeds", *map(tables.label, metrics)]
+    header = ["", "seeds", *map(tables.label, metrics)]
     if printed:
         header += [f"{tables.label(m)}, paper" for m in metrics]
     rows = [
         cells(
             [
-                label,
-                variant,
+                Cell(label, small=variant),
                 str(len(of[variant]["seeds"])),
                 *(
                     figure(of[variant][split][m], mark[place])
@@ -134,7 +133,8 @@ def widths(result: dict[str, Any], drawn: str) -> Section:
     for metric, variants in result["metrics"].items():
         rows = [cells([name, *(f"{v:.4f}" for v in values)]) for name, values in variants.items()]
         header = ["method", *(f"{width} beams" for width in result["beams"])]
-        shown.append(Table(f"widths: {metric}", beam_widths.title(metric), header, rows))
+        title = beam_widths.title(metric)
+        shown.append(Table(f"widths: {metric}", title, header, rows, folded=True))
     title = f"By beam width, test set, {result['users']:,} users"
     return Section(
         "widths",

@@ -111,7 +111,7 @@ def how_it_was_made(run: dict[str, Any], made: dict[str, Any]) -> Section:
     title = f"Settings of {run['reference']}"
     shown = [
         Table("versions", "Versions", ["package", "version"], versions, words=True),
-        Table("settings", title, ["section", "values"], settings, words=True),
+        Table("settings", title, ["section", "values"], settings, words=True, folded=True),
     ]
     text = ["As written into `metrics.json` of the reference when it was measured."]
     return Section("made", "How it was made", text, shown)

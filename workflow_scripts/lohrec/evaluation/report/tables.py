@@ -36,6 +36,7 @@ class Table:
         rows: as many cells each.
         note: what marks and columns mean.
         words: whether its cells are words, not figures.
+        folded: whether the page shows it on demand alone.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Table:
     rows: list[list[Cell]]
     note: str = ""
     words: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True)
