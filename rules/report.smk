@@ -79,7 +79,7 @@ rule write_report:
         statistics="results/{dataset}/data/statistics.json",
         metrics=lambda wildcards: list(measured_rows(wildcards).values()),
         paper=f"{workflow.basedir}/config/paper.yaml",
-        template=f"{workflow.basedir}/workflow_scripts/analysis/report.html",
+        template=f"{LIBRARY}/lohrec/evaluation/report/page.html",
     output:
         html=report(
             "results/{dataset}/report.html",

@@ -177,7 +177,7 @@ def test_a_page_escapes_marks_and_fetches_nothing(tmp_path):
     (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     table = Table("t", "<T>", ["", "x"], [[Cell("a<b"), Cell("1", "best", "±2")]], "see `code`")
     shown = [Section("s", "S & T", ["`a`"], [table], [tables.Figure(f"{tmp_path}/a.svg", "Fig")])]
-    html = page.render(ROOT / "workflow_scripts/analysis/report.html", "R", shown)
+    html = page.render(ROOT / "workflow_scripts/lohrec/evaluation/report/page.html", "R", shown)
     assert "a&lt;b" in html and "&lt;T&gt;" in html and "S &amp; T" in html
     assert '<span class="best">1</span><small>±2</small>' in html and "<code>code</code>" in html
     assert 'src="data:image/svg+xml;base64,' in html and 'alt="Fig"' in html
