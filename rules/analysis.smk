@@ -77,7 +77,6 @@ rule count_invalid_beams:
         model=first_model,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
     output:
         invalid="results/{dataset}/analysis/{variant}/invalid.json",
     log:

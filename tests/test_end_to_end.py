@@ -48,7 +48,7 @@ def workflow(tmp_path_factory) -> Path:
 def run(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
     done = subprocess.run(
-        [*command, "--", *arguments] if "-n" not in arguments else [*command, *arguments],
+        [*command, *arguments] if arguments[0].startswith("-") else [*command, "--", *arguments],
         cwd=folder,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -188,6 +188,9 @@ def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
     steps = {one["row"] for one in lines if one["table"] == "cost"}
     assert {"fit", "recommend", "train_teacher", "train_rqvae"} <= steps
     assert "| dwr" in (folder / "report.md").read_text()
+
+    run(workflow, "--report", "steps.html", "results/demo/report.html")
+    assert "All tables and figures of demo on one page" in (workflow / "steps.html").read_text()
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -5,10 +5,8 @@ import torch
 
 from lohrec.common import artefacts, devices, job, job_log
 from lohrec.data.examples import read_examples
-from lohrec.identifiers import store
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
-from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.recommender import Recommender
 from lohrec.recommender.training_data import history_tokens
 
@@ -17,7 +15,6 @@ def main(
     model: str,
     sequences: str,
     examples: str,
-    ids: str,
     invalid: str,
     beams: list[int],
     batch_size: int,
@@ -29,9 +26,9 @@ def main(
     At each step any codeword may be written for which the network has a logit, those of other
     levels too.
     """
-    device, semantic = devices.acquire(cuda, threads), store.load_ids(ids)
-    tree = PrefixTree.from_ids(semantic).to(device)
-    network, table = Recommender.load(model, device).network, token_table(semantic)
+    device = devices.acquire(cuda, threads)
+    recommender = Recommender.load(model, device)
+    network, tree, table = recommender.network, recommender.tree, token_table(recommender.ids)
     test = read_examples(sequences, examples, "test")
     order = np.argsort(test.length, kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))

@@ -195,7 +195,7 @@ def _line(number: int) -> dict[str, Any]:
 
 def _legend(figure: Figure, panel: Axes, **how: Any) -> None:
     handles, labels = panel.get_legend_handles_labels()
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 5, "frameon": False}
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False}
     figure.legend(handles, labels, **place, **how)
 
 

@@ -8,6 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 SEED = 0
 OTHERS = ""  # the group of an item that has none of its own
+LONGEST = 22  # characters of a category in a legend
 
 
 def maps(embedded: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -66,7 +67,7 @@ def categories(paths: Sequence[Sequence[str]]) -> list[str]:
     for depth in range(max(map(len, paths), default=0)):
         found = [path[depth] if depth < len(path) else OTHERS for path in paths]
         if len({one for one in found if one}) > 1:
-            return found
+            return [one[:LONGEST] + "..." * (len(one) > LONGEST) for one in found]
     return [OTHERS] * len(paths)
 
 
