@@ -47,6 +47,7 @@ use rule recommend as recommend_at_width with:
         model=first_model,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         recommendations="results/{dataset}/analysis/{variant}/beams_{beams}/recommendations.parquet",
     log:

@@ -71,19 +71,6 @@ rule evaluate:
         "../workflow_scripts/evaluation/evaluate.py"
 
 
-use rule evaluate as evaluate_bought with:
-    input:
-        recommendations="results/{dataset}/{variant}/seed_{seed}/bought_{bought}/recommendations.parquet",
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-        vectors=diversity_vectors,
-    output:
-        per_user="results/{dataset}/{variant}/seed_{seed}/bought_{bought}/per_user.parquet",
-        exposure="results/{dataset}/{variant}/seed_{seed}/bought_{bought}/exposure.json",
-    log:
-        "logs/{dataset}/evaluate_bought_{bought}/{variant}_seed_{seed}.log",
-
-
 def of_seeds(name, dataset, variant):
     """A file of each of a variant's seeds."""
     return [f"results/{dataset}/{variant}/seed_{seed}/{name}" for seed in seeds(dataset, variant)]
@@ -138,9 +125,7 @@ def compared(wildcards):
 def of_compared(name):
     """A file of each seed of each compared variant, variant by variant."""
     return lambda wildcards: [
-        path
-        for owner in compared(wildcards).values()
-        for path in of_seeds(name.format(**wildcards), *owner)
+        path for owner in compared(wildcards).values() for path in of_seeds(name, *owner)
     ]
 
 
@@ -163,12 +148,16 @@ rule compare:
     output:
         json="results/{dataset}/comparison.json",
         markdown="results/{dataset}/comparison.md",
-        figure=report(
-            "results/{dataset}/comparison.svg",
-            caption="../docs/captions/comparison.rst",
-            category="Comparison",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/comparison.svg",
+                caption="../docs/captions/comparison.rst",
+                category="Comparison",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/comparison.png",
+            "results/{dataset}/comparison.pdf",
+        ],
     log:
         "logs/{dataset}/compare.log",
     conda:
@@ -181,21 +170,6 @@ rule compare:
         settings=section("evaluation"),
     script:
         "../workflow_scripts/evaluation/compare.py"
-
-
-# The same table where items of the history are kept in all lists, or left out of them.
-use rule compare as compare_bought with:
-    input:
-        per_user=of_compared("bought_{bought}/per_user.parquet"),
-        exposure=of_compared("bought_{bought}/exposure.json"),
-        sequences="results/{dataset}/data/sequences.npy",
-        examples="results/{dataset}/data/examples.parquet",
-    output:
-        json="results/{dataset}/bought_{bought}/comparison.json",
-        markdown="results/{dataset}/bought_{bought}/comparison.md",
-        figure="results/{dataset}/bought_{bought}/comparison.svg",
-    log:
-        "logs/{dataset}/compare_bought_{bought}.log",
 
 
 rule compare_with_generate:

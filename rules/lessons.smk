@@ -20,6 +20,7 @@ rule teach:
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         taught="results/{dataset}/{variant}/seed_{seed}/lessons/{lesson}.npy",
     log:

@@ -80,6 +80,7 @@ rule fit:
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         catalogue="results/{dataset}/data/items.parquet",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
     log:
@@ -106,6 +107,7 @@ rule recommend:
         model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         recommendations="results/{dataset}/{variant}/seed_{seed}/recommendations.parquet",
     log:
@@ -120,27 +122,7 @@ rule recommend:
     params:
         code=code("recommend", modules_of("variant")),
         decoding=section("decoding"),
+        both=True,
         cuda=cuda_of("recommend"),
     script:
         "../workflow_scripts/recommender/recommend.py"
-
-
-def other_decoding(wildcards):
-    """The dataset's decoding, but for items of the history: kept in the lists, or left out."""
-    return section("decoding")(wildcards) | {"exclude_history": wildcards.bought == "left_out"}
-
-
-# The same, whatever the dataset says of bought items.
-use rule recommend as recommend_bought with:
-    output:
-        recommendations="results/{dataset}/{variant}/seed_{seed}/bought_{bought}/recommendations.parquet",
-    log:
-        "logs/{dataset}/recommend_bought_{bought}/{variant}_seed_{seed}.log",
-    benchmark:
-        "benchmarks/{dataset}/recommend_bought_{bought}/{variant}_seed_{seed}.tsv"
-    wildcard_constraints:
-        bought="kept|left_out",
-    params:
-        code=code("recommend", modules_of("variant")),
-        decoding=other_decoding,
-        cuda=cuda_of("recommend"),

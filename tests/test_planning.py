@@ -119,15 +119,6 @@ def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path)
     assert jobs["fit"] == 3 and jobs["tabulate_search"] == 1 and "recommend" not in jobs
 
 
-def test_another_treatment_of_bought_items_needs_other_lists_of_the_same_models(
-    fresh: Path,
-) -> None:
-    jobs = planned(fresh, "results/demo/bought_left_out/comparison.md")
-    plain = planned(fresh, "results/demo/comparison.md")
-    assert jobs["fit"] == plain["fit"] and "recommend" not in jobs
-    assert jobs["recommend_bought"] == jobs["evaluate_bought"] == plain["recommend"]
-
-
 def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:
     overlay = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "mine.yaml").write_text(textwrap.dedent(overlay))

@@ -18,7 +18,7 @@ from lohrec.teacher.model import build_llama, save_teacher
 
 USERS, ITEMS, LENGTH = 40, 60, 7
 DECODING = {
-    "beams": 20, "top": 20, "rerank": 20, "batch_size": 16, "exclude_history": False,
+    "beams": 20, "top": 20, "rerank": 20, "batch_size": 16, "exclude_history": True,
     "renormalise": False,
 }  # fmt: skip
 SMALL = {

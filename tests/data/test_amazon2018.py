@@ -220,7 +220,7 @@ def test_metadata_of_wanted_items_the_first_row_counts(tmp_path):
     )
     texts, report = read_metadata(path, ["B1", "B3", "B4"])
     assert texts == {"B1": ItemText("One", "", []), "B3": ItemText("", "d", [])}
-    assert report["lines"] == 8 and report["repeats"] == 1
+    assert report["lines"] == 8 and report["repeats_dropped"] == 1
     assert report["rejected"] == {
         "missing_asin": 1,
         "not_an_object": 1,
@@ -236,7 +236,7 @@ def test_published_metadata_has_no_markup_left(real_data):
     with gzip.open(path) as file:
         asins = [orjson.loads(line)["asin"] for line in file]
     texts, report = read_metadata(path, asins)
-    assert report["rejected"] == {} and len(texts) + report["repeats"] == report["lines"]
+    assert report["rejected"] == {} and len(texts) + report["duplicates"] == report["lines"]
     for text in texts.values():
         joined = " ".join([text.title, text.description, *text.categories])
         assert "<br" not in joined and "</" not in joined and "&amp;" not in joined

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lohrec.data.examples import Examples, length_batches, shared_batches
+from lohrec.data.examples import ROWS, Examples, length_batches, shared_batches
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,14 @@ def test_shared_batches_hold_every_example_once_and_rows_whole(examples, size):
     for number, batch in enumerate(batches):
         for start in set(examples.start[batch].tolist()):
             assert where.setdefault(start, number) == number
-    assert max(map(len, batches)) <= max(size, 20) + 20
+    assert max(map(len, batches)) <= max(size, 20) + ROWS * 20
+
+
+def test_shared_batches_of_many_rows_have_few_shapes(examples):
+    batches = shared_batches(examples, 256, np.random.default_rng(0))
+    rows = [len(set(examples.start[batch].tolist())) for batch in batches]
+    last = sum(count % ROWS > 0 for count in rows)  # of all users, wherever it now stands
+    assert last <= 1
 
 
 @pytest.mark.parametrize("size", [90, 100, 101, 109])

@@ -127,7 +127,8 @@ def test_script_joins_texts_by_item(tmp_path):
     assert pq.read_table(outputs["interactions"])["item"].to_pylist() == [0, 1, 1, 1, 0, 2]
     report = artefacts.read_json(outputs["report"])
     assert report["rejected"] == {"wrong_type_title": 1}
-    assert report["repeats"] == 1 and report["without_metadata"] == 2
+    assert report["repeats_dropped"] == 0 and report["without_metadata"] == 2
+    assert artefacts.read_json(outputs["statistics"])["repeats"] == 1
     assert set(report["files"]) == {"x.inter.json", "x.item.json"}
 
 

@@ -55,8 +55,14 @@ def compared(figures):
         "popularity": {"head": np.arange(USERS) < 300, "tail": np.arange(USERS) >= 300},
     }
     part = {"users": USERS, "variants": variants, "slices": slices.compare(figures, masks, 10)}
-    split = {"test": part, "dev": part}
-    known = {"reference": "tiger", "level": 0.95, "resamples": 300, "kinds": KINDS}
+    split = {"test": part, "test_kept": part, "dev": part}
+    known = {
+        "exclude_history": True,
+        "reference": "tiger",
+        "level": 0.95,
+        "resamples": 300,
+        "kinds": KINDS,
+    }
     return known | {"splits": split}
 
 
@@ -110,6 +116,14 @@ def test_another_baseline_may_be_the_best_of_another_metric(figures):
     best_baseline.add_gains(variants, changed, KINDS, [5], 50)
     gain = variants["smooth"]["metrics"]["recall@5"]["over_best_baseline"]
     assert gain["baseline"] == "popularity"
+
+
+def test_the_other_lists_of_the_test_users_have_a_table_of_their_own(compared):
+    first, other = (Accuracy(compared, split).table_1() for split in ("test", "test_kept"))
+    assert "own history are left out" in first.text[0] and "history are kept" in other.text[0]
+    assert (first.name, other.name) == ("table-1", "table-1-test-kept")
+    names = [table.name for section in (first, other) for table in section.tables]
+    assert len(set(names)) == 6
 
 
 def test_tables_that_contradict_themselves_are_refused(compared):

@@ -15,6 +15,7 @@ from lohrec.evaluation import metrics, per_user, ranked_lists, slices, tables
 
 EVALUATION = {"cutoffs": [5, 10], "diversity": "text", "resamples": 300}
 USERS = 400
+SPLITS = ("dev", "test", "test_kept")  # test and dev lists leave the users' own items out
 
 
 def figures(place, diversity):
@@ -32,13 +33,10 @@ def figures(place, diversity):
 
 
 def write_seed(path, place, diversity):
-    parts = [
-        per_user.table(split, np.arange(USERS), figures(place, diversity))
-        for split in ("dev", "test")
-    ]
+    parts = [per_user.table(split, np.arange(USERS), figures(place, diversity)) for split in SPLITS]
     artefacts.write_parquet(path, pa.concat_tables(parts).unify_dictionaries())
     shown = {"catalogue_coverage@10": float(path.stem) / 10, "gini@10": 0.5, "unfilled@10": 0.0}
-    artefacts.write_json(path.with_suffix(".json"), {"dev": shown, "test": shown})
+    artefacts.write_json(path.with_suffix(".json"), dict.fromkeys(SPLITS, shown))
     return str(path)
 
 
@@ -78,7 +76,7 @@ def run_compare(variants, data, folder):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
     per_user_paths = [path for paths in variants.values() for path in paths]
     seeds = {name: len(paths) for name, paths in variants.items()}
-    files = per_user_paths, exposure_of(per_user_paths), *data, *outputs
+    files = per_user_paths, exposure_of(per_user_paths), *data, *outputs[:2], outputs[2:]
     kinds = {name: "own" if name == "better" else "baseline" for name in variants}
     compare.main(*files, "demo", seeds, EVALUATION, "tiger", kinds)
     return outputs
@@ -112,8 +110,14 @@ def test_page_is_aligned_and_marks_what_excludes_zero(variants, data, tmp_path):
             assert all(row == bars[0] for row in bars)
         assert max(map(len, lines)) <= 130
     marked = [line.count("*") for line in page.splitlines() if line.startswith("| better")]
-    # Figures, lists, differences of test and dev; two slicings of test in two metrics between.
-    assert marked == [0, 0, 4, 0, 0, 0, 0, 0, 0, 4]
+    # Figures, lists, differences of test, of test once more and of dev; after the first its two
+    # slicings in two metrics each.
+    assert marked == [0, 0, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4]
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Test set, own items left out, 400 users",
+        "## Test set, own items kept, 400 users",
+        "## Dev set, own items left out, 400 users",
+    ]
     assert "SID" not in page  # nothing is tied
 
 
@@ -204,7 +208,7 @@ def test_compare_needs_the_reference_and_equal_users(variants, data, tmp_path):
         run_compare({"same": variants["same"]}, data, tmp_path)
     path = tmp_path / "fewer.parquet"
     pq.write_table(pq.read_table(variants["same"][0]).slice(1), path)
-    artefacts.write_json(tmp_path / "fewer.json", {"dev": {}, "test": {}})
+    artefacts.write_json(tmp_path / "fewer.json", {split: {} for split in SPLITS})
     with pytest.raises(ValueError, match=r"fewer.parquet and .*0.parquet differ in dev users"):
         run_compare({"tiger": variants["tiger"], "fewer": [str(path)]}, data, tmp_path)
     with pytest.raises(ValueError, match=r"fewer.parquet and .*0.parquet differ in users"):
@@ -217,6 +221,7 @@ def test_summary_has_mean_and_std_over_seeds(variants, tmp_path):
     paths, given = variants["better"], (tmp_path / "statistics.json", output, "demo", "better")
     summarise.main(paths, exposure_of(paths), *given, [0, 1], {"x": 1})
     summary = json.loads(output.read_text())
+    assert summary["exclude_history"] is True and summary["test_kept"] == summary["test"]
     _, better = per_user.read(variants["better"], "test")
     means = better["ndcg@10"].mean(axis=1)
     assert summary["test"]["ndcg@10"]["mean"] == pytest.approx(means.mean())

@@ -64,6 +64,16 @@ def test_lists_are_of_known_items_distinct_and_as_long_as_asked(fitted, shop) ->
                 assert not set(items) & set(given[user])
 
 
+def test_own_items_are_left_out_as_on_the_dev_set_unless_asked_otherwise(fitted, shop) -> None:
+    _, found, folder = fitted
+    given = histories(shop)
+    for exclude in (True, False):
+        again = Recommender.load(folder, "cpu", {"exclude_history": exclude})
+        expected = rows(found.recommend(given, TOP, exclude))
+        assert rows(again.recommend(given, TOP)) == expected
+    assert rows(found.recommend(given, TOP, True)) != expected
+
+
 def test_names_and_numbers_are_the_same_items(fitted, shop) -> None:
     _, found, _ = fitted
     names = shop.catalogue.names

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import recommend
 
+from lohrec.common import artefacts
 from lohrec.data import catalogue
 from lohrec.data.examples import Examples, read_examples
-from lohrec.evaluation import metrics, ranked_lists
+from lohrec.evaluation import metrics, ranked_lists, recommendations
 from lohrec.recommender.baselines import popularity
 from lohrec.recommender.recommender import Inputs, named
 
@@ -72,30 +73,47 @@ def test_history_is_left_out_and_lists_stay_full():
     assert got.tolist() == [[3, 0, 4], [1, 3, 0], [1, 2, -1]]
 
 
-@pytest.mark.parametrize("exclude_history", [False, True])
-def test_script_recommends_to_every_user_and_can_be_evaluated(dataset, tmp_path, exclude_history):
+@pytest.mark.parametrize(
+    ("exclude_history", "repeats", "left_out"),
+    [(False, 0, False), (True, 9, True), ("auto", 0, True), ("auto", 1, False)],
+)
+def test_script_makes_both_lists_of_every_test_user_and_they_are_evaluated(
+    dataset, tmp_path, exclude_history, repeats, left_out
+):
     sequences, *paths = dataset
-    output = tmp_path / "recommendations.parquet"
+    output, statistics = tmp_path / "recommendations.parquet", tmp_path / "statistics.json"
+    artefacts.write_json(statistics, {"repeats": repeats})
     train = read_examples(*paths, "train")
     known = catalogue.Catalogue(list(map(str, range(41))), [""] * 41, catalogue.counts(train, 41))
     fitted = named("popularity").fit(Inputs(train, train, known, 20), {}, 0)
     fitted.save(tmp_path / "model")
     decoding = {"top": 10, "exclude_history": exclude_history}
-    cpu = {"count": 0, "memory_gb": 0}
-    recommend.main(str(tmp_path / "model"), *paths, output, decoding, cpu, 1)
+    given = str(tmp_path / "model"), *paths, statistics, output, decoding
+    recommend.main(*given, {"count": 0, "memory_gb": 0}, 1, both=True)
     rows = pq.read_table(output).to_pylist()
-    assert len(rows) == 2 * 10 * len(LENGTHS)
-    own = [row["item"] for row in rows if row["split"] == "test" and row["user"] == 4]
-    seen = set(own) & set(sequences[4][5:-1].tolist())
-    assert bool(seen) is not exclude_history
+    other = "test_kept" if left_out else "test_left_out"
+    splits = ["dev", "test", other]
+    assert recommendations.splits(output) == splits
+    assert recommendations.excludes_history(splits) is left_out
+    assert len(rows) == 3 * 10 * len(LENGTHS)
+
+    def seen(split, history):
+        own = {row["item"] for row in rows if row["split"] == split and row["user"] == 4}
+        return bool(own & set(history.tolist()))
+
+    assert seen("dev", sequences[4][4:-2]) is not left_out
+    assert seen("test", sequences[4][5:-1]) is not left_out
+    assert seen(other, sequences[4][5:-1]) is left_out
 
     np.save(tmp_path / "vectors.npy", np.eye(41))
     figures, exposure = tmp_path / "per_user.parquet", tmp_path / "exposure.json"
     settings = {"cutoffs": [5, 10], "top": 10}
     evaluate.main(output, *paths, tmp_path / "vectors.npy", figures, exposure, settings)
-    for row in pq.read_table(figures).to_pylist():
+    measured = pq.read_table(figures).to_pylist()
+    assert len(measured) == 3 * len(LENGTHS) and list(artefacts.read_json(exposure)) == splits
+    for row in measured:
         items = sequences[row["user"]]
-        target = items[-1 if row["split"] == "test" else -2]
+        target = items[-2 if row["split"] == "dev" else -1]
         listed = [r["item"] for r in rows if (r["split"], r["user"]) == (row["split"], row["user"])]
         assert row["recall@10"] == (target in listed)
         assert row["ild@5"] == pytest.approx(1)

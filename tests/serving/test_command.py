@@ -48,12 +48,12 @@ def given(tmp_path, shop) -> tuple[Path, list[str], list[list[str]]]:
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
-@pytest.mark.parametrize("own", ["--exclude-history", "--keep-history"])
+@pytest.mark.parametrize("own", [[], ["--exclude-history"], ["--keep-history"]])
 def test_files_hold_the_lists_of_the_front_door(model, given, tmp_path, capfd, own, batch) -> None:
     path, users, items = given
-    lists = Recommender.load(model).recommend(items, 5, own == "--exclude-history")
+    lists = Recommender.load(model).recommend(items, 5, own != ["--keep-history"])
     expected = {user: [name for name, _ in lists[place]] for place, user in enumerate(users)}
-    given = ("--model", model, "--histories", path, "--top", 5, own, "--batch", batch)
+    given = ("--model", model, "--histories", path, "--top", 5, *own, "--batch", batch)
     for kind in ("parquet", "csv", "jsonl"):
         output = tmp_path / f"lists.{kind}"
         status, printed, said = lohrec(capfd, "recommend", *given, "--output", output)

@@ -67,7 +67,7 @@ def ask(url: str, body: object = None, **headers: str) -> tuple[int, dict]:
 def test_lists_are_those_of_the_front_door(address, generative, shop) -> None:
     names = shop.catalogue.names
     histories = [names[:3], ["no such", names[7]], [], names[:30]]
-    for exclude in (True, False):
+    for exclude in (True, False, None):
         asked = {"histories": histories, "top": 5, "exclude_history": exclude}
         status, found = ask(f"{address}/recommend", asked)
         lists = generative.recommend(histories, 5, exclude)
@@ -120,7 +120,8 @@ def test_items_are_found_and_those_with_the_same_beginning(address, generative, 
 
 def test_health(address, shop) -> None:
     _, found = ask(f"{address}/health")
-    assert found == {"status": "ok", "recommender": "generative", "items": 60, "explains": True}
+    assert found == {"status": "ok", "recommender": "generative", "items": 60,
+                     "excludes_history": True, "explains": True}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,14 @@ import numpy as np
 from lohrec.common import artefacts, job
 from lohrec.data import catalogue
 from lohrec.data.examples import read_examples
-from lohrec.evaluation import best_baseline, comparison, comparison_page, gain_figure, slices
+from lohrec.evaluation import (
+    best_baseline,
+    comparison,
+    comparison_page,
+    gain_figure,
+    recommendations,
+    slices,
+)
 
 
 def main(
@@ -15,26 +22,25 @@ def main(
     examples: str,
     json: str,
     markdown: str,
-    figure: str,
+    figure: list[str],
     dataset: str,
     seeds: dict[str, int],
     settings: dict,
     reference: str,
     kinds: dict[str, str],
-    bought: str | None = None,
 ) -> None:
-    """Write comparison.json, comparison.md and comparison.svg.
+    """Write comparison.json, comparison.md and the figure.
 
     Args:
         per_user, exposure: per_user.parquet and exposure.json, variant by variant, seed by seed.
         sequences, examples: sequences.npy, examples.parquet of the dataset.
-        json, markdown, figure: the three files to write.
+        json, markdown: the files to write.
+        figure: the same figure in several formats.
         dataset: its name.
         seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
         kinds: {variant: "baseline", "teacher" or "own"}.
-        bought: "kept" or "left_out", if that was decided for the comparison: items of the history.
 
     Raises:
         ValueError: the reference is missing, users differ, or figures contradict each other.
@@ -46,8 +52,9 @@ def main(
     largest = max(settings["cutoffs"])
     train = read_examples(sequences, examples, "train")
     popularity = catalogue.counts(train, int(train.sequences.max()) + 1)
+    excluded = recommendations.excludes_history(recommendations.splits(per_user[0]))
     splits = {}
-    for split in ("test", "dev"):
+    for split in ("test", recommendations.OTHER[excluded], "dev"):
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
         variants = comparison.compare(figures, reference, settings["resamples"])
@@ -56,7 +63,7 @@ def main(
         )
         for name, parts in paths.items():
             variants[name]["exposure"] = comparison.exposure([one for _, one in parts], split)
-        own = read_examples(sequences, examples, split)
+        own = read_examples(sequences, examples, split.partition("_")[0])
         order = np.argsort(own.user)
         if not np.array_equal(own.user[order], users):
             raise ValueError(f"{examples} has other {split} users than {per_user[0]}.")
@@ -71,7 +78,7 @@ def main(
         }
     result = {
         "dataset": dataset,
-        "bought": bought,
+        "exclude_history": excluded,
         "reference": reference,
         "kinds": kinds,
         "level": comparison.LEVEL,
@@ -84,9 +91,8 @@ def main(
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    with artefacts.whole(figure) as temporary:
-        panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
-        gain_figure.draw(temporary, result, "test", panels)
+    panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
+    gain_figure.draw(figure, result, panels)
 
 
 if __name__ == "__main__":

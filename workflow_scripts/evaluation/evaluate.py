@@ -8,6 +8,7 @@ from lohrec.data.examples import read_examples
 from lohrec.evaluation import diversity, metrics, ranked_lists, tables
 from lohrec.evaluation import exposure as item_metrics
 from lohrec.evaluation import per_user as user_metrics
+from lohrec.evaluation.recommendations import splits
 
 
 def main(
@@ -36,8 +37,8 @@ def main(
     item_vectors = np.load(vectors, mmap_mode="r")
     cutoffs = settings["cutoffs"]
     parts, shown = [], {}
-    for split in ("dev", "test"):
-        loaded = read_examples(sequences, examples, split)
+    for split in splits(recommendations):
+        loaded = read_examples(sequences, examples, split.partition("_")[0])
         lists = ranked_lists.read(recommendations, split, loaded.user, len(item_vectors))
         target = loaded.target[np.argsort(loaded.user)]
         figures = metrics.accuracy(lists, target, cutoffs)

@@ -1,7 +1,7 @@
 """A variant's metrics over its seeds, with what is needed to make them again."""
 
 from lohrec.common import artefacts, job, provenance
-from lohrec.evaluation import comparison, tables
+from lohrec.evaluation import comparison, recommendations, tables
 from lohrec.evaluation import per_user as user_metrics
 
 
@@ -26,8 +26,10 @@ def main(
         seeds: in the order of `per_user`.
         config: the settings that made the result.
     """
-    summary: dict = {"dataset": dataset, "variant": variant}
-    for split in ("test", "dev"):
+    names = recommendations.splits(per_user[0])
+    excluded = recommendations.excludes_history(names)
+    summary: dict = {"dataset": dataset, "variant": variant, "exclude_history": excluded}
+    for split in ("test", "dev", recommendations.OTHER[excluded]):
         users, figures = user_metrics.read(per_user, split)
         summary[split] = {name: tables.mean_and_std(values) for name, values in figures.items()}
         tables.check(

@@ -6,6 +6,7 @@ from typing import Any
 from lohrec.common import artefacts, devices, job, provenance
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import read_examples
+from lohrec.data.sequences import leaves_out
 from lohrec.recommender.recommender import Inputs, named
 
 
@@ -14,6 +15,7 @@ def main(
     sequences: str,
     examples: str,
     catalogue: str,
+    statistics: str,
     model: str,
     settings: dict[str, Any],
     decoding: dict[str, Any],
@@ -28,8 +30,9 @@ def main(
     """Write the folder `model`.
 
     Args:
-        inputs: all inputs of the rule; what the recommender reads beside the three that follow.
+        inputs: all inputs of the rule; what the recommender reads beside the four that follow.
         sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
+        statistics: statistics.json of the dataset.
         model: recommender.json of the folder to write, which `lohrec.Recommender.load` opens.
         settings: `recommender` (a name), `history` (most items read) and the recommender's own.
         decoding: of the section `decoding` what the result depends on.
@@ -40,6 +43,7 @@ def main(
         threads: of the CPU.
     """
     train = read_examples(sequences, examples, "train")
+    excluded = leaves_out(decoding["exclude_history"], statistics)
     folder = Path(model).parent
     checkpoint = folder.with_name(".fit.checkpoint")
     fitted = named(settings["recommender"]).fit(
@@ -49,7 +53,7 @@ def main(
             Catalogue.of(catalogue, train),
             settings["history"],
             inputs,
-            decoding | {"batch_size": batch_size},
+            decoding | {"batch_size": batch_size, "exclude_history": excluded},
             devices.acquire(cuda, threads),
             checkpoint,
             code,

@@ -6,7 +6,8 @@ import numpy as np
 
 from lohrec.common import devices, job
 from lohrec.data.examples import read_examples
-from lohrec.evaluation.recommendations import write
+from lohrec.data.sequences import leaves_out
+from lohrec.evaluation.recommendations import OTHER, write
 from lohrec.recommender.recommender import Recommender
 
 
@@ -14,28 +15,35 @@ def main(
     model: str,
     sequences: str,
     examples: str,
+    statistics: str,
     recommendations: str,
     decoding: dict[str, Any],
     cuda: dict[str, Any],
     threads: int,
+    both: bool = False,
 ) -> None:
     """Write recommendations.parquet.
 
     Args:
         model: recommender.json in the folder of the recommender.
         sequences, examples: sequences.npy, examples.parquet.
+        statistics: statistics.json of the dataset.
         recommendations: the table to write.
         decoding: the section `decoding`: how to search, and how long the lists are.
         cuda: GPUs to use.
         threads: of the CPU.
+        both: whether test users get lists too that treat the items of a history the other way.
     """
+    excluded = leaves_out(decoding["exclude_history"], statistics)
     recommender = Recommender.load(model, devices.acquire(cuda, threads), decoding)
+    wanted = [("dev", "dev", excluded), ("test", "test", excluded)]
+    wanted += [(OTHER[excluded], "test", not excluded)] if both else []
     tables = []
-    for split in ("dev", "test"):
+    for name, split, without in wanted:
         users = read_examples(sequences, examples, split)
         histories = users.histories(np.arange(len(users)))
-        lists = recommender.recommend(histories, decoding["top"], decoding["exclude_history"])
-        tables.append(lists.table(split, users.user))
+        lists = recommender.recommend(histories, decoding["top"], without)
+        tables.append(lists.table(name, users.user))
     write(recommendations, tables)
 
 

@@ -10,6 +10,7 @@ from lohrec.common.artefacts import read_json
 from lohrec.common.checkpoints import fingerprint
 from lohrec.common.partial_array import PartialArray
 from lohrec.data.examples import read_examples
+from lohrec.data.sequences import leaves_out
 from lohrec.identifiers import store
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -22,6 +23,7 @@ def main(
     sequences: str,
     examples: str,
     ids: str,
+    statistics: str,
     taught: str,
     lesson: str,
     settings: dict[str, Any],
@@ -34,6 +36,7 @@ def main(
     Args:
         model: recommender.json in the folder of the recommender.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        statistics: statistics.json of the dataset.
         taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
         lesson: "probabilities" along the true items (Eq. 12), or "beams", the best identifiers.
         settings: of the section `lessons` what the lesson depends on.
@@ -50,7 +53,10 @@ def main(
     tree, size = PrefixTree.from_ids(semantic).to(device), settings["batch_size"]
     target = torch.from_numpy(semantic[train.target])
     of_model = read_json(model)["sha256"]
-    made_of = fingerprint([lesson, settings, code, of_model], semantic, train.start, train.stop)
+    excluded = leaves_out(settings["exclude_history"], statistics)
+    made_of = fingerprint(
+        [lesson, settings, excluded, code, of_model], semantic, train.start, train.stop
+    )
 
     if lesson == "probabilities":
         shape, dtype = (LEVELS, CODES), np.float16
@@ -62,7 +68,7 @@ def main(
     for rows in out.remaining(parts, f"teaching {lesson}"):
         histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
         with devices.autocast(device, settings["bf16"]):
-            steps = lessons.steps(recommender, histories, tree, settings["exclude_history"])
+            steps = lessons.steps(recommender, histories, tree, excluded)
             if lesson == "probabilities":
                 along = target[rows].to(device)
                 found = lessons.probabilities(steps, along, tree, settings["temperature"])

@@ -4,6 +4,7 @@ Autograd keeps what each elementary operation read and wrote. On a CPU, where su
 as much as their memory traffic, these parts are one operation each. On a GPU they are torch's.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,17 +12,14 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-STEPS = 2**16  # of the share that is dropped
+POOL = 2**24  # factors of a dropout
 
 
 def drop(x: Tensor, share: float, training: bool) -> Tensor:
     """Dropout: each entry becomes zero with probability `share`, the others grow to make up for it.
 
-    Torch draws a random number for every entry and keeps a float of it. On a CPU one draw of 64
-    bits serves four entries here, and a byte an entry is kept.
-
     Args:
-        share: below 1; on a CPU rounded to a multiple of 2 ** -16.
+        share: below 1.
     """
     if not training or not share:
         return x
@@ -57,33 +55,42 @@ def _applied(function: type[Function], *arguments: Any) -> Tensor:
     return result
 
 
-def _mask(x: Tensor, share: float) -> tuple[Tensor, float]:
-    """Which entries are kept, bool like x, and the scale of those."""
-    dropped = round(share * STEPS)
-    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-    kept = draws.view(torch.int16)[: x.numel()] >= dropped - STEPS // 2
-    return kept.view(x.shape), STEPS / (STEPS - dropped)
+@lru_cache(maxsize=8)
+def _pool(share: float, dtype: torch.dtype) -> Tensor:
+    """Zeros, so many as `share` says, and the scale of what is kept; always the same ones."""
+    draws = torch.rand(POOL, generator=torch.Generator().manual_seed(0))
+    return draws.ge_(share).div_(1 - share).to(dtype)
+
+
+def _mask(x: Tensor, share: float) -> Tensor:
+    """Factors of x: zeros and the scale of what is kept.
+
+    Drawing them costs more than all else here, so they are a stretch of a pool that was drawn
+    once, from a random place on: any two masks differ, and within a mask nothing repeats.
+    """
+    if x.numel() > POOL:
+        return torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
+    begin = int(torch.randint(POOL - x.numel() + 1, ()))
+    return _pool(share, x.dtype)[begin : begin + x.numel()].view(x.shape)
 
 
 class _Drop(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
-        kept, ctx.scale = _mask(x, share)
-        ctx.save_for_backward(kept)
-        return (x * kept).mul_(ctx.scale)
+        ctx.factor = factor = _mask(x, share)
+        return x * factor
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (kept,) = ctx.saved_tensors
-        return (grad * kept).mul_(ctx.scale), None
+        return grad * ctx.factor, None
 
 
 class _ReluDrop(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
-        kept, ctx.scale = _mask(x, share)
-        y = F.relu(x).mul_(kept).mul_(ctx.scale)
+        y = F.relu(x).mul_(_mask(x, share))
         ctx.save_for_backward(y)
+        ctx.scale = 1 / (1 - share)
         return y
 
     @staticmethod

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 # oneDNN keeps what it prepared for each shape of a product, with its scratch memory, for the last
-# 1,024 shapes: gigabytes where no two batches are alike. Read when the first product is computed.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+# 1,024 shapes: gigabytes where no two batches are alike, and six times the product's own time where
+# it must prepare anew. So batches have few shapes, and this is enough for them. Read when the first
+# product is computed.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512")
 
 # Locks of the GPUs that this process has taken; they end with it.
 _taken: list[IO[str]] = []

@@ -188,6 +188,7 @@ def _measured_on(row: Values, values: Values) -> Values:
         "source": row["source"],
         "category": row.get("category"),
         **{f"settings.ingest.{n}": value for n, value in values["ingest"].items() if n in read},
+        "settings.decoding.exclude_history": values["decoding"]["exclude_history"],
         "settings.decoding.top": values["decoding"]["top"],
         "settings.evaluation.cutoffs": evaluation["cutoffs"],
         "settings.evaluation.diversity": evaluation["diversity"],

@@ -160,7 +160,8 @@ def renumber(
 def table_3(interactions: Interactions) -> dict[str, float]:
     """Table 3, and the numbers of leave-one-out examples that follow from it.
 
-    Sparsity is a fraction, average_length interactions a user.
+    Sparsity is a fraction, average_length interactions a user, repeats the interactions with an
+    item that the user has had before.
     """
     counts = interactions.counts()
     users, items, total = counts["users"], counts["items"], counts["interactions"]
@@ -169,6 +170,7 @@ def table_3(interactions: Interactions) -> dict[str, float]:
         **counts,
         "sparsity": 1 - total / (users * items),
         "average_length": total / users,
+        "repeats": total - len(drop_repeats(interactions)),
         "train": int(np.maximum(length - 3, 0).sum()),
         "dev": users,
         "test": users,

@@ -27,8 +27,8 @@ def read(
         most_rejected: the largest share of lines that may be unusable.
 
     Returns:
-        Cleaned text by item, and what was counted: lines, rejected, repeats (rows of an item that
-        had one before; the first counts), mended, cleaned.
+        Cleaned text by item, and what was counted: lines, rejected, duplicates (rows of an item
+        that had one before; the first counts), mended, cleaned.
 
     Raises:
         FileNotFoundError: a file is not there.
@@ -39,7 +39,7 @@ def read(
     rejected = Rejected(paths[0] if len(paths) == 1 else paths[0].parent)
     mended: Counter[str] = Counter()
     cleaned: Counter[str] = Counter()
-    lines = repeats = 0
+    lines = duplicates = 0
     others: list[str] = []
     for number, record, line, keys in _rows(paths, of, mended):
         if record == "blank":
@@ -52,7 +52,7 @@ def read(
         if item is None:
             rejected.add(f"missing_{keys['item']}", number, line)
         elif item in texts:
-            repeats += 1
+            duplicates += 1
         elif item in wanted:
             try:
                 roles = {role: record.get(key) for role, key in keys.items()}
@@ -73,7 +73,7 @@ def read(
     return texts, {
         "lines": lines,
         "rejected": rejected.counts(),
-        "repeats": repeats,
+        "duplicates": duplicates,
         "mended": dict(sorted((+mended).items())),
         "cleaned": dict(sorted((+cleaned).items())),
     }

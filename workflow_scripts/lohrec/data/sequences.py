@@ -1,7 +1,11 @@
 """Leave-one-out examples over the users' sequences (Section 4.1)."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+
+from lohrec.common.artefacts import read_json
 
 SETTINGS = {
     "history": {
@@ -60,3 +64,15 @@ def leave_one_out(user: np.ndarray, history: int) -> pa.Table:
             "stop": stop[rows],
         }
     )
+
+
+def leaves_out(exclude_history: bool | str, statistics: str | Path) -> bool:
+    """Whether lists leave out the items of a history.
+
+    Args:
+        exclude_history: whether they do, or "auto": where no user of the data has an item twice.
+        statistics: statistics.json of the dataset.
+    """
+    if exclude_history == "auto":
+        return bool(read_json(statistics)["repeats"] == 0)
+    return bool(exclude_history)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lohrec.evaluation.recommendations import own_items
 from lohrec.evaluation.tables import TOLERANCE, label, markdown
 
 SLICED = {
@@ -19,14 +20,12 @@ def page(result: dict[str, Any]) -> str:
     """
     reference, level = result["reference"], f"{result['level']:.0%}"
     parts = [f"# {result['dataset']}: recommenders against {reference}"]
-    if result["bought"]:
-        said = {"kept": "may be in", "left_out": "are left out of"}[result["bought"]]
-        parts.append(f"Items of a user's history {said} the lists.")
     for split, part in result["splits"].items():
         variants = part["variants"]
         figures = {name: variant["metrics"] for name, variant in variants.items()}
         shown, tied = _shown(figures)
-        parts.append(f"## {split.capitalize()} set, {part['users']:,} users")
+        name, own = split.partition("_")[0].capitalize(), own_items(split, result)
+        parts.append(f"## {name} set, own items {own}, {part['users']:,} users")
         parts.append(
             markdown(
                 ["variant", "seeds", *map(label, shown + tied)],
@@ -116,7 +115,12 @@ def _notes(result: dict[str, Any]) -> list[str]:
         "of them\n(head), the next third (middle), the rest (tail). Slices of the dev set are in "
         "comparison.json."
     )
-    return [intervals, lists, slices]
+    own = (
+        "Own items: those of a user's history, left out of the lists or kept. All tables are of "
+        "the same models,\nwhose best states were chosen on the dev set with own items "
+        f"{own_items('dev', result)}."
+    )
+    return [intervals, lists, slices, own]
 
 
 def _shown(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:

@@ -53,7 +53,7 @@ def read(path: str | Path, split: str, users: np.ndarray, items: int) -> RankedL
 
     Args:
         path: recommendations.parquet, with at least the columns of `COLUMNS`.
-        split: "dev" or "test".
+        split: "dev", "test", or one of `recommendations.OTHER`.
         users: (users,), the users of the split; each must have a list, be it empty: one row with
             rank 1 and item -1.
         items: number of items; codes are 0 .. items - 1.

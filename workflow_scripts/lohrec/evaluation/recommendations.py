@@ -1,11 +1,18 @@
 """The one table that every recommender fills and the evaluation reads."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lohrec.common.artefacts import write_parquet
+
+# By whether the lists of dev and test leave out the items of a user's history: what the lists for
+# the same test users are called that do it the other way.
+OTHER = {True: "test_kept", False: "test_left_out"}
 
 
 def table(
@@ -14,7 +21,7 @@ def table(
     """Rows of ranked lists; items that share an identifier share its rank.
 
     Args:
-        split: "dev" or "test".
+        split: "dev", "test", or one of `OTHER`.
         user, rank, item, score: (rows,), ranks count from 1. An empty list is one row with rank 1
             and item -1.
     """
@@ -32,3 +39,32 @@ def table(
 def write(path: str | Path, tables: list[pa.Table]) -> None:
     """Write the splits' tables as one Parquet file."""
     write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
+
+
+def splits(path: str | Path) -> list[str]:
+    """The splits of a table of lists, or of users' figures, in its order."""
+    column = pq.read_table(path, columns=["split"])["split"]
+    names: list[str] = column.cast("string").unique().to_pylist()
+    return names
+
+
+def excludes_history(splits: Collection[str]) -> bool:
+    """Whether dev and test lists leave out the items of a history, by the splits of a table.
+
+    Raises:
+        ValueError: nothing tells.
+    """
+    for excluded, other in OTHER.items():
+        if other in splits:
+            return excluded
+    raise ValueError(f"There is no split {' or '.join(OTHER.values())}; recommend again.")
+
+
+def own_items(split: str, result: Mapping[str, Any]) -> str:
+    """What the lists of a split do with the items of a user's history: "left out" or "kept".
+
+    Args:
+        result: with `exclude_history`, whether dev and test lists leave them out.
+    """
+    left_out = result["exclude_history"] ^ (split in OTHER.values())
+    return "left out" if left_out else "kept"

@@ -88,8 +88,11 @@ SETTINGS = {
         "description": "Users at once.",
     },
     "exclude_history": {
-        "type": "boolean", "default": False,
-        "description": "Whether items of the history are left out of the list.",
+        "enum": [True, False, "auto"], "default": "auto",
+        "description": (
+            "Whether items of the history are left out of the list, on the dev set too; auto: of "
+            "data where no user has an item twice."
+        ),
     },
     "renormalise": {
         "type": "boolean", "default": False,

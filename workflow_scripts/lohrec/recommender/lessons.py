@@ -18,10 +18,10 @@ SETTINGS = {
         "description": "Candidates for a train example.",
     },
     "exclude_history": {
-        "type": "boolean", "default": False,
+        "enum": [True, False, "auto"], "default": "auto",
         "description": (
-            "Whether items of the history are left out of probabilities and candidates: for data "
-            "without repeats."
+            "Whether items of the history are left out of probabilities and candidates; auto: of "
+            "data where no user has an item twice."
         ),
     },
     "batch_size": {

@@ -82,6 +82,14 @@ class Recommender(ABC):
     decoding: Mapping[str, Any]
     curve: list[dict[str, Any]] | None = None
 
+    @property
+    def excludes_history(self) -> bool:
+        """Whether lists leave out a user's own items where nothing else is asked for.
+
+        As on the dev set when it was fitted: they do where no user of the data has an item twice.
+        """
+        return bool(self.decoding.get("exclude_history", True))
+
     @classmethod
     def fit(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Recommender":
         """Learn from the train split; the same inputs, settings and seed give the same bytes."""
@@ -136,7 +144,7 @@ class Recommender(ABC):
         self,
         histories: Given,
         top: int = 10,
-        exclude_history: bool = True,
+        exclude_history: bool | None = None,
     ) -> Lists:
         """Lists for any number of users.
 
@@ -149,7 +157,7 @@ class Recommender(ABC):
                 read. A user without any gets the most popular items (`Lists.cold`).
             top: items of a list. It is shorter where fewer are left to be listed.
             exclude_history: leave the items of a user's history out of the list, those too that are
-                older than what is read.
+                older than what is read; None: as `excludes_history` says.
 
         Raises:
             ValueError: `top` is below 1.
@@ -157,6 +165,8 @@ class Recommender(ABC):
         """
         if top < 1:
             raise ValueError(f"top is {top}; a list has at least one item.")
+        if exclude_history is None:
+            exclude_history = self.excludes_history
         items, length, unknown, older = numbers(histories, self.catalogue, self.history)
         cold = length == 0
         rows = [self._popular(np.flatnonzero(cold), top)]

@@ -59,8 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     bought.add_argument(
         "--exclude-history",
         action="store_true",
-        default=True,
-        help="leave a user's own items out of the list (so it is done unless told otherwise)",
+        default=None,
+        help="leave a user's own items out of the list (without either: as the model was tried)",
     )
     bought.add_argument(
         "--keep-history", dest="exclude_history", action="store_false", help="keep them"

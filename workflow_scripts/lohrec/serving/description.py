@@ -6,6 +6,7 @@ from typing import Any
 
 from lohrec.common.artefacts import read_json
 from lohrec.data.catalogue import Catalogue
+from lohrec.evaluation.recommendations import own_items
 from lohrec.recommender.recommender import CURVE, FILE, ITEMS, home
 
 METRICS = "metrics.json"
@@ -65,7 +66,8 @@ def _measured(folder: Path, made: Mapping[str, Any]) -> list[tuple[str, str]]:
         figures = metrics.get("test", {})
         shown = {n: f"{figures[n]['mean']:.4f}" for n in SHOWN if n in figures}
         seeds = len(metrics.get("seeds", []))
-        return [(f"test set, {seeds} seed{'s' * (seeds != 1)}", _pairs(shown))]
+        said = f"test set, {seeds} seed{'s' * (seeds != 1)}"
+        return [(said, f"{_pairs(shown)}; own items {own_items('test', metrics)}")]
     return []
 
 

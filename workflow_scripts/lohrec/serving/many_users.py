@@ -42,7 +42,7 @@ def recommend(
     histories: Histories,
     write: Write,
     top: int,
-    exclude_history: bool,
+    exclude_history: bool | None,
     batch: int,
 ) -> Counts:
     """Make the lists of all users.

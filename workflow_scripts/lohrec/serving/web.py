@@ -44,7 +44,7 @@ class Asked(BaseModel):
         Field(min_length=1, max_length=MOST_USERS),
     ]
     top: Annotated[int, Field(ge=1, le=MOST_TOP)] = 10
-    exclude_history: bool = True
+    exclude_history: bool | None = None
     explain: bool = False
 
 
@@ -119,6 +119,7 @@ def application(recommender: Recommender, hosts: list[str]) -> FastAPI:
     @app.get("/health")
     async def health() -> dict[str, Any]:
         kind = {"status": "ok", "recommender": recommender.name, "items": len(catalogue)}
+        kind |= {"excludes_history": recommender.excludes_history}
         return kind | {"explains": tree is not None}
 
     @app.get("/items")

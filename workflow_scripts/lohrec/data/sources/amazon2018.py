@@ -78,8 +78,8 @@ def read(
     everything, counted = read_reviews(paths["reviews"], most_rejected)
     print(f"{paths['reviews']}: {counted}")
     distinct = interactions.drop_repeats(everything)
-    counted["repeats"] = len(everything) - len(distinct)
-    print(f"{counted['repeats']} repeats dropped; {distinct.counts()}")
+    counted["repeats_dropped"] = len(everything) - len(distinct)
+    print(f"{counted['repeats_dropped']} repeats dropped; {distinct.counts()}")
 
     # Before the metadata, so that text is held for items that can stay only.
     candidates, rounds = interactions.core(distinct, core)
@@ -186,8 +186,8 @@ def read_metadata(
         most_rejected: the largest share of lines that may be unusable.
 
     Returns:
-        Cleaned text by ASIN, and {"lines": n, "rejected": {reason: lines}, "repeats": rows of an
-        item that had one before (the first counts), "mended": {what was done: lines}, "cleaned":
+        Cleaned text by ASIN, and {"lines": n, "rejected": {reason: lines}, "duplicates": rows of
+        an item that had one before (the first counts), "mended": {what was done: lines}, "cleaned":
         {what was done: texts}}.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lohrec.data.interactions import Ingested, Interactions, drop_repeats
+from lohrec.data.interactions import Ingested, Interactions
 from lohrec.data.item_texts import ItemText, item_text
 from lohrec.data.object_files import whole_object
 from lohrec.data.sequences import SHORTEST
@@ -34,7 +34,7 @@ OWN = "source: table, recipe: lcrec trains identifiers of your own from the same
 
 
 def read(paths: Mapping[str, Path]) -> Ingested:
-    """Read the sequences as they were published: nothing is dropped, repeats are only counted.
+    """Read the sequences as they were published: nothing is dropped.
 
     Args:
         paths: of `inter`, and of `item` if there are texts.
@@ -51,7 +51,7 @@ def read(paths: Mapping[str, Path]) -> Ingested:
         "lines": len(kept),
         "rejected": rejected,
         "cleaned": dict(sorted((+cleaned).items())),
-        "repeats": len(kept) - len(drop_repeats(kept)),
+        "repeats_dropped": 0,
         "without_metadata": len(set(kept.items.to_pylist()) - set(texts)),
         "core_rounds": 0,
     }

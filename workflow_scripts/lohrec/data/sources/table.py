@@ -137,7 +137,7 @@ def read(
     )
     print(f"{parts['interactions']}: {counted}")
     distinct = interactions.drop_repeats(everything)
-    counted["repeats"] = len(everything) - len(distinct)
+    counted["repeats_dropped"] = len(everything) - len(distinct)
     kept, rounds = interactions.core(distinct, core)
     texts: dict[str, ItemText] = {}
     if "metadata" in parts:
@@ -152,7 +152,7 @@ def read(
             kept, more = interactions.core(interactions.keep_items(kept, list(texts)), core)
             rounds += more
     counted["core_rounds"] = rounds
-    print(f"{counted['repeats']} repeats dropped; kept: {kept.counts()}")
+    print(f"{counted['repeats_dropped']} repeats dropped; kept: {kept.counts()}")
     return Ingested(interactions.renumber(kept, tie_seed, ties_by_name=False), texts, counted)
 
 

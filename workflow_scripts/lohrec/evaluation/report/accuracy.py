@@ -3,6 +3,7 @@
 from typing import Any
 
 from lohrec.evaluation import significance, tables
+from lohrec.evaluation.recommendations import own_items
 from lohrec.evaluation.report import paper
 from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells, ranked
 
@@ -16,11 +17,12 @@ class Accuracy:
 
     Args:
         comparison: what comparison.json holds; see compare.py.
-        split: "test" or "dev".
+        split: one of its splits.
     """
 
     def __init__(self, comparison: dict[str, Any], split: str) -> None:
-        part = comparison["splits"][split]
+        part, self.own = comparison["splits"][split], own_items(split, comparison)
+        self.split = split
         self.users, self.slices = part["users"], part["slices"]
         self.variants: dict[str, Any] = part["variants"]
         self.reference, self.level = comparison["reference"], comparison["level"]
@@ -76,7 +78,12 @@ class Accuracy:
         return Section("headline", "Results", [], [table], [Figure(forest, title)])
 
     def table_1(self) -> Section:
-        """All methods, then gains over the reference and over the best baseline of each metric."""
+        """All methods, then gains over the reference and over the best baseline of each metric.
+
+        The main one is of `test`; that of the test users' other lists is named after its split.
+        """
+        main = self.split == "test"
+        added = "" if main else f" {self.split}"
         order = sorted(self.variants, key=lambda name: list(KINDS).index(self.kinds[name]))
         marks = self._marks(order, self.metrics)
         rows = [
@@ -92,17 +99,20 @@ class Accuracy:
         ]
         header = ["method", "seeds", *map(tables.label, self.metrics)]
         header.append(tables.label(f"diversity@{self.largest}"))
-        shown = [Table("table_1", "Table 1: accuracy", header, rows, self._shades())]
+        shown = [Table(f"table_1{added}", "Table 1: accuracy", header, rows, self._shades())]
         for kind, against in (
             ("difference", self.reference),
             ("over_best_baseline", "the best baseline of each column"),
         ):
-            shown += self._gains(order, kind, against)
+            shown += self._gains(order, kind, against, added)
         text = [
-            f"Test set, {self.users:,} users, each with one target among all items. "
-            "± is the standard deviation over seeds."
+            f"Test set, {self.users:,} users, each with one target among all items. Items of a "
+            f"user's own history are {self.own}. ± is the standard deviation over seeds."
         ]
-        return Section("table-1", "Accuracy of all methods (Table 1)", text, shown)
+        if main:
+            return Section("table-1", "Accuracy of all methods (Table 1)", text, shown)
+        name = self.split.replace("_", "-")
+        return Section(f"table-1-{name}", f"The same with own items {self.own}", text, shown)
 
     def beside_the_paper(self, printed: dict[str, list[float]]) -> Section:
         """Our cells and those of the paper's Table 1."""
@@ -187,7 +197,7 @@ class Accuracy:
         words = "Bold: the best of a column, underlined: the second best"
         return f"{words}{', teachers left out' if teachers else ''}."
 
-    def _gains(self, order: list[str], kind: str, against: str) -> list[Table]:
+    def _gains(self, order: list[str], kind: str, against: str, added: str) -> list[Table]:
         """Differences of one kind with corrected p, all that there are."""
         places = [
             (name, metric)
@@ -221,7 +231,7 @@ class Accuracy:
             of = [f"{tables.label(m)}: {self._baseline_of(m)}" for m in self.metrics]
             note += f" Best baselines: {', '.join(of)}."
         header = ["method", *map(tables.label, self.metrics)]
-        return [Table(f"gains: {kind}", f"Gains over {against}", header, rows, note)]
+        return [Table(f"gains: {kind}{added}", f"Gains over {against}", header, rows, note)]
 
     def _baseline_of(self, metric: str) -> str:
         for variant in self.variants.values():

@@ -45,6 +45,8 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     made = of[run["reference"]]
     result = [what_was_run(run, found["statistics"], accuracy), accuracy.headline(inputs["gains"])]
     result.append(accuracy.table_1())
+    others = (split for split in found["comparison"]["splits"] if split not in ("test", "dev"))
+    result += [Accuracy(found["comparison"], split).table_1() for split in others]
     if printed:
         result.append(accuracy.beside_the_paper(printed["table_1"]))
     result.append(accuracy.by_slice(inputs["slices_figure"]))
