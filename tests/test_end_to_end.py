@@ -170,8 +170,9 @@ def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
     assert all(link.startswith(("data:", "#")) for link in links)
     named = re.findall(r'<section id="([^"]*)"', page)
     assert named == [
-        "run", "headline", "table-1", "table-1-test-kept", "slices", "table-2", "widths", "embeddings", "alignment",
-        "cases", "priors", "data", "identifiers", "training", "cost", "made",
+        "run", "headline", "table-1", "table-1-test-kept", "slices", "table-2", "widths",
+        "embeddings", "alignment", "cases", "priors", "data", "identifiers", "training", "cost",
+        "made",
     ]  # fmt: skip
     assert {link[1:] for link in links if link.startswith("#")} == set(named)
 
