@@ -1,5 +1,5 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
-# (Figure 4), and the lists of single users (Tables 4 and 5); and how the models were trained.
+# (Figure 4), and the lists of single users (Tables 4 and 5).
 
 
 def generative_rows(dataset):
@@ -260,66 +260,3 @@ rule show_cases:
         settings=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"
-
-
-def teacher_behind(wildcards):
-    """The history of the teacher, where an analysed variant has learned from it."""
-    behind = [
-        row
-        for name in analysed(wildcards)
-        for row in rows.rows_behind(name, VARIANTS).values()
-        if rows.learns_from_teacher(row) and not row.get("teacher")
-    ]
-    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
-
-
-rule draw_training_curves:
-    input:
-        models=models_of_analysed,
-        teacher=teacher_behind,
-    output:
-        figure=[
-            report(
-                "results/{dataset}/analysis/training.svg",
-                caption="../docs/captions/training.rst",
-                category="Training",
-                labels={"dataset": "{dataset}"},
-            ),
-            "results/{dataset}/analysis/training.png",
-            "results/{dataset}/analysis/training.pdf",
-        ],
-    log:
-        "logs/{dataset}/draw_training_curves.log",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("draw_training_curves"),
-        variants=analysed,
-        dev_users=lambda wildcards: SETTINGS[wildcards.dataset]["training"]["dev_users"],
-    script:
-        "../workflow_scripts/analysis/draw_training_curves.py"
-
-
-rule draw_slices:
-    input:
-        comparison="results/{dataset}/comparison.json",
-    output:
-        figure=[
-            report(
-                "results/{dataset}/analysis/slices.svg",
-                caption="../docs/captions/slices.rst",
-                category="Slices of users",
-                labels={"dataset": "{dataset}"},
-            ),
-            "results/{dataset}/analysis/slices.png",
-            "results/{dataset}/analysis/slices.pdf",
-        ],
-    log:
-        "logs/{dataset}/draw_slices.log",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("draw_slices"),
-        cutoff=largest_cutoff,
-    script:
-        "../workflow_scripts/analysis/draw_slices.py"

@@ -1,4 +1,69 @@
-# A dataset's tables and figures, and how they were made, as one page.
+# A dataset's tables and figures, and how they were made, as one page; and the figures that are made
+# for it alone.
+
+
+def teacher_behind(wildcards):
+    """The history of the teacher, where an analysed variant has learned from it."""
+    behind = [
+        row
+        for name in analysed(wildcards)
+        for row in rows.rows_behind(name, VARIANTS).values()
+        if rows.learns_from_teacher(row) and not row.get("teacher")
+    ]
+    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
+
+
+rule draw_training_curves:
+    input:
+        models=models_of_analysed,
+        teacher=teacher_behind,
+    output:
+        figure=[
+            report(
+                "results/{dataset}/analysis/training.svg",
+                caption="../docs/captions/training.rst",
+                category="Training",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/training.png",
+            "results/{dataset}/analysis/training.pdf",
+        ],
+    log:
+        "logs/{dataset}/draw_training_curves.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_training_curves"),
+        variants=analysed,
+        dev_users=lambda wildcards: SETTINGS[wildcards.dataset]["training"]["dev_users"],
+    script:
+        "../workflow_scripts/analysis/draw_training_curves.py"
+
+
+rule draw_slices:
+    input:
+        comparison="results/{dataset}/comparison.json",
+    output:
+        figure=[
+            report(
+                "results/{dataset}/analysis/slices.svg",
+                caption="../docs/captions/slices.rst",
+                category="Slices of users",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/slices.png",
+            "results/{dataset}/analysis/slices.pdf",
+        ],
+    log:
+        "logs/{dataset}/draw_slices.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_slices"),
+        cutoff=largest_cutoff,
+    script:
+        "../workflow_scripts/analysis/draw_slices.py"
+
 
 # Rows of the paper's Table 2 with their names there, and of Appendix B.
 ABLATION = {

@@ -9,6 +9,7 @@ from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells,
 
 KINDS = {"baseline": "baseline", "own": "this method", "teacher": "teacher"}
 SURE = 0.05
+PRINTED = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]  # in the paper's Table 1
 WAYS = {"history": "items in the history", "popularity": "popularity of the target"}
 
 
@@ -115,21 +116,18 @@ class Accuracy:
         return Section(f"table-1-{name}", f"The same with own items {self.own}", text, shown)
 
     def beside_the_paper(self, printed: dict[str, list[float]]) -> Section:
-        """Our cells and those of the paper's Table 1."""
-        metrics = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]
-        if not set(metrics) <= set(self.metrics):
-            metrics = []
+        """Our cells and those of the paper's Table 1; `PRINTED` must be measured."""
         rows, wrong = [], []
         for name, theirs in printed.items():
             mark = "wrong" if paper.contradicts_itself(theirs) else ""
             wrong += [name] if mark else []
             row: list[str | Cell] = [name]
-            for metric, value in zip(metrics, theirs, strict=False):
+            for metric, value in zip(PRINTED, theirs, strict=True):
                 ours = self.variants.get(name)
                 row += [self.figure(name, metric) if ours else "-", Cell(f"{value:.4f}", mark)]
             rows.append(cells(row))
         header = ["method"]
-        for metric in metrics:
+        for metric in PRINTED:
             header += [f"{tables.label(metric)}, ours", f"{tables.label(metric)}, paper"]
         note = (
             "✗: these four cannot all be right. With one target a user, dR / log2(11) ≤ "
@@ -137,8 +135,8 @@ class Accuracy:
             f"{', '.join(wrong)} break it beyond rounding. All tables of this page keep it."
         )
         text = [
-            "The same reviews as in the paper, other preparation and other sizes of models: see "
-            "What was run. -: not among the rows of this dataset."
+            "Reviews of the same category. How they were prepared, and the sizes of the models, "
+            "stand under What was run. -: not among the rows of this dataset."
         ]
         table = Table("paper_table_1", "Table 1 of the paper", header, rows, note if wrong else "")
         return Section("paper", "Beside the paper's own figures", text, [table])

@@ -30,6 +30,7 @@ def measured(
     metrics = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
     marks = [ranked([of[variant][split][m]["mean"] for variant in labels]) for m in metrics]
     header = ["", "seeds", *map(tables.label, metrics)]
+    printed = printed if largest == 10 else None  # as the paper's
     if printed:
         header += [f"{tables.label(m)}, paper" for m in metrics]
     rows = [

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from lohrec.common import artefacts
 from lohrec.evaluation.report import analyses, paper
-from lohrec.evaluation.report.accuracy import KINDS, Accuracy
+from lohrec.evaluation.report.accuracy import KINDS, PRINTED, Accuracy
 from lohrec.evaluation.report.tables import Section, Table, cells
 
 TRAINING = (
@@ -47,7 +47,7 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     result.append(accuracy.table_1())
     others = (split for split in found["comparison"]["splits"] if split not in ("test", "dev"))
     result += [Accuracy(found["comparison"], split).table_1() for split in others]
-    if printed:
+    if printed and set(PRINTED) <= set(accuracy.metrics):
         result.append(accuracy.beside_the_paper(printed["table_1"]))
     result.append(accuracy.by_slice(inputs["slices_figure"]))
     if run["ablation"]:
