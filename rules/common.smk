@@ -120,9 +120,15 @@ def model_sizes(section):
     return lambda wildcards: sizes_of(model_folder(section)(wildcards))
 
 
-def fitted(dataset, variant, seed):
-    """The file of a fitted recommender that names all others of its folder, with their digests."""
-    return f"results/{dataset}/{variant}/seed_{seed}/model/recommender.json"
+def fitted(dataset, variant, seed, fold=None):
+    """The file of a fitted recommender that names all others of its folder, with their digests.
+
+    With a fold it is the one that has not learned from these users, where the row has folds.
+    """
+    folder = f"results/{dataset}/{variant}/seed_{seed}"
+    if fold is not None and rows.folds(variant, VARIANTS) > 1:
+        folder = f"{folder}/folds/{fold}"
+    return f"{folder}/model/recommender.json"
 
 
 def seeds(dataset, variant):

@@ -14,9 +14,16 @@ def settings_of_lesson(wildcards):
     return section("lessons", without=idle[wildcards.lesson])(wildcards)
 
 
+def who_teaches(wildcards):
+    """The row's fit, or that of each fold of the users."""
+    folds = rows.folds(wildcards.variant, VARIANTS)
+    row = wildcards.dataset, wildcards.variant, wildcards.seed
+    return [fitted(*row, fold) for fold in range(folds)]
+
+
 rule teach:
     input:
-        model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
+        models=who_teaches,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",

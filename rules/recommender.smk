@@ -33,8 +33,9 @@ def read_in_fitting(wildcards):
     }
     if members := row.get("members"):
         # What the seeds of a row have learned differs: each is a member of its own.
+        fold = getattr(wildcards, "fold", None)
         artefacts["members"] = [
-            fitted(dataset, one, s) for one in members for s in seeds(dataset, one)
+            fitted(dataset, one, s, fold) for one in members for s in seeds(dataset, one)
         ]
     return artefacts
 
@@ -100,6 +101,23 @@ rule fit:
         cuda=cuda_of("fit"),
     script:
         "../workflow_scripts/recommender/fit.py"
+
+
+# One for each fold of the users, which has learned from all others.
+use rule fit as fit_fold with:
+    output:
+        model="results/{dataset}/{variant}/seed_{seed}/folds/{fold}/model/recommender.json",
+    log:
+        "logs/{dataset}/fit_fold/{variant}_seed_{seed}_{fold}.log",
+    benchmark:
+        "benchmarks/{dataset}/fit_fold/{variant}_seed_{seed}_{fold}.tsv"
+    params:
+        code=code("fit", modules_of("variant")),
+        settings=fitting,
+        decoding=fitting_decoding,
+        batch_size=decoded_at_once,
+        cuda=cuda_of("fit"),
+        folds=lambda wildcards: rows.folds(wildcards.variant, VARIANTS),
 
 
 rule recommend:

@@ -94,11 +94,16 @@ def test_a_row_asks_only_for_what_it_needs(fresh: Path) -> None:
     assert needs("dwr_distance") == distill | {"order_candidates distance"}
     assert needs("dwr_cooccurrence") == distill | {"order_candidates cooccurrence"}
     assert needs("dtr") == distill | ordered
-    assert needs("distill_compact") == tiger | {"teach probabilities"}
+    assert needs("distill_compact") == tiger | {"teach probabilities", "fit_fold"}
     # Each seed of a member is a member.
     _, inputs = makers["results/gift_cards/ensemble/seed_0/model/recommender.json"]
     members = [file for file in inputs if "tiger_compact" in file]
     assert len(members) == 3
+    # What teaches a fold of users is of fits without them, where a member has such.
+    rule, inputs = makers["results/gift_cards/ensemble/seed_0/folds/4/model/recommender.json"]
+    assert rule == "fit_fold"
+    assert "results/gift_cards/ease/seed_0/folds/4/model/recommender.json" in inputs
+    assert set(members) <= set(inputs)
     # Training that starts from another row starts from that row's model of the same seed.
     _, inputs = makers["results/gift_cards/dwr/seed_2/model/recommender.json"]
     assert "results/gift_cards/distill/seed_2/model/recommender.json" in inputs

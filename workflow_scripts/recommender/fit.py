@@ -26,6 +26,8 @@ def main(
     code: dict[str, str],
     cuda: dict[str, Any],
     threads: int,
+    fold: int | None = None,
+    folds: int = 1,
 ) -> None:
     """Write the folder `model`.
 
@@ -41,8 +43,12 @@ def main(
         code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
+        fold: the fold of users to leave out, or None.
+        folds: how many there are.
     """
     train = read_examples(sequences, examples, "train")
+    if fold is not None:
+        train = train.without_fold(fold, folds)
     excluded = leaves_out(decoding["exclude_history"], statistics)
     folder = Path(model).parent
     checkpoint = folder.with_name(".fit.checkpoint")
@@ -63,6 +69,7 @@ def main(
     )
     with artefacts.whole_folder(folder) as temporary:
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
+        made |= {} if fold is None else {"without_fold": f"{fold} of {folds}"}
         fitted.save(temporary, made | {"versions": provenance.versions()})
     checkpoint.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ from lohrec.recommender.recommender import Histories, Recommender
 
 
 def main(
-    model: str,
+    models: list[str],
     sequences: str,
     examples: str,
     ids: str,
@@ -34,7 +34,8 @@ def main(
     """Write an array with a row for every train example; a run that was cut off goes on.
 
     Args:
-        model: recommender.json in the folder of the recommender.
+        models: recommender.json in the folder of the recommender; of several, each teaches the
+            users of its fold.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         statistics: statistics.json of the dataset.
         taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
@@ -45,17 +46,14 @@ def main(
         threads: of the CPU.
     """
     device = devices.acquire(cuda, threads)
-    recommender, train = (
-        Recommender.load(model, device),
-        read_examples(sequences, examples, "train"),
-    )
+    train = read_examples(sequences, examples, "train")
     semantic = store.load_ids(ids)
     tree, size = PrefixTree.from_ids(semantic).to(device), settings["batch_size"]
     target = torch.from_numpy(semantic[train.target])
-    of_model = read_json(model)["sha256"]
+    of_models = [read_json(model)["sha256"] for model in models]
     excluded = leaves_out(settings["exclude_history"], statistics)
     made_of = fingerprint(
-        [lesson, settings, excluded, code, of_model], semantic, train.start, train.stop
+        [lesson, settings, excluded, code, of_models], semantic, train.start, train.stop
     )
 
     if lesson == "probabilities":
@@ -63,9 +61,15 @@ def main(
     else:
         shape, dtype = (settings["beams"], LEVELS), np.int16
     out = PartialArray(taught, (len(train), *shape), dtype, made_of)
-    order = np.argsort(train.length, kind="stable")
-    parts = [np.sort(order[low : low + size]) for low in range(0, len(order), size)]
-    for rows in out.remaining(parts, f"teaching {lesson}"):
+    parts = []
+    for fold in range(len(models)):
+        users = np.flatnonzero(train.user % len(models) == fold)
+        order = users[np.argsort(train.length[users], kind="stable")]
+        parts += [(fold, np.sort(order[low : low + size])) for low in range(0, len(order), size)]
+    teacher = -1
+    for fold, rows in out.remaining(parts, f"teaching {lesson}"):
+        if fold != teacher:
+            teacher, recommender = fold, Recommender.load(models[fold], device)
         histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
         with devices.autocast(device, settings["bf16"]):
             steps = lessons.steps(recommender, histories, tree, excluded)

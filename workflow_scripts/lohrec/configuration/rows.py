@@ -56,6 +56,11 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
         ]
     if full.get("teacher") and not learns_from_teacher(full):
         return [f"variants.{name}: teacher would have no effect on a row that learns from none"]
+    if full["folds"] > 1 and (recommender == "ensemble" or not teaching_rows({name: full})):
+        return [
+            f"variants.{name}: folds would have no effect on a row that does not teach; of an "
+            "ensemble say them of its members"
+        ]
     lessons = set(reads(full)) - {"ids", "encoder"} or full.get("prior")
     if full.get("identifiers", SEMANTIC) != SEMANTIC and lessons:
         return [
@@ -89,6 +94,10 @@ def check(name: str, row: Values, variants: Table) -> None:
     used = {identifiers(one) for one in (row, *(variants[n] for _, n in parts(row)))} - {None}
     if len(used) > 1:
         raise ValueError(f"variants.{name}: its rows have different identifiers.")
+    if len({folds(one, variants) for one in row.get("members", [])} - {1}) > 1:
+        raise ValueError(
+            f"variants.{name}: its members have different folds; give them one number."
+        )
     overlay = flat(row.get("settings", {}))
     if wrong := sorted(place for place in overlay if not _is_read(place, row)):
         raise ValueError(
@@ -104,6 +113,13 @@ def identifiers(row: Values) -> str | None:
     if is_trained(row):
         return str(row["identifiers"])
     return SEMANTIC if "ids" in reads(row) else None
+
+
+def folds(name: str, variants: Table) -> int:
+    """In how many parts users are taught by a fit of this row that has not learned from them."""
+    row = variants[name]
+    of_members = [folds(one, variants) for one in row.get("members", [])]
+    return int(max([row["folds"], *of_members]))
 
 
 def parts(row: Values) -> list[tuple[str, str]]:
@@ -294,7 +310,7 @@ def check_target(target: str, datasets: Table, variants: Table) -> None:
 
 def _keys(recommender: str) -> set[str]:
     """What a row may say beside `recommender`."""
-    return READ_BY.get(recommender, {"settings"}) | {"optional"}
+    return READ_BY.get(recommender, {"settings"}) | {"optional", "folds"}
 
 
 def _idle(row: Values) -> set[str]:

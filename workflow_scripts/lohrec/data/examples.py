@@ -62,6 +62,17 @@ class Examples:
         rows = rng.choice(len(self), min(most, len(self)), replace=False)
         return replace(self, user=self.user[rows], start=self.start[rows], stop=self.stop[rows])
 
+    def without_fold(self, fold: int, folds: int) -> "Examples":
+        """The examples of all users but those of one fold, who are every so many.
+
+        Raises:
+            ValueError: no users are left.
+        """
+        rows = np.flatnonzero(self.user % folds != fold)
+        if not len(rows):
+            raise ValueError(f"No users are left without fold {fold} of {folds}; use more folds.")
+        return replace(self, user=self.user[rows], start=self.start[rows], stop=self.stop[rows])
+
     def shared_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Histories that start alike, as the prefixes of the longest of them.
 

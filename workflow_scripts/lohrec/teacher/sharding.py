@@ -24,18 +24,6 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def without_fold(examples: Examples, fold: int, folds: int) -> Examples:
-    """The examples of all users but those of a fold.
-
-    Raises:
-        ValueError: there are none.
-    """
-    rows = np.flatnonzero(examples.user % folds != fold)
-    if not len(rows):
-        raise ValueError(f"No users are left without fold {fold} of {folds}; use more folds.")
-    return _take(examples, rows)
-
-
 def shard(examples: Examples, number: int, folds: int, shards: int) -> tuple[np.ndarray, Examples]:
     """Rows and examples of one shard; each fold has `shards` of them, so all have one teacher.
 

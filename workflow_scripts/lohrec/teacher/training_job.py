@@ -11,7 +11,7 @@ import torch
 from lohrec.common import artefacts, devices, language_models, processes
 from lohrec.common.checkpoints import fingerprint
 from lohrec.data.examples import read_examples
-from lohrec.teacher import adaptation, memory_plan, sharding
+from lohrec.teacher import adaptation, memory_plan
 from lohrec.teacher.codeword_learner import CodewordLearner
 from lohrec.teacher.model import save_teacher
 from lohrec.teacher.text_learner import TextLearner
@@ -49,7 +49,7 @@ def run_training(
     paths, ids = (inputs["sequences"], inputs["examples"]), np.load(inputs["ids"])
     train, dev = (read_examples(*paths, split) for split in ("train", "dev"))
     if fold is not None:
-        train = sharding.without_fold(train, fold, settings["sharding"]["folds"])
+        train = train.without_fold(fold, settings["sharding"]["folds"])
     arrays = [ids, np.asarray(train.sequences), train.start, train.stop, dev.start, dev.stop]
     words: object = None
     if kind == "scratch":

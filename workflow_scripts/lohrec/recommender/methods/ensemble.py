@@ -1,6 +1,6 @@
 """Several recommenders as one: the mean of their probabilities of items."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lohrec.common import artefacts
 from lohrec.common.artefacts import read_json
 from lohrec.identifiers import store, user_lists
 from lohrec.identifiers.beam_search import Steps, beam_search
@@ -32,7 +33,12 @@ class Ensemble(Recommender):
             counts alike, and so does each member of a group.
         ids: int64 (items, levels).
         device: where to compute.
+
+    Attributes:
+        folders: where the members were loaded from, in their order; empty where that is unknown.
     """
+
+    folders: Sequence[Path] = ()
 
     def __init__(
         self, members: list[list[Recommender]], ids: np.ndarray, device: torch.device
@@ -43,12 +49,14 @@ class Ensemble(Recommender):
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Ensemble":
         """Put trained recommenders together; `inputs.artefacts` names the folders of `members`."""
-        groups: dict[Any, list[Recommender]] = {}
-        for folder in inputs.artefacts["members"]:
-            made = read_json(home(folder) / FILE)["made"]
-            member = Recommender.load(folder, inputs.device)
-            groups.setdefault(made.get("variant"), []).append(member)
-        return cls(list(groups.values()), store.load_ids(inputs.artefacts["ids"]), inputs.device)
+        groups: dict[Any, list[Path]] = {}
+        for folder in map(home, inputs.artefacts["members"]):
+            row = read_json(folder / FILE)["made"].get("variant")
+            groups.setdefault(row, []).append(folder)
+        members = [[Recommender.load(one, inputs.device) for one in g] for g in groups.values()]
+        mixed = cls(members, store.load_ids(inputs.artefacts["ids"]), inputs.device)
+        mixed.folders = [folder for group in groups.values() for folder in group]
+        return mixed
 
     def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
         """The mean over groups of the mean over their members."""
@@ -75,7 +83,14 @@ class Ensemble(Recommender):
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """A folder for each member, and the identifiers."""
         for number, member in enumerate(m for group in self.members for m in group):
-            member.save(folder / str(number))
+            if not self.folders:
+                member.save(folder / str(number))
+                continue
+            # As they are on disk already: some are gigabytes.
+            for path in self.folders[number].rglob("*"):
+                if path.is_file():
+                    to = folder / str(number) / path.relative_to(self.folders[number])
+                    artefacts.link(path, to)
         store.save(folder, self.ids)
         return {"groups": [len(group) for group in self.members]}
 
