@@ -14,7 +14,7 @@ LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
 sys.path.insert(0, LIBRARY)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
-from lohrec.configuration import code_hash, machine, registry, rows, searches, settings
+from lohrec.configuration import code_hash, kinds, machine, registry, rows, searches, settings
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"

@@ -131,7 +131,7 @@ def of_compared(name):
 
 def kinds_of_compared(wildcards):
     """{variant: whether it is a baseline, a teacher, or of this program's kind}."""
-    return {n: rows.kind(VARIANTS[name]) for n, (_, name) in compared(wildcards).items()}
+    return {n: kinds.of_row(VARIANTS[name]) for n, (_, name) in compared(wildcards).items()}
 
 
 def reference(wildcards):

@@ -169,20 +169,6 @@ def reads(row: Values) -> list[str]:
     return list(dict.fromkeys(artefacts))
 
 
-def kind(row: Values) -> str:
-    """What a row is in a table of results: "baseline", "teacher" or "own".
-
-    A baseline learns from the sequences alone, by one-hot targets, as those do that the paper
-    compares with. A teacher is the language model or an ensemble. All else is of the paper's kind.
-    """
-    if is_trained(row):
-        plain = row["loss"] == "one_hot" and row["learns"] == "next_item" and not row["ranking"]
-        return "baseline" if plain and not row.get("start_from") else "own"
-    if registry.path("recommender", row["recommender"]).parent.name == "baselines":
-        return "baseline"
-    return "own" if row["recommender"] == "cascade" else "teacher"
-
-
 def learns_from_teacher(row: Values) -> bool:
     """Whether a row learns a teacher's probabilities, beams, or order of candidates."""
     return bool({*LESSONS} & {*reads(row)}) or row.get("prior") == "teacher"
