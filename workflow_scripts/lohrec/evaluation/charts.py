@@ -174,6 +174,8 @@ def scatter(
             size = float(np.clip(3000 / len(points), 0.5, 8))
             for number, name in enumerate(["others", *names]):
                 rows = of_group == name if number else ~np.isin(of_group, names)
+                if not rows.any():
+                    continue
                 colour = COLOURS[number - 1] if number else OTHERS
                 x, y = points[rows].T
                 dots = panel.scatter(x, y, size, colour, label=name, linewidths=0)
