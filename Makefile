@@ -5,6 +5,7 @@
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
+# make load     50 clients for a minute ask `lohrec serve` for lists of the demonstration's TIGER
 # make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
@@ -17,7 +18,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test docs bench performance recbole setup
+.PHONY: demo report test docs bench performance load recbole setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -59,6 +60,10 @@ bench: setup
 performance: bench
 	sed -i '/^<!-- tables -->/q' docs/performance.md
 	(echo; cat results/benchmarks/table.md) >> docs/performance.md
+
+load: .venv/dev.stamp
+	@$(RUN) --cores all -- $(DEMO)/tiger/seed_0/model/recommender.json
+	@$(BIN)/python -m lohrec.benchmarks.load $(DEMO)/tiger/seed_0
 
 recbole: .recbole/stamp
 

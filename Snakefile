@@ -48,6 +48,7 @@ include: "rules/search.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"
 include: "rules/report.smk"
+include: "rules/serving.smk"
 include: "rules/benchmarks.smk"
 
 

@@ -54,7 +54,7 @@ def link(path: str | Path, to: str | Path) -> None:
     """Have a file, which may be large, in a second place: linked where the file system can."""
     Path(to).parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(path, to)
+        os.link(os.path.realpath(path), to)  # not a link, which may lead from its own place only
     except OSError:
         shutil.copy2(path, to)
 

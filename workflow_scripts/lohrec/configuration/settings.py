@@ -200,7 +200,7 @@ def _measured_on(row: Values, values: Values) -> Values:
 def _in_parts(source: str) -> bool:
     """Whether a source has a file for each category."""
     files = registry.declared("source", source, "FILES").values()
-    return any("{category}" in file.get("file", "") for file in files)
+    return any("{category}" in file.get("file", file.get("made", "")) for file in files)
 
 
 def _check_together(dataset: str, values: Values, variants: Table) -> None:

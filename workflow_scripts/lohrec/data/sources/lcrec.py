@@ -17,6 +17,7 @@ from lohrec.data.object_files import whole_object
 from lohrec.data.sequences import SHORTEST
 
 SETTINGS: dict[str, Any] = {}
+TERMS = "those of LC-Rec and of the Amazon review data that its files are made from"
 READS: tuple[str, ...] = ()
 FILES: dict[str, dict[str, Any]] = {
     "inter": {"file": "{category}.inter.json"},
