@@ -1,5 +1,6 @@
 # make demo     set up, run the demonstration (simulated reviews, minutes) and print its comparison
-# make report   the demonstration and its analyses as one page, results/demo/report.html
+# make report   all tables and figures of the demo as one page, results/demo/report.html;
+#               DATASET=NAME: of another row of config/config.yaml; RAW=FOLDER: with its files
 # make test     set up, check style and run the tests
 # make faults   kill, fill up and damage runs, and print what came of it; ten minutes on two cores
 # make slurm-test   the workflow on a SLURM cluster of this machine; root, and slurm-wlm and munge
@@ -14,6 +15,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RAW ?= resources/raw
+DATASET ?= demo
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore
 # One line a step; each job's own words are in logs/.
 RUN := $(BIN)/snakemake --logger lohrec
@@ -34,13 +36,8 @@ demo: setup
 	@echo "Your own data, settings:  README.md and docs/"
 
 report: setup
-	@$(RUN) --cores all -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
-	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
-	@$(RUN) --report $(DEMO)/report.html -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
-	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
-	@echo "Open $(DEMO)/report.html in a browser."
+	@$(RUN) --cores all --config raw_dir=$(RAW) -- results/$(DATASET)/report.html
+	@echo "Open results/$(DATASET)/report.html in a browser; its tables are in report.md and report.csv."
 
 test: .venv/dev.stamp
 	$(BIN)/ruff check .

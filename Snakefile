@@ -18,7 +18,16 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.g
 
 from lohrec.benchmarks import demands
 from lohrec.common import unfinished
-from lohrec.configuration import cluster, code_hash, machine, registry, rows, searches, settings
+from lohrec.configuration import (
+    cluster,
+    code_hash,
+    kinds,
+    machine,
+    registry,
+    rows,
+    searches,
+    settings,
+)
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -52,6 +61,7 @@ include: "rules/recommender.smk"
 include: "rules/search.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"
+include: "rules/report.smk"
 include: "rules/serving.smk"
 include: "rules/benchmarks.smk"
 

@@ -131,6 +131,11 @@ def of_compared(name):
     ]
 
 
+def kinds_of_compared(wildcards):
+    """{variant: whether it is a baseline, a teacher, or of this program's kind}."""
+    return {n: kinds.of_row(VARIANTS[name]) for n, (_, name) in compared(wildcards).items()}
+
+
 def reference(wildcards):
     """The variant that the others of a comparison are held against."""
     return DATASETS[wildcards.dataset]["reference"]
@@ -145,12 +150,16 @@ rule compare:
     output:
         json="results/{dataset}/comparison.json",
         markdown="results/{dataset}/comparison.md",
-        figure=report(
-            "results/{dataset}/comparison.svg",
-            caption="../docs/captions/comparison.rst",
-            category="Comparison",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/comparison.svg",
+                caption="../docs/captions/comparison.rst",
+                category="Comparison",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/comparison.png",
+            "results/{dataset}/comparison.pdf",
+        ],
     log:
         "logs/{dataset}/compare.log",
     conda:
@@ -158,6 +167,7 @@ rule compare:
     params:
         code=code("compare"),
         seeds=lambda wildcards: {n: len(seeds(*o)) for n, o in compared(wildcards).items()},
+        kinds=kinds_of_compared,
         reference=reference,
         settings=section("evaluation"),
     script:

@@ -40,8 +40,9 @@ def copied(folder: Path) -> Path:
 
 def run(folder: Path, *arguments: str) -> str:
     """Run Snakemake to its end; what it printed, both streams together."""
+    options = any(one.startswith("-") for one in arguments)
     done = subprocess.run(
-        [*COMMAND, "--", *arguments] if "-n" not in arguments else [*COMMAND, *arguments],
+        [*COMMAND, *arguments] if options else [*COMMAND, "--", *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,

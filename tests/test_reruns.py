@@ -106,6 +106,27 @@ def test_a_change_of_a_setting_reruns_its_stage(run: Path, overlay: dict, expect
     assert planned(run, TARGET, "--configfile", "mine.yaml") == expected
 
 
+def test_another_row_makes_again_its_own_results_and_what_shows_them(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    rows = {"tiger": {}, "smooth": {}, "distill": {}}
+    demo = {"variants": list(rows), "settings": {"analysis": {"beams": [10]}}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"demo": demo}}))
+    asked = "results/demo/report.html", "--configfile", "mine.yaml"
+    status, printed = snakemake(folder, "--cores", "4", *asked)
+    assert status == 0, printed
+    assert planned(folder, *asked) == {}
+    other = {"smooth": {"settings": {"losses": {"smoothed": {"smoothing": 0.2}}}}}
+    (folder / "other.yaml").write_text(yaml.safe_dump({"variants": other}))
+    of_row = ("fit", "recommend", "evaluate", "recommend_at_width", "evaluate_at_width")
+    of_row += ("count_invalid_beams",)
+    shown = ("compare", "compare_beam_widths", "measure_alignment", "map_embeddings", "show_cases")
+    shown += ("draw_training_curves", "draw_slices", "write_report")
+    expected = dict.fromkeys((*of_row, *shown), 1)
+    assert planned(folder, *asked, "other.yaml") == expected
+
+
 def test_exchanged_parts_of_a_cascade_rerun_it(run: Path) -> None:
     """Their paths stay the same, and only their roles change."""
     one, other = run / "one.yaml", run / "other.yaml"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lohrec.identifiers.beam_search import Steps, beam_search, lineage
-from lohrec.identifiers.prefix_tree import EveryIdentifier, PrefixTree
+from lohrec.identifiers.prefix_tree import PrefixTree
 
 USERS, CODES, LEVELS = 3, 5, 4
 
@@ -113,21 +113,20 @@ def test_a_search_without_some_leaves_is_one_in_a_tree_that_lacks_them(beams):
         assert torch.equal(found.score[user], wanted.score[user])
 
 
-@pytest.mark.parametrize("tree", [None, EveryIdentifier(CODES, LEVELS)], ids=["none", "every"])
 @pytest.mark.parametrize("beams", [7, CODES**LEVELS, 1000])
-def test_where_nothing_forbids_all_identifiers_are_searched(tree, beams):
+def test_where_nothing_forbids_all_identifiers_are_searched(beams):
     steps = TableSteps()
     digits = CODES ** torch.arange(LEVELS - 1, -1, -1)
     ids = torch.arange(CODES**LEVELS)[:, None] // digits % CODES
     score = steps.log_p(ids.numpy())
-    found = beam_search(steps, tree, beams)
-    number = (found.code * digits).sum(-1) if tree is None else found.leaf
+    found = beam_search(steps, None, beams)
+    number = (found.code * digits).sum(-1)
     number, many = number[:, : len(ids)], min(beams, len(ids))
     torch.testing.assert_close(found.score[:, :many], score.gather(1, number))
     if beams >= len(ids):
         assert torch.equal(number, score.argsort(descending=True))
         assert (found.score[:, many:] == -torch.inf).all()
-        assert ((found.code if tree is None else found.leaf)[:, many:] == -1).all()
+        assert (found.code[:, many:] == -1).all()
 
 
 def test_a_new_beam_attends_to_its_ancestors_and_itself():

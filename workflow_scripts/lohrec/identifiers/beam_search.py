@@ -33,7 +33,7 @@ class Steps(Protocol):
 
 
 class Tree(Protocol):
-    """Which identifiers are legal: `PrefixTree`, or `EveryIdentifier`."""
+    """Which identifiers are legal; see `PrefixTree`."""
 
     @property
     def levels(self) -> int:

@@ -77,10 +77,7 @@ class Teacher(Recommender):
             self.constrained,
             "recommending",
         )
-        excluded = None
-        if exclude_history:
-            # Where nothing else is left, a list holds an item of the history all the same.
-            excluded = np.where(np.isneginf(score[:, :1].numpy()), -1, histories.items)
+        excluded = histories.items if exclude_history else None
         return Ranked.of_leaves(leaf, score, self.tree, excluded)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
