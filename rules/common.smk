@@ -11,7 +11,7 @@ try:
     SETTINGS = settings.resolve(config)
     TRIALS = searches.trials(config["searches"], config["variants"])
     for target in sys.argv[1:]:
-        rows.check_target(target, config["datasets"], config["variants"])
+        targets.check(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
 

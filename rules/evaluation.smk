@@ -121,7 +121,7 @@ rule summarise:
 def compared(wildcards):
     """{variant: the dataset and the variant that it is} of those that the dataset's row names."""
     names = DATASETS[wildcards.dataset].get("variants", COMPARED)
-    return {name: rows.owner(wildcards.dataset, name) for name in names}
+    return {name: targets.owner(wildcards.dataset, name) for name in names}
 
 
 def of_compared(name):

@@ -95,7 +95,7 @@ def learns_from_language_model(dataset):
 def measured_rows(wildcards):
     """{variant: metrics.json} of the reference and of the paper's rows beside the comparison."""
     named = [reference(wildcards), *(n for of in shown_beside(wildcards).values() for n in of)]
-    owners = {name: rows.owner(wildcards.dataset, name) for name in named}
+    owners = {name: targets.owner(wildcards.dataset, name) for name in named}
     return {
         n: f"results/{dataset}/{variant}/metrics.json" for n, (dataset, variant) in owners.items()
     }

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from lohrec.configuration import registry, rows
+from lohrec.configuration import registry, targets
 from lohrec.configuration.sections import Setting, tree
 
 PAGES = sorted(
@@ -95,9 +95,9 @@ def test_results_and_targets_of_make_exist(page: Path) -> None:
     for block in re.findall(r"```yaml\n(datasets:\n.*?|# \S+\n.*?)```", text, re.DOTALL):
         datasets |= yaml.safe_load(block).get("datasets", {})  # rows that the page itself adds
     for target in re.findall(r"\bresults/[a-z_]+/[\w/.]+", text):
-        rows.check_target(target, datasets, variants)
-    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= set(targets)
+        targets.check(target, datasets, variants)
+    made = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= set(made)
 
 
 def outputs() -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from lohrec.configuration import registry, rows, sections
+from lohrec.configuration import registry, rows, sections, targets
 from lohrec.configuration.config_files import check_once
 from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
@@ -154,7 +154,7 @@ def _check_comparison(dataset: str, datasets: Table, variants: Table, resolved: 
     row, reported = datasets[dataset], rows.reported_rows(variants)
     compared = row.get("variants", rows.compared_rows(variants))
     for name in compared:
-        other, variant = rows.owner(dataset, name)
+        other, variant = targets.owner(dataset, name)
         known(other, datasets, f"datasets.{dataset}.variants")
         known(variant, reported, f"datasets.{dataset}.variants")
         here, there = (_measured_on(datasets[one], resolved[one]) for one in (dataset, other))
