@@ -27,6 +27,7 @@ from lohrec.configuration import (
     rows,
     searches,
     settings,
+    targets,
 )
 
 
