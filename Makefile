@@ -1,9 +1,13 @@
 # make demo     set up, run the demonstration (simulated reviews, minutes) and print its comparison
-# make report   the demonstration and its analyses as one page, results/demo/report.html
+# make report   all tables and figures of the demo as one page, results/demo/report.html;
+#               DATASET=NAME: of another row of config/config.yaml; RAW=FOLDER: with its files
 # make test     set up, check style and run the tests
+# make faults   kill, fill up and damage runs, and print what came of it; ten minutes on two cores
+# make slurm-test   the workflow on a SLURM cluster of this machine; root, and slurm-wlm and munge
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
+# make load     50 clients for a minute ask `lohrec serve` for lists of the demonstration's TIGER
 # make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
 # make lock     requirements.lock: every package that is installed, with hashes, for Python 3.11 to 3.13
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
@@ -11,12 +15,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RAW ?= resources/raw
+DATASET ?= demo
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore
 # One line a step; each job's own words are in logs/.
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test docs bench performance recbole lock setup
+.PHONY: demo report test faults slurm-test docs bench performance load recbole lock setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -31,13 +36,8 @@ demo: setup
 	@echo "Your own data, settings:  README.md and docs/"
 
 report: setup
-	@$(RUN) --cores all -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
-	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
-	@$(RUN) --report $(DEMO)/report.html -- $(DEMO)/comparison.md $(DEMO)/analysis/beam_widths.md \
-	    $(DEMO)/analysis/alignment.md $(DEMO)/analysis/embeddings.png \
-	    $(DEMO)/analysis/training.svg $(DEMO)/analysis/slices.svg
-	@echo "Open $(DEMO)/report.html in a browser."
+	@$(RUN) --cores all --config raw_dir=$(RAW) -- results/$(DATASET)/report.html
+	@echo "Open results/$(DATASET)/report.html in a browser; its tables are in report.md and report.csv."
 
 test: .venv/dev.stamp
 	$(BIN)/ruff check .
@@ -45,6 +45,14 @@ test: .venv/dev.stamp
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+faults: .venv/dev.stamp
+	@$(BIN)/python tests/faults.py
+
+# With two pretended GPUs, on loopback. On Debian: apt-get install slurm-wlm munge
+slurm-test: .venv/dev.stamp
+	@$(PIP) --requirement requirements-slurm.txt
+	LOHREC_SLURM=1 $(BIN)/python -m pytest -rs tests/test_slurm.py
 
 docs: setup
 	$(BIN)/python -m lohrec.configuration.page > docs/configuration.new
@@ -63,6 +71,10 @@ bench: setup
 performance: bench
 	sed -i '/^<!-- tables -->/q' docs/performance.md
 	(echo; cat results/benchmarks/table.md) >> docs/performance.md
+
+load: .venv/dev.stamp
+	@$(RUN) --cores all -- $(DEMO)/tiger/seed_0/model/recommender.json
+	@$(BIN)/python -m lohrec.benchmarks.load $(DEMO)/tiger/seed_0
 
 recbole: .recbole/stamp
 

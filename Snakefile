@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -14,7 +16,19 @@ LIBRARY = str(Path(workflow.basedir) / "workflow_scripts")
 sys.path.insert(0, LIBRARY)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
-from lohrec.configuration import code_hash, machine, registry, rows, searches, settings
+from lohrec.benchmarks import demands
+from lohrec.common import unfinished
+from lohrec.configuration import (
+    cluster,
+    code_hash,
+    kinds,
+    machine,
+    registry,
+    rows,
+    searches,
+    settings,
+    targets,
+)
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -26,6 +40,7 @@ report: "docs/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 
 
 localrules:
@@ -47,8 +62,19 @@ include: "rules/recommender.smk"
 include: "rules/search.smk"
 include: "rules/evaluation.smk"
 include: "rules/analysis.smk"
+include: "rules/report.smk"
+include: "rules/serving.smk"
 include: "rules/benchmarks.smk"
 
 
 onstart:
     require_gpus()
+    require_cluster()
+
+
+onsuccess:
+    remove_unfinished()
+
+
+onerror:
+    remove_unfinished()

@@ -1,13 +1,17 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
-# (Figure 4), and the lists of single users (Tables 4 and 5); and how the models were trained.
+# (Figure 4), and the lists of single users (Tables 4 and 5).
+
+
+def generative_rows(dataset):
+    """The generative recommenders among the variants that a dataset's row compares."""
+    names = DATASETS[dataset].get("variants", COMPARED)
+    return [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
 
 
 def analysed(wildcards):
-    """The generative recommenders among the variants that a dataset's row compares."""
+    """The same, of which there must be one."""
     dataset = wildcards.dataset
-    names = DATASETS[dataset].get("variants", COMPARED)
-    generative = [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
-    if not generative:
+    if not (generative := generative_rows(dataset)):
         raise WorkflowError(
             f"{dataset} compares no generative variant of its own, so there is nothing "
             f"to analyse; add one to datasets.{dataset}.variants."
@@ -74,7 +78,6 @@ rule count_invalid_beams:
         model=first_model,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
     output:
         invalid="results/{dataset}/analysis/{variant}/invalid.json",
     log:
@@ -114,12 +117,16 @@ rule compare_beam_widths:
     output:
         json="results/{dataset}/analysis/beam_widths.json",
         markdown="results/{dataset}/analysis/beam_widths.md",
-        figure=report(
-            "results/{dataset}/analysis/beam_widths.svg",
-            caption="../docs/captions/beam_widths.rst",
-            category="Beam widths",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/analysis/beam_widths.svg",
+                caption="../docs/captions/beam_widths.rst",
+                category="Beam widths",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/beam_widths.png",
+            "results/{dataset}/analysis/beam_widths.pdf",
+        ],
     log:
         "logs/{dataset}/compare_beam_widths.log",
     conda:
@@ -150,9 +157,15 @@ def alignment_settings(wildcards):
     return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
 
 
+def aligned(wildcards):
+    """Those rows, and the paper's other ways to learn a teacher's lists, if the dataset has `dwr`."""
+    names = analysed(wildcards)
+    return names + [n for n in ("top", "random") if "dwr" in names and n not in names]
+
+
 rule measure_alignment:
     input:
-        recommendations=lists_of_analysed,
+        recommendations=lambda wildcards: [lists(wildcards.dataset, n) for n in aligned(wildcards)],
         teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -160,19 +173,23 @@ rule measure_alignment:
     output:
         json="results/{dataset}/analysis/alignment.json",
         markdown="results/{dataset}/analysis/alignment.md",
-        figure=report(
-            "results/{dataset}/analysis/alignment.svg",
-            caption="../docs/captions/alignment.rst",
-            category="Alignment with the teacher",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/analysis/alignment.svg",
+                caption="../docs/captions/alignment.rst",
+                category="Alignment with the teacher",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/alignment.png",
+            "results/{dataset}/analysis/alignment.pdf",
+        ],
     log:
         "logs/{dataset}/measure_alignment.log",
     conda:
         "../envs/lohrec.yaml"
     params:
         code=code("measure_alignment"),
-        variants=analysed,
+        variants=aligned,
         settings=alignment_settings,
     script:
         "../workflow_scripts/analysis/measure_alignment.py"
@@ -192,14 +209,19 @@ rule map_embeddings:
         models=models_of_analysed,
         teacher=teacher_as_recommender,
         ids="results/{dataset}/ids/semantic_ids.npy",
+        catalogue="results/{dataset}/data/items.parquet",
     output:
         json="results/{dataset}/analysis/embeddings.json",
-        figure=report(
+        figure=[
+            report(
+                "results/{dataset}/analysis/embeddings.svg",
+                caption="../docs/captions/embeddings.rst",
+                category="Embeddings of items",
+                labels={"dataset": "{dataset}"},
+            ),
             "results/{dataset}/analysis/embeddings.png",
-            caption="../docs/captions/embeddings.rst",
-            category="Embeddings of items",
-            labels={"dataset": "{dataset}"},
-        ),
+            "results/{dataset}/analysis/embeddings.pdf",
+        ],
     log:
         "logs/{dataset}/map_embeddings.log",
     conda:
@@ -226,6 +248,7 @@ rule show_cases:
         examples="results/{dataset}/data/examples.parquet",
         catalogue="results/{dataset}/data/items.parquet",
     output:
+        json="results/{dataset}/analysis/cases.json",
         markdown="results/{dataset}/analysis/cases.md",
     log:
         "logs/{dataset}/show_cases.log",
@@ -237,57 +260,3 @@ rule show_cases:
         settings=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"
-
-
-def teacher_behind(wildcards):
-    """The history of the teacher, where an analysed variant has learned from it."""
-    behind = [
-        row
-        for name in analysed(wildcards)
-        for row in rows.rows_behind(name, VARIANTS).values()
-        if rows.learns_from_teacher(row) and not row.get("teacher")
-    ]
-    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
-
-
-rule draw_training_curves:
-    input:
-        models=models_of_analysed,
-        teacher=teacher_behind,
-    output:
-        figure=report(
-            "results/{dataset}/analysis/training.svg",
-            caption="../docs/captions/training.rst",
-            category="Training",
-            labels={"dataset": "{dataset}"},
-        ),
-    log:
-        "logs/{dataset}/draw_training_curves.log",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("draw_training_curves"),
-        variants=analysed,
-    script:
-        "../workflow_scripts/analysis/draw_training_curves.py"
-
-
-rule draw_slices:
-    input:
-        comparison="results/{dataset}/comparison.json",
-    output:
-        figure=report(
-            "results/{dataset}/analysis/slices.svg",
-            caption="../docs/captions/slices.rst",
-            category="Slices of users",
-            labels={"dataset": "{dataset}"},
-        ),
-    log:
-        "logs/{dataset}/draw_slices.log",
-    conda:
-        "../envs/lohrec.yaml"
-    params:
-        code=code("draw_slices"),
-        cutoff=largest_cutoff,
-    script:
-        "../workflow_scripts/analysis/draw_slices.py"

@@ -11,7 +11,7 @@ try:
     SETTINGS = settings.resolve(config)
     TRIALS = searches.trials(config["searches"], config["variants"])
     for target in sys.argv[1:]:
-        rows.check_target(target, config["datasets"], config["variants"])
+        targets.check(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
 
@@ -164,3 +164,11 @@ def require_gpus():
     found = [int(line) * 2**20 / 1e9 for line in listed.split() if line.isdecimal()]
     if missing := machine.lacking(needs, found, DATASETS, SETTINGS):
         raise WorkflowError(missing)
+
+
+def remove_unfinished():
+    """Remove what jobs have kept to go on from, where Snakemake has recorded their outputs."""
+    dag = workflow.dag
+    for job in dag.jobs:
+        if dag.finished(job) or not dag.needrun(job):
+            unfinished.remove(job.output)

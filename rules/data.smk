@@ -68,7 +68,7 @@ def raw_file(kind):
     def path(wildcards):
         file = files_of(wildcards.dataset)[kind]
         if "made" in file:
-            return file["made"].format(dataset=wildcards.dataset)
+            return file["made"].format(dataset=wildcards.dataset, **DATASETS[wildcards.dataset])
         if found := found_raw(wildcards.dataset, kind):
             return parts_of(found) if file.get("parts") else found
         names = raw_names(wildcards.dataset, kind)
@@ -186,6 +186,8 @@ rule ingest:
         "logs/{dataset}/ingest.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("ingest"),
     params:
         code=code("ingest", source_module),
         source=lambda wildcards: DATASETS[wildcards.dataset]["source"],

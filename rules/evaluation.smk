@@ -64,6 +64,8 @@ rule evaluate:
         "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("evaluate"),
     params:
         code=code("evaluate"),
         settings=evaluated,
@@ -119,7 +121,7 @@ rule summarise:
 def compared(wildcards):
     """{variant: the dataset and the variant that it is} of those that the dataset's row names."""
     names = DATASETS[wildcards.dataset].get("variants", COMPARED)
-    return {name: rows.owner(wildcards.dataset, name) for name in names}
+    return {name: targets.owner(wildcards.dataset, name) for name in names}
 
 
 def of_compared(name):
@@ -127,6 +129,11 @@ def of_compared(name):
     return lambda wildcards: [
         path for owner in compared(wildcards).values() for path in of_seeds(name, *owner)
     ]
+
+
+def kinds_of_compared(wildcards):
+    """{variant: whether it is a baseline, a teacher, or of this program's kind}."""
+    return {n: kinds.of_row(VARIANTS[name]) for n, (_, name) in compared(wildcards).items()}
 
 
 def reference(wildcards):
@@ -143,12 +150,16 @@ rule compare:
     output:
         json="results/{dataset}/comparison.json",
         markdown="results/{dataset}/comparison.md",
-        figure=report(
-            "results/{dataset}/comparison.svg",
-            caption="../docs/captions/comparison.rst",
-            category="Comparison",
-            labels={"dataset": "{dataset}"},
-        ),
+        figure=[
+            report(
+                "results/{dataset}/comparison.svg",
+                caption="../docs/captions/comparison.rst",
+                category="Comparison",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/comparison.png",
+            "results/{dataset}/comparison.pdf",
+        ],
     log:
         "logs/{dataset}/compare.log",
     conda:
@@ -156,6 +167,7 @@ rule compare:
     params:
         code=code("compare"),
         seeds=lambda wildcards: {n: len(seeds(*o)) for n, o in compared(wildcards).items()},
+        kinds=kinds_of_compared,
         reference=reference,
         settings=section("evaluation"),
     script:

@@ -5,8 +5,10 @@ def text_settings(wildcards):
     """What the section `text` says of the row's own method."""
     values = section("text")(wildcards)
     of_lsa = ("dimensions", "max_features", "seed")
-    of_llama = ("model", "revision", "max_tokens", "batch_tokens", "dtype")
-    return less(values, of_llama if values["method"] == "lsa" else of_lsa)
+    of_llama = ("model", "revision", "dtype")
+    of_models = ("max_tokens", "batch_tokens")
+    idle = {"lsa": of_llama + of_models, "minilm": of_lsa + of_llama, "llama": of_lsa}
+    return less(values, idle.get(values["method"], ()))
 
 
 def examples_of_neighbours(wildcards):
@@ -26,7 +28,7 @@ def item_vectors(wildcards):
 
 def encoder_of(dataset):
     """What turns texts into a dataset's identifiers; nothing where they were made elsewhere."""
-    if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] not in ("lsa", "llama"):
+    if brings_identifiers(dataset) or SETTINGS[dataset]["text"]["method"] == "interactions":
         return []
     return [f"results/{dataset}/ids/encoder/{part}.safetensors" for part in ("text", "rqvae")]
 
@@ -48,6 +50,8 @@ rule embed_items:
     threads: threads_of("embed_items")
     resources:
         gpu=gpus("embed_items"),
+        mem_mb=memory("embed_items"),
+        runtime=runtime("embed_items"),
     params:
         code=code("embed_items"),
         text=text_settings,
@@ -72,6 +76,8 @@ rule train_rqvae:
     threads: threads_of("train_rqvae")
     resources:
         gpu=gpus("train_rqvae"),
+        mem_mb=memory("train_rqvae"),
+        runtime=runtime("train_rqvae"),
     params:
         code=code("train_rqvae"),
         settings=section("rqvae"),

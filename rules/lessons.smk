@@ -42,6 +42,8 @@ rule teach:
     threads: threads_of("recommend")
     resources:
         gpu=lambda wildcards: gpus_of_row(wildcards, "recommend")["count"],
+        mem_mb=memory("teach"),
+        runtime=runtime("teach"),
     params:
         code=code("teach", modules_of("variant")),
         settings=settings_of_lesson,

@@ -93,6 +93,8 @@ rule fit:
     threads: threads_of("fit")
     resources:
         gpu=lambda wildcards: gpus_of_row(wildcards, "fit")["count"],
+        mem_mb=memory("fit"),
+        runtime=runtime("fit"),
     params:
         code=code("fit", modules_of("variant")),
         settings=fitting,
@@ -137,6 +139,8 @@ rule recommend:
     threads: threads_of("recommend")
     resources:
         gpu=lambda wildcards: gpus_of_row(wildcards, "recommend")["count"],
+        mem_mb=memory("recommend"),
+        runtime=runtime("recommend"),
     params:
         code=code("recommend", modules_of("variant")),
         decoding=section("decoding"),

@@ -101,6 +101,8 @@ rule train_teacher:
     threads: threads_of("train_teacher")
     resources:
         gpu=gpus("train_teacher"),
+        mem_mb=memory("train_teacher"),
+        runtime=runtime("train_teacher"),
     params:
         code=code("train_teacher"),
         settings=teacher_settings(folds=False),
@@ -158,6 +160,8 @@ rule generate_candidates:
     threads: threads_of("generate_candidates")
     resources:
         gpu=gpus("generate_candidates"),
+        mem_mb=memory("generate_candidates"),
+        runtime=runtime("generate_candidates"),
     params:
         code=code("generate_candidates"),
         settings=sections("candidates", "sharding", without=("keep",)),
@@ -184,6 +188,8 @@ rule score_codewords:
     threads: threads_of("score_codewords")
     resources:
         gpu=gpus("score_codewords"),
+        mem_mb=memory("score_codewords"),
+        runtime=runtime("score_codewords"),
     params:
         code=code("score_codewords"),
         settings=sections("probabilities", "sharding"),

@@ -28,7 +28,11 @@ def write(inputs, outputs, log):
     Path(log).write_text("done")
 """
 LANGUAGE_MODEL = {"train_teacher", "generate_candidates", "score_codewords", "recommend"}
-SCRIPTS = {path.stem: path for path in sorted((ROOT / "workflow_scripts").glob("[!ls]*/*.py"))}
+SCRIPTS = {
+    path.stem: path
+    for path in sorted((ROOT / "workflow_scripts").glob("*/*.py"))
+    if not (path.parent / "__init__.py").exists()  # packages
+}
 TARGET = "results/demo/dwr/metrics.json"
 
 

@@ -265,7 +265,7 @@ def test_text_vectors_are_those_of_the_cpu(tmp_path):
     found = []
     for name, device in {"cpu": CPU, "gpu": GPU}.items():
         path = tmp_path / f"{name}.npy"
-        text_vectors.llama(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS, path, settings, {}, device)
+        text_vectors.states(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS, path, settings, {}, device)
         found.append(np.load(path))
     np.testing.assert_allclose(found[1], found[0], atol=1e-4)
 

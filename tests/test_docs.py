@@ -8,10 +8,17 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from lohrec.configuration import registry, rows
+from lohrec.configuration import registry, targets
 from lohrec.configuration.sections import Setting, tree
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "config/README.md"])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("config/*.md"),
+        *ROOT.glob("profiles/*/*.md"),
+    ]
+)
 # The examples of docs/extending.md are new modules and rows: tests/test_extending.py runs them.
 PLAIN = [page for page in PAGES if page.name != "extending.md"]
 RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
@@ -88,9 +95,9 @@ def test_results_and_targets_of_make_exist(page: Path) -> None:
     for block in re.findall(r"```yaml\n(datasets:\n.*?|# \S+\n.*?)```", text, re.DOTALL):
         datasets |= yaml.safe_load(block).get("datasets", {})  # rows that the page itself adds
     for target in re.findall(r"\bresults/[a-z_]+/[\w/.]+", text):
-        rows.check_target(target, datasets, variants)
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
+        targets.check(target, datasets, variants)
+    made = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= set(made)
 
 
 def outputs() -> set[str]:
@@ -110,7 +117,9 @@ def test_the_page_of_outputs_names_what_rules_leave_and_nothing_else() -> None:
     for cell in re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE):
         names = re.findall(r"`([^`]+)`", cell)
         names = [re.sub(r"\.\w+$", n, names[0]) if n.startswith(".") else n for n in names]
-        inside = all("/" not in n for n in names) and "comparison" not in cell
+        inside = all(
+            "/" not in n and n.split(".")[0] not in ("comparison", "report") for n in names
+        )
         (files if inside else listed).update(names)
     folders = tuple(path for path in listed if path.endswith("/"))
     left = outputs()

@@ -1,5 +1,7 @@
 """The real workflow, scripts and all, from simulated reviews to metrics and comparison."""
 
+import csv
+import html
 import json
 import os
 import re
@@ -11,50 +13,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import yaml
+import small_workflow
 from conftest import ROOT
-
-VARIANTS = ["popularity", "lcrec", "tiger", "distill", "dtr", "dwr"]
+from small_workflow import VARIANTS, run
 
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory) -> Path:
-    """The demonstration on a tenth of its users, with the smallest of models."""
-    folder = tmp_path_factory.mktemp("workflow")
-    for name in ("Snakefile", "rules", "config", "profiles", "envs", "workflow_scripts"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
-    row["variants"] = VARIANTS
-    row["settings"] = {
-        "sources": {"simulated": {"users": 200, "items": 80}},
-        "text": {"dimensions": 16},
-        "rqvae": {"network": {"hidden": [32]}, "training": {"epochs": 10}},
-        "teacher": {
-            "network": {"hidden": 32, "layers": 1, "intermediate": 32},
-            "training": {"epochs": 2, "dev_users": 50},
-        },
-        "networks": {"t5": {"d_model": 32, "d_ff": 32}},
-        "training": {"epochs": 2, "warm_epochs": 1, "dev_users": 50},
-        "evaluation": {"resamples": 200},
-        "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
-    }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
-    return folder
-
-
-def run(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
-    done = subprocess.run(
-        [*command, "--", *arguments] if "-n" not in arguments else [*command, *arguments],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    return small_workflow.copied(tmp_path_factory.mktemp("workflow"))
 
 
 def test_reviews_to_comparison(workflow: Path) -> None:
@@ -111,16 +77,14 @@ def test_the_readme_recommends_for_a_history(workflow: Path) -> None:
 
 
 def test_analyses(workflow: Path) -> None:
-    """Runs after the first test, on its results."""
-    names = ("beam_widths.md", "alignment.md", "embeddings.png", "cases.md")
-    names += ("training.svg", "slices.svg")
+    """Runs after the first test, on its results; the report asks for all of them."""
     folder = workflow / "results/demo/analysis"
     against = "results/demo/dwr/seed_0/generate.json"
-    run(workflow, *(f"results/demo/analysis/{name}" for name in names), against)
+    run(workflow, "results/demo/report.html", against)
     generators = ["tiger", "distill", "dwr"]
 
     widths = json.loads((folder / "beam_widths.json").read_text())
-    assert widths["beams"] == [10, 20]
+    assert widths["beams"] == [10, 20] and widths["users"] > 0
     for values in widths["metrics"].values():
         assert list(values) == generators
     metrics = json.loads((workflow / "results/demo/dwr/metrics.json").read_text())
@@ -131,27 +95,97 @@ def test_analyses(workflow: Path) -> None:
     )
 
     aligned = json.loads((folder / "alignment.json").read_text())["variants"]
-    assert list(aligned) == generators
+    assert list(aligned) == [*generators, "top", "random"]
     for own in aligned.values():
         assert 0 <= own["coordination"]["mean"] <= own["coverage"]["mean"] <= 1
         assert own["coverage"]["low"] <= own["coverage"]["mean"] <= own["coverage"]["high"]
 
     embedded = json.loads((folder / "embeddings.json").read_text())
-    assert list(embedded["shared_with_teacher"]) == generators
-    assert (folder / "embeddings.png").read_bytes().startswith(b"\x89PNG")
+    assert list(embedded["models"]) == generators
+    for own in embedded["models"].values():
+        assert 0 <= own["neighbours_shared"] <= 1 and 0 <= own["cka"] <= 1
+    for name in ("embeddings", "beam_widths", "alignment", "training", "slices"):
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 
     cases = (folder / "cases.md").read_text()
     assert cases.count("## User") == cases.count("Next: **") == 2
     assert "| 10" in cases and "item 0" not in cases
 
     figure = (folder / "training.svg").read_text()
-    for name in [*generators, "teacher", "NDCG@10, dev set"]:
+    for name in [*generators, "teacher", "NDCG@10, dev"]:
         assert f"<!-- {name} -->" in figure
 
     figure = (folder / "slices.svg").read_text()
-    for name in [*VARIANTS, "items in the history", "popularity of the target"]:
+    # Of baselines the reference, and the best if that is another.
+    for name in [*VARIANTS[1:], "items in the history", "popularity of the target"]:
         assert f"<!-- {name} -->" in figure
 
     found = json.loads((workflow / against).read_text())
     assert found["identical_lists"] >= 0.99 * found["users"] > 0
     assert found["of_others_unlike_float64"]["ours"] <= 0.01 * found["users"]
+
+
+def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
+    """Runs after the test before, which makes it."""
+    folder = workflow / "results/demo"
+    page = (folder / "report.html").read_text()
+    links = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(link.startswith(("data:", "#")) for link in links)
+    named = re.findall(r'<section id="([^"]*)"', page)
+    assert named == [
+        "run", "headline", "table-1", "table-1-test-kept", "slices", "table-2", "widths",
+        "embeddings", "alignment", "cases", "priors", "data", "identifiers", "training", "cost",
+        "made",
+    ]  # fmt: skip
+    assert {link[1:] for link in links if link.startswith("#")} == set(named)
+
+    compared = json.loads((folder / "comparison.json").read_text())["splits"]["test"]["variants"]
+    with open(folder / "report.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    of_table = {(one["row"], one["column"]): one for one in lines if one["table"] == "table_1"}
+    for name, variant in compared.items():
+        for metric, label in (("recall@5", "Recall@5"), ("ndcg@10", "NDCG@10")):
+            mean = variant["metrics"][metric]["mean"]
+            assert of_table[name, label]["value"] == f"{mean:.4f}"
+    ablated = [one["row"] for one in lines if one["table"] == "table_2 dev"]
+    assert list(dict.fromkeys(ablated)) == ["DWR", "w/o DISTILL", "w/o RANK", "w/o All"]
+    steps = {one["row"] for one in lines if one["table"] == "cost"}
+    assert {"fit", "recommend", "train_teacher", "train_rqvae"} <= steps
+    assert "| dwr" in (folder / "report.md").read_text()
+
+    run(workflow, "--report", "steps.html", "results/demo/report.html")
+    assert "All tables and figures of demo on one page" in (workflow / "steps.html").read_text()
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LOOK = """<script>addEventListener("load", () => {
+    document.body.dataset.widths = JSON.stringify([...document.images].map(i => i.naturalWidth));
+    document.body.dataset.fetched = JSON.stringify(performance.getEntriesByType("resource")
+        .map(e => e.name).filter(name => !name.startsWith("data:")));
+    document.body.dataset.wide = document.documentElement.scrollWidth - innerWidth;
+})</script></head>"""
+
+
+def test_a_browser_shows_the_report_without_a_request(workflow: Path, tmp_path: Path) -> None:
+    """Runs after the test before."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    page = (workflow / "results/demo/report.html").read_text()
+    (tmp_path / "report.html").write_text(page.replace("</head>", LOOK, 1))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,2000"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000"]
+    shown = subprocess.run(
+        [browser, *options, "--dump-dom", (tmp_path / "report.html").as_uri()],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=300,
+    ).stdout
+    found = {
+        name: json.loads(html.unescape(value))
+        for name, value in re.findall(r'data-(widths|fetched|wide)="([^"]*)"', shown)
+    }
+    assert found["fetched"] == [] and found["wide"] <= 0
+    assert len(found["widths"]) == page.count("<img ") == 6 and min(found["widths"]) > 400

@@ -10,7 +10,8 @@ import pytest
 import tiny_llama
 import yaml
 from conftest import ROOT
-from test_end_to_end import run, workflow  # noqa: F401
+from small_workflow import run
+from test_end_to_end import workflow  # noqa: F401
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lohrec.configuration import settings

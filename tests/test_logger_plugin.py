@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 from digest_workflow import planned, snakemake
 
-from snakemake_logger_plugin_lohrec.handler import last_lines
+from snakemake_logger_plugin_lohrec.handler import Step, last_lines
 from snakemake_logger_plugin_lohrec.screen import Screen
 from snakemake_logger_plugin_lohrec.time_left import COSTS, TimeLeft, words
 
@@ -85,6 +85,19 @@ def test_a_failure_shows_the_end_of_its_log(tmp_path: Path) -> None:
     assert "Traceback" not in said and "CalledProcessError" not in said
     assert (tmp_path / "logs/demo_1.log").read_text().count("Traceback") == 1
     assert re.search(r"^2 of 4 steps done, 1 failed, in ", said, re.MULTILINE)
+
+
+def test_a_log_that_an_earlier_run_has_left_is_not_that_of_the_step(tmp_path: Path) -> None:
+    left, fresh = tmp_path / "left.log", tmp_path / "fresh.log"
+    left.write_text("well done")
+    step = Step("fit", "", [str(left), str(fresh)])
+    assert step.has_not_written(str(left))
+    fresh.write_text("no memory")
+    assert not step.has_not_written(str(fresh))
+    assert not step.has_not_written(str(tmp_path / "slurm.log"))  # of the cluster
+    left.write_text("no memory")
+    os.utime(left, ns=(0, 1))
+    assert not step.has_not_written(str(left))
 
 
 def test_on_a_terminal_running_steps_stand_below_with_their_progress(tmp_path: Path) -> None:

@@ -106,6 +106,27 @@ def test_a_change_of_a_setting_reruns_its_stage(run: Path, overlay: dict, expect
     assert planned(run, TARGET, "--configfile", "mine.yaml") == expected
 
 
+def test_another_row_makes_again_its_own_results_and_what_shows_them(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(fresh, tmp_path / "run"))
+    rows = {"tiger": {}, "smooth": {}, "distill": {}}
+    demo = {"variants": list(rows), "settings": {"analysis": {"beams": [10]}}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"demo": demo}}))
+    asked = "results/demo/report.html", "--configfile", "mine.yaml"
+    status, printed = snakemake(folder, "--cores", "4", *asked)
+    assert status == 0, printed
+    assert planned(folder, *asked) == {}
+    other = {"smooth": {"settings": {"losses": {"smoothed": {"smoothing": 0.2}}}}}
+    (folder / "other.yaml").write_text(yaml.safe_dump({"variants": other}))
+    of_row = ("fit", "recommend", "evaluate", "recommend_at_width", "evaluate_at_width")
+    of_row += ("count_invalid_beams",)
+    shown = ("compare", "compare_beam_widths", "measure_alignment", "map_embeddings", "show_cases")
+    shown += ("draw_training_curves", "draw_slices", "write_report")
+    expected = dict.fromkeys((*of_row, *shown), 1)
+    assert planned(folder, *asked, "other.yaml") == expected
+
+
 def test_exchanged_parts_of_a_cascade_rerun_it(run: Path) -> None:
     """Their paths stay the same, and only their roles change."""
     one, other = run / "one.yaml", run / "other.yaml"
@@ -166,3 +187,25 @@ def test_a_changed_raw_file_reruns_even_if_it_is_older(fresh: Path, tmp_path: Pa
     (raw / "Gift_Cards_5.json.gz").write_text("longer")
     os.utime(raw / "Gift_Cards_5.json.gz", (0, 0))
     assert planned(folder, arguments[-1]) == {"ingest": 1}
+
+
+def test_what_jobs_go_on_from_stays_until_their_outputs_are_recorded(run: Path) -> None:
+    results = run / "results/demo"
+    model, other = (results / f"{name}/seed_0/.model.checkpoint" for name in ("dwr", "smooth"))
+    array = results / "teacher/shards/0/.beams.npy.partial"  # of a job that is done long since
+    lists = results / "dwr/seed_0/.per_user.parquet.partial"
+    other.parent.mkdir(parents=True)
+    for path in (model, other, array, lists):
+        path.write_text("kept")
+    module = run / "workflow_scripts/lohrec/recommender/losses/margin_ranking.py"
+    module.write_text(module.read_text() + "\n\nedited = True\n")
+    script = run / "workflow_scripts/evaluation/evaluate.py"
+    program = script.read_text()
+    script.write_text("raise SystemExit(1)\n")
+    status, printed = snakemake(run, "--cores", "4", TARGET)
+    assert status == 1, printed
+    assert [path.exists() for path in (model, other, array, lists)] == [False, True, False, True]
+    script.write_text(program)
+    status, printed = snakemake(run, "--cores", "4", TARGET)
+    assert status == 0, printed
+    assert other.exists() and not lists.exists()  # what nobody has asked for may go on yet

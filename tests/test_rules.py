@@ -77,7 +77,27 @@ def test_the_slurm_profile_repeats_what_the_default_profile_says() -> None:
     # There, a cluster's own limits take the place of this machine's one GPU.
     for key in default.keys() - {"resources"}:
         assert slurm[key] == default[key]
-    folds = {"train_fold_teacher"}
-    assert slurm["set-resources"].keys() <= rules().keys() | folds
-    of_teacher = (slurm["set-resources"][f"train_{which}teacher"] for which in ("", "fold_"))
-    assert len({str(resources) for resources in of_teacher}) == 1
+    grouped = {group.split("=")[0] for group in slurm["groups"]}
+    assert grouped <= rules().keys()
+
+
+def test_what_a_job_asks_of_a_cluster_follows_its_settings_and_its_attempt(fresh: Path) -> None:
+    target = "results/games/teacher/model/model.safetensors", "results/demo/tiger/metrics.json"
+    asked = {}
+    for attempt in ("1", "2"):
+        status, printed = snakemake(fresh, "-n", "--cores", "8", "--attempt", attempt, *target)
+        assert status == 0, printed
+        for rule, found in re.findall(
+            r"^rule (\w+):.*?^    resources: (.*?)$", printed, re.M | re.S
+        ):
+            resources = dict(re.findall(r"(\w+)=(\d+)", found))
+            asked[attempt, rule, resources.get("gpu", "0")] = resources
+    for rule in ("embed_items", "train_rqvae"):
+        on_gpu, on_cpu = (asked["1", rule, gpu] for gpu in ("1", "0"))
+        assert int(on_gpu["mem_mb"]) >= int(on_cpu["mem_mb"]) + 3000
+    for rule in ("fit", "train_rqvae", "recommend"):
+        first, second = (asked[attempt, rule, "0"] for attempt in ("1", "2"))
+        for name in ("mem_mb", "runtime"):
+            assert int(second[name]) == 2 * int(first[name]) > 0
+    # A step of the CPU holds no GPU.
+    assert "gpu" not in asked["1", "evaluate", "0"]

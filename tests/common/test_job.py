@@ -4,10 +4,14 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import ROOT
+from safetensors.numpy import save_file
 
 from lohrec.common import job, job_log
+from lohrec.common.artefacts import damage, write_json, write_parquet
 
 
 class Files(list):
@@ -84,6 +88,70 @@ def test_the_log_has_what_main_prints(tmp_path):
     log = tmp_path / "logs" / "train.log"
     job.run(main, SimpleNamespace(**vars(JOB), log=[str(log)]))
     assert log.read_text() == "read ids.npy\n"
+    assert list(log.parent.iterdir()) == [log]
+
+
+@pytest.mark.parametrize("name", ["array.npy", "items.parquet", "index.json", "m.safetensors"])
+def test_a_damaged_input_is_named(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    if name == "array.npy":
+        np.save(path, np.arange(1000))
+    elif name == "items.parquet":
+        write_parquet(path, pa.table({"item": range(1000)}))
+    elif name == "index.json":
+        write_json(path, list(range(1000)))
+    else:
+        save_file({"weights": np.arange(1000.0)}, path)
+    assert not damage(path)
+
+    def main(ids: str) -> None:
+        raise ValueError("no shape")
+
+    files = {"ids": "ids.npy", "shards": Files(["a.txt", str(path)])}
+    (tmp_path / "a.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    np.save("ids.npy", np.arange(1000))
+    given = SimpleNamespace(**vars(JOB) | {"input": files, "log": [tmp_path / "log"]})
+    with pytest.raises(ValueError) as raised:
+        job.run(main, given)
+    assert not hasattr(raised.value, "__notes__")
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ValueError) as raised:
+        job.run(main, given)
+    (note,) = raised.value.__notes__
+    assert note.startswith(f"{path} is damaged (") and "delete it" in note
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_the_log_of_a_restarted_job_goes_on(tmp_path, monkeypatch, links):
+    fails = True
+
+    def main(ids: str) -> None:
+        os.write(1, b"reading\n")
+        if fails:
+            os.write(2, b"unreadable\n")
+            raise ValueError
+
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: os.stat("/nowhere"))
+    log = tmp_path / "train.log"
+    given = SimpleNamespace(**vars(JOB), log=[str(log)])
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            job.run(main, given)
+        assert log.read_text().endswith("unreadable\n")
+        log.unlink()  # as Snakemake does before each attempt
+    fails = False
+    job.run(main, given)
+    said = log.read_text()
+    assert list(tmp_path.iterdir()) == [log]
+    if links:
+        assert said.count("reading") == 3 and said.count("unreadable") == 2
+        assert re.findall(r"^=+ attempt (\d), \d{4}-\d\d-\d\d", said, re.M) == ["2", "3"]
+    else:
+        assert said == "reading\n"
+    job.run(main, given)  # a new run after one that ended well
+    assert log.read_text() == "reading\n"
 
 
 FAILS = """
@@ -108,7 +176,7 @@ def test_the_log_ends_with_the_error_in_words_and_the_terminal_shows_these(tmp_p
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True
         )
-        traceback, said = (tmp_path / "train.log").read_text().split("ERROR: ")
+        traceback, *_, said = (tmp_path / "train.log").read_text().split("ERROR: ")
         assert done.returncode == 1 and done.stdout == ""
         assert traceback.startswith("Traceback") and said.startswith("broken.json is no JSON")
         assert done.stderr == ("" if progress else f"ERROR: {said}")

@@ -2,13 +2,14 @@
 
 import pickle
 from operator import itemgetter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from lohrec.common import optimiser, training
+from lohrec.common import disk, optimiser, training
 from lohrec.common.checkpoints import Checkpoint
 
 SETTINGS = {
@@ -88,13 +89,58 @@ def test_a_kill_between_evaluations_costs_five_minutes_at_most(monkeypatch, tmp_
     path = tmp_path / "state.pt"
     with pytest.raises(KeyboardInterrupt):
         Run(monkeypatch, seconds=70.0, killed_at=31)(path)
-    # Saved at the evaluation after step 16, and after 21 and 26.
+    # Saved after steps 1, 6 and 11, at the evaluation after step 16, and after 21 and 26.
     place = torch.load(path, weights_only=True)["state"]["place"]
     assert place["step"] == 26 and place["epoch"] == 3 and place["place"] == 2
     again = Run(monkeypatch, seconds=70.0)
     assert again(path).equals(history)  # with its times
     assert again.steps == 80 - 26
     assert same(again.model.state_dict(), whole.model.state_dict())
+
+
+@pytest.mark.parametrize("seconds", [40.0, 70.0, 310.0])  # of a step; eight are an epoch
+def test_retries_shorter_than_an_epoch_come_to_the_same_end(monkeypatch, tmp_path, seconds):
+    """Each try is killed before an epoch and the first evaluation; 280 s are the shortest."""
+    changes = {"seconds": seconds, "epochs": 3, "evaluations": 1}
+    whole = Run(monkeypatch, **changes)
+    history = whole()
+    path, steps, tries = tmp_path / "state.pt", 0, 0
+    while True:
+        again = Run(monkeypatch, killed_at=7, **changes)
+        try:
+            found = again(path)
+        except KeyboardInterrupt:
+            tries, steps = tries + 1, steps + again.steps
+            continue
+        break
+    assert found.equals(history) and same(again.model.state_dict(), whole.model.state_dict())
+    assert tries >= 3
+    lost = steps + again.steps - 24 - tries  # whole steps; the one that was killed is no time
+    assert lost * seconds <= 300 * tries
+
+
+def test_a_finished_training_is_not_done_again(monkeypatch, tmp_path):
+    """It was killed before its outputs were recorded."""
+    first = Run(monkeypatch, seconds=70.0)
+    history = first(tmp_path / "state.pt")
+    again = Run(monkeypatch, seconds=70.0)
+    assert again(tmp_path / "state.pt").equals(history)
+    assert again.steps == 0 and same(again.model.state_dict(), first.model.state_dict())
+
+
+def test_a_checkpoint_has_its_room_before_the_first_step(monkeypatch, tmp_path, capsys):
+    usage = SimpleNamespace(free=10**6)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: usage)
+    run = Run(monkeypatch, seconds=70.0, averaging=0.9)
+    run.model.linear = nn.Sequential(nn.Linear(1, 200), nn.Linear(200, 200), nn.Linear(200, 1))
+    with pytest.raises(disk.DiskFull, match=r"state.pt needs 1.63 MB, 1.00 MB are free"):
+        run(tmp_path / "state.pt")  # two files of five times 40,801 float32
+    assert run.steps == 0
+    usage.free = 10**7
+    run(tmp_path / "state.pt")
+    assert "a checkpoint takes 1.63 MB of disk; 10.00 MB are free" in capsys.readouterr().out
+    written = (tmp_path / "state.pt").stat().st_size
+    assert 0.8e6 < written < 0.9e6
 
 
 def test_frequent_evaluations_do_not_save_each_time(monkeypatch, tmp_path):
@@ -177,6 +223,20 @@ def test_frozen_weights_are_not_in_the_checkpoint(tmp_path):
     run(tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)["state"]
     assert list(state["weights"]) == ["seen_so_far", "linear.weight", "linear.bias"]
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path, capsys):
+    path, state = tmp_path / "state.pt", {"weights": torch.zeros(1000), "moments": torch.ones(5000)}
+    Checkpoint(path, "this").save(state)
+    saved = path.read_bytes()
+    for place in range(0, len(saved), len(saved) // 40):
+        path.write_bytes(saved[:place] + bytes([saved[place] ^ 64]) + saved[place + 1 :])
+        found = Checkpoint(path, "this").load()
+        assert found is None or same(found, state), place  # some bytes are filling
+    assert capsys.readouterr().out.count("starting afresh") > 30
+    for length in (0, 100, len(saved) // 2, len(saved) - 1):
+        path.write_bytes(saved[:length])
+        assert Checkpoint(path, "this").load() is None
 
 
 def test_a_checkpoint_runs_no_code(tmp_path, capsys):

@@ -29,6 +29,7 @@ def program(tmp_path: Path) -> Path:
 
 def closure(root: Path) -> dict[str, str]:
     code_hash._read.cache_clear()
+    code_hash._closure.cache_clear()
     return code_hash.closure([root / "script.py"], root)
 
 
@@ -92,10 +93,12 @@ def test_the_real_scripts_depend_on_what_they_use() -> None:
 def test_modules_that_are_found_by_name_are_starts_of_their_own(program: Path) -> None:
     starts = [program / "script.py", program / "pack/three.py"]
     code_hash._read.cache_clear()
+    code_hash._closure.cache_clear()
     before = code_hash.closure(starts, program)
     assert before == closure(program) | {"pack/three.py": before["pack/three.py"]}
     (program / "pack/three.py").write_text("y = 2\n")
     code_hash._read.cache_clear()
+    code_hash._closure.cache_clear()
     after = code_hash.closure(starts, program)
     assert [name for name in after if after[name] != before[name]] == ["pack/three.py"]
 

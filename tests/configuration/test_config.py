@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 from shipped_config import SCHEMA
 
-from lohrec.configuration import config_files, registry, rows, searches, settings
+from lohrec.configuration import config_files, registry, searches, settings, targets
 
 
 def all_of(kind: str) -> str:
@@ -337,7 +337,7 @@ def test_a_trial_that_changes_nothing_is_refused(
 )
 def test_an_unknown_target_is_refused(config: dict, target: str, words: list[str]) -> None:
     with pytest.raises(ValueError) as error:
-        rows.check_target(target, config["datasets"], config["variants"])
+        targets.check(target, config["datasets"], config["variants"])
     for word in (target, *words):
         assert word in str(error.value)
 
@@ -353,7 +353,7 @@ def test_known_targets_and_other_arguments_pass(config: dict) -> None:
         "8",
         "raw_dir=results/gamez/x",
     ):
-        rows.check_target(target, config["datasets"], config["variants"])
+        targets.check(target, config["datasets"], config["variants"])
 
 
 def merge(into: dict, change: dict) -> None:

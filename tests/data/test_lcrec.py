@@ -4,12 +4,14 @@ import ingest as script
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from lohrec.common import artefacts
 from lohrec.data.interactions import core, drop_repeats, renumber
 from lohrec.data.sources.amazon2018 import read_reviews
 from lohrec.data.sources.lcrec import read_identifiers, read_inter, read_items
 from lohrec.identifiers import index as index_file
+from lohrec.identifiers.prefix_tree import PrefixTree
 
 
 def put(path, value):
@@ -74,15 +76,15 @@ GOOD = ["<a_1>", "<b_2>", "<c_3>", "<d_4>"]
     ("bad", "message"),
     [
         (None, "misses 1 of 2 items: 1. Use the index"),
-        (GOOD[:3], "lists of 4 tokens, but not those of 1 items: 1"),
-        ("<a_1><b_2><c_3><d_4>", "lists of 4 tokens, but not those of 1 items: 1"),
+        (GOOD[:3], "1 to 4 tokens, as many for all items, but not those of 1 items: 1"),
+        ("<a_1><b_2><c_3><d_4>", "but not those of 1 items: 1"),
         ([*GOOD[:3], "<a_4>"], "not those of 1 items: 1, where 1 has"),
         ([*GOOD[:3], "<d_256>"], "not those of 1 items: 1"),
         ([*GOOD[:3], "d_4"], "not those of 1 items: 1"),
         ([*GOOD[:3], "<d_-1>"], "not those of 1 items: 1"),
         ([*GOOD[:3], 4], "not those of 1 items: 1"),
         (["<a_001>", *GOOD[1:]], "not those of 1 items: 1"),
-        (GOOD[:3], r"<c_3>'\], 3 levels. Use an index of 4 levels. source: table, recipe: lcrec"),
+        (GOOD[:3], r"<c_3>'\], 3 levels. Use another index. source: table, recipe: lcrec"),
         (GOOD, "all 2 items have the identifier"),
     ],
 )
@@ -91,6 +93,25 @@ def test_unusable_index_is_named(tmp_path, bad, message):
     path = put(tmp_path / "x.index.json", {k: v for k, v in index.items() if v is not None})
     with pytest.raises(ValueError, match=rf"x\.index\.json.*{message}"):
         read_identifiers(path, ["0", "1"])
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_an_index_of_fewer_levels_leaves_nothing_to_choose_at_the_others(tmp_path, levels):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, (12, levels))
+    index = {
+        str(item): [f"<{letter}_{code}>" for letter, code in zip("abc", row, strict=False)]
+        for item, row in enumerate(codes)
+    }
+    ids = read_identifiers(put(tmp_path / "x.index.json", index), list(index))
+    assert ids.dtype == np.int16 and ids.shape == (12, 4)
+    assert (ids[:, :levels] == codes).all()
+    tree = PrefixTree.from_ids(ids.astype(np.int64))
+    legal = tree.legal(torch.from_numpy(ids.astype(np.int64)))
+    assert (legal[:, levels:].sum(-1) == 1).all() and legal[:, 0].sum(-1).min() > 1
+    more = {item: [*"abcde"] for item in index}
+    with pytest.raises(ValueError, match=r"12 items: 0, 1, .* has .*, 5 levels"):
+        read_identifiers(put(tmp_path / "y.index.json", more), list(more))
 
 
 def test_many_missing_items_are_shown_in_part(tmp_path):

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
-from lohrec.evaluation import exposure, metrics, ranked_lists, tables
+from lohrec.evaluation import diversity, exposure, metrics, ranked_lists, tables
 
 ITEMS = 40
 
@@ -133,10 +133,11 @@ def test_exposure_without_ties_is_counted_list_by_list():
 
 def test_gini_is_zero_for_equal_shares_and_largest_for_one_item():
     equal = ranked_lists.from_arrays(*np.array([[0, 1, 2], [1, 1, 1], [2, 0, 1]]), np.arange(3), 3)
-    assert exposure.exposure(equal, 3, [1]) == {"catalogue_coverage@1": 1.0, "gini@1": 0.0}
+    full = {"unfilled@1": 0.0}
+    assert exposure.exposure(equal, 3, [1]) == {"catalogue_coverage@1": 1.0, "gini@1": 0.0} | full
     one = ranked_lists.from_arrays(*np.array([[0, 1, 2], [1, 1, 1], [2, 2, 2]]), np.arange(3), 3)
     figures = exposure.exposure(one, 3, [1])
-    assert figures == pytest.approx({"catalogue_coverage@1": 1 / 3, "gini@1": 2 / 3})
+    assert figures == pytest.approx({"catalogue_coverage@1": 1 / 3, "gini@1": 2 / 3} | full)
 
 
 def test_exposure_with_ties_is_expected_over_all_orders():
@@ -153,6 +154,21 @@ def test_exposure_with_ties_is_expected_over_all_orders():
         shown = [sum(pair.count(i) for pair in pairs) / len(pairs) for i in range(6)]
         apart = sum(abs(a - b) for a in shown for b in shown) / 36
         assert got[f"gini@{k}"] == pytest.approx(apart / (2 * sum(shown) / 6))
+
+
+def test_a_list_without_an_item_finds_nothing_and_is_counted():
+    columns = np.array([(0, 1, 4), (0, 2, 1), (1, 1, -1), (2, 1, 3)]).T
+    lists = ranked_lists.from_arrays(*columns, np.arange(3), 6)
+    assert lists.user.tolist() == [0, 1, 2] and lists.offset.tolist() == [0, 2, 2, 3]
+    assert lists.padded(np.ones(3, dtype=bool)).tolist() == [[4, 1], [-1, -1], [3, -1]]
+    got = metrics.accuracy(lists, np.array([1, 1, 3]), [2])
+    assert got["recall@2"].tolist() == [1, 0, 1]
+    distance = diversity.intra_list(lists, np.eye(6), [2])
+    assert distance["ild@2"].tolist() == [1, 0, 0] and distance["diversity@2"][1] == 0
+    figures = exposure.exposure(lists, 6, [1, 2])
+    assert figures["unfilled@1"] == pytest.approx(1 / 3)
+    assert figures["unfilled@2"] == pytest.approx(3 / 6)
+    assert figures["catalogue_coverage@2"] == pytest.approx(3 / 6)
 
 
 def test_groups_take_places_after_the_tied_items_before_them():
@@ -175,7 +191,8 @@ def test_groups_take_places_after_the_tied_items_before_them():
         ([0, 0], [1, 2], [0, 1], "1 of 2 users have no recommendations.*user 1"),
         ([0, 1, 2], [1, 1, 1], [0, 1, 2], "1 users with recommendations are not of this split"),
         ([0, 1], [1, 1], [0, 3], "1 rows name no item"),
-        ([0, 1], [1, 1], [-1, 2], "1 rows name no item"),
+        ([0, 1], [1, 1], [-2, 2], "1 rows name no item"),
+        ([0, 1, 1], [1, 1, 2], [0, -1, 2], "list of user 1 holds items, and is said to hold noth"),
         ([0, 0, 1], [1, 2, 1], [2, 2, 0], "repeat an item.*user 0 has item 2"),
         ([0, 1], [0, 1], [0, 0], "ranks must run.*user 0 has rank 0"),
         ([0, 1], [1, 2], [0, 0], "ranks must run.*user 1 has rank 2"),

@@ -35,7 +35,7 @@ def figures(place, diversity):
 def write_seed(path, place, diversity):
     parts = [per_user.table(split, np.arange(USERS), figures(place, diversity)) for split in SPLITS]
     artefacts.write_parquet(path, pa.concat_tables(parts).unify_dictionaries())
-    shown = {"catalogue_coverage@10": float(path.stem) / 10, "gini@10": 0.5}
+    shown = {"catalogue_coverage@10": float(path.stem) / 10, "gini@10": 0.5, "unfilled@10": 0.0}
     artefacts.write_json(path.with_suffix(".json"), dict.fromkeys(SPLITS, shown))
     return str(path)
 
@@ -76,8 +76,9 @@ def run_compare(variants, data, folder):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
     per_user_paths = [path for paths in variants.values() for path in paths]
     seeds = {name: len(paths) for name, paths in variants.items()}
-    files = per_user_paths, exposure_of(per_user_paths), *data, *outputs
-    compare.main(*files, "demo", seeds, EVALUATION, "tiger")
+    files = per_user_paths, exposure_of(per_user_paths), *data, *outputs[:2], outputs[2:]
+    kinds = {name: "own" if name == "better" else "baseline" for name in variants}
+    compare.main(*files, "demo", seeds, EVALUATION, "tiger", kinds)
     return outputs
 
 

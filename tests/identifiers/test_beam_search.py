@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lohrec.identifiers.beam_search import Steps, beam_search, lineage
-from lohrec.identifiers.prefix_tree import EveryIdentifier, PrefixTree
+from lohrec.identifiers.prefix_tree import PrefixTree
 
 USERS, CODES, LEVELS = 3, 5, 4
 
@@ -93,21 +93,40 @@ def test_excluded_leaves_make_room_for_the_next(beams):
         beam_search(steps, None, beams, excluded)
 
 
-@pytest.mark.parametrize("tree", [None, EveryIdentifier(CODES, LEVELS)], ids=["none", "every"])
+@pytest.mark.parametrize("beams", [3, 10])
+def test_a_search_without_some_leaves_is_one_in_a_tree_that_lacks_them(beams):
+    steps, ids, tree = make()
+    rng = np.random.default_rng(1)
+    # Of the first user all below two first codewords, too.
+    left_out = [rng.choice(len(ids), 30, replace=False) for _ in range(USERS)]
+    left_out[0] = np.flatnonzero(ids[:, 0] < 2)
+    excluded = torch.full((USERS, max(map(len, left_out))), -1)
+    for user, leaves in enumerate(left_out):
+        excluded[user, : len(leaves)] = torch.from_numpy(leaves)
+    excluded[1, 1] = excluded[1, 0]  # one twice
+    left_out[1] = np.delete(left_out[1], 1)
+    found = beam_search(steps, tree, beams, excluded)
+    for user, leaves in enumerate(left_out):
+        rest = np.delete(np.arange(len(ids)), leaves)
+        wanted = beam_search(steps, PrefixTree.from_ids(ids[rest], CODES), beams)
+        assert found.leaf[user].tolist() == rest[wanted.leaf[user]].tolist()
+        assert torch.equal(found.score[user], wanted.score[user])
+
+
 @pytest.mark.parametrize("beams", [7, CODES**LEVELS, 1000])
-def test_where_nothing_forbids_all_identifiers_are_searched(tree, beams):
+def test_where_nothing_forbids_all_identifiers_are_searched(beams):
     steps = TableSteps()
     digits = CODES ** torch.arange(LEVELS - 1, -1, -1)
     ids = torch.arange(CODES**LEVELS)[:, None] // digits % CODES
     score = steps.log_p(ids.numpy())
-    found = beam_search(steps, tree, beams)
-    number = (found.code * digits).sum(-1) if tree is None else found.leaf
+    found = beam_search(steps, None, beams)
+    number = (found.code * digits).sum(-1)
     number, many = number[:, : len(ids)], min(beams, len(ids))
     torch.testing.assert_close(found.score[:, :many], score.gather(1, number))
     if beams >= len(ids):
         assert torch.equal(number, score.argsort(descending=True))
         assert (found.score[:, many:] == -torch.inf).all()
-        assert ((found.code if tree is None else found.leaf)[:, many:] == -1).all()
+        assert (found.code[:, many:] == -1).all()
 
 
 def test_a_new_beam_attends_to_its_ancestors_and_itself():

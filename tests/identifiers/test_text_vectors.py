@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from lohrec.common import language_models, partial_array
+from lohrec.common import language_models, partial_array, unfinished
 from lohrec.data.examples import read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers import interaction_vectors, text_vectors
@@ -79,16 +79,17 @@ def one_by_one(checkpoint, max_tokens):
 
 def test_llama_equals_one_text_at_a_time(checkpoint, settings, tmp_path, capsys):
     output = tmp_path / "e.npy"
-    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    text_vectors.states(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
     vectors = np.load(output)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, one_by_one(checkpoint, 12), atol=1e-5)
+    unfinished.remove([output])
     assert list(tmp_path.iterdir()) == [output]
     assert "1 of 6 items have no text" in capsys.readouterr().out
 
 
 def test_llama_in_bfloat16_is_near(checkpoint, settings, tmp_path):
-    text_vectors.llama(
+    text_vectors.states(
         TITLES, DESCRIPTIONS, tmp_path / "e.npy", {**settings, "dtype": "bfloat16"}, {}, CPU
     )
     vectors, expected = np.load(tmp_path / "e.npy"), one_by_one(checkpoint, 12)
@@ -108,14 +109,21 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     monkeypatch.setattr(text_vectors, "_encode", killed)
     output = tmp_path / "e.npy"
     with pytest.raises(KeyboardInterrupt):
-        text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+        text_vectors.states(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
     assert not output.exists()
-    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    text_vectors.states(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
     assert "resuming after 1 parts" in capsys.readouterr().out
     # Each text is encoded once, but for those of the batch that was cut off.
     assert sum(calls) - calls[1] == sum(map(bool, TITLES + DESCRIPTIONS))
     np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
 
+    # Killed before the output was recorded, which Snakemake then deletes: nothing is encoded.
+    calls.clear()
+    output.unlink()
+    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    assert not calls and "resuming after" in capsys.readouterr().out
+    np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
+    unfinished.remove([output])
     assert [path.name for path in tmp_path.iterdir()] == ["e.npy"]
 
     # Other texts, another program or other weights do not go on from it.
@@ -124,12 +132,12 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     for titles, code, weight in ((TITLES[::-1], {}, 0), (TITLES, {"a": "b"}, 0), (TITLES, {}, 1)):
         calls.clear()
         with pytest.raises(KeyboardInterrupt):
-            text_vectors.llama(TITLES, DESCRIPTIONS, tmp_path / "f.npy", changed, {}, CPU)
+            text_vectors.states(TITLES, DESCRIPTIONS, tmp_path / "f.npy", changed, {}, CPU)
         if weight:
             tensors = load_file(weights)
             tensors["model.norm.weight"] += 1
             save_file(tensors, weights, metadata={"format": "pt"})
-        text_vectors.llama(titles, DESCRIPTIONS, tmp_path / "f.npy", changed, code, CPU)
+        text_vectors.states(titles, DESCRIPTIONS, tmp_path / "f.npy", changed, code, CPU)
         assert "resuming" not in capsys.readouterr().out
 
 
@@ -143,14 +151,14 @@ def test_batches_hold_every_text_once_within_the_budget():
 
 def test_models_that_cannot_be_used_are_named_with_a_remedy(settings, tmp_path, monkeypatch):
     def run(**changes):
-        text_vectors.llama(TITLES, DESCRIPTIONS, tmp_path / "e.npy", settings | changes, {}, CPU)
+        text_vectors.states(TITLES, DESCRIPTIONS, tmp_path / "e.npy", settings | changes, {}, CPU)
 
     with pytest.raises(ValueError, match=r"is no folder here, and text\.revision 'main' is no"):
         run(model="some/model", revision="main")
     with pytest.raises(FileNotFoundError, match=r"cannot be loaded.*\n.*safetensors"):
         run(model=str(tmp_path))
     with pytest.raises(ValueError, match="None of the 6 items"):
-        text_vectors.llama([""] * 6, [" "] * 6, tmp_path / "e.npy", settings, {}, CPU)
+        text_vectors.states([""] * 6, [" "] * 6, tmp_path / "e.npy", settings, {}, CPU)
     # Weights that only torch can unpickle are refused.
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     torch.save({}, tmp_path / "pytorch_model.bin")

@@ -5,7 +5,7 @@ import torch
 from lohrec.data.examples import Examples
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
-from lohrec.recommender.decoding import best_leaves, recommend
+from lohrec.recommender.decoding import best_leaves, recommend, searched
 from lohrec.recommender.lists import Lists, Ranked
 from lohrec.recommender.networks.t5 import T5
 
@@ -56,6 +56,15 @@ def test_histories_can_be_left_out():
     for row in range(len(examples)):
         history = examples.sequences[examples.start[row] : examples.stop[row]]
         assert not set(leaf[row].tolist()) & set(history.tolist())
+
+
+def test_a_wider_search_takes_fewer_users_at_once():
+    given = {"beams": 20, "batch_size": 64, "renormalise": False}
+    found = searched(given, 20, True)
+    assert (found["beams"], found["batch_size"]) == (20, 64)
+    found = searched(given, 85, False)
+    assert (found["beams"], found["batch_size"], found["exclude_history"]) == (85, 15, False)
+    assert searched(given, 10_000, True)["batch_size"] == 1
 
 
 def test_cascade_orders_the_retrievers_candidates_by_the_ranker():

@@ -101,9 +101,9 @@ def test_script_makes_both_lists_of_every_test_user_and_they_are_evaluated(
         own = {row["item"] for row in rows if row["split"] == split and row["user"] == 4}
         return bool(own & set(history.tolist()))
 
-    assert seen("dev", sequences[4][4:-2]) is not left_out
-    assert seen("test", sequences[4][5:-1]) is not left_out
-    assert seen(other, sequences[4][5:-1]) is left_out
+    assert seen("dev", sequences[4][:-2]) is not left_out
+    assert seen("test", sequences[4][:-1]) is not left_out
+    assert seen(other, sequences[4][:-1]) is left_out
 
     np.save(tmp_path / "vectors.npy", np.eye(41))
     figures, exposure = tmp_path / "per_user.parquet", tmp_path / "exposure.json"

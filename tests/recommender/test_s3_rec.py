@@ -1,13 +1,19 @@
 """The losses of S3-Rec against loops over places, one sequence and one pair at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import tiny_shop
 import torch
 from test_item_networks import ITEMS, network, walks
 
+from lohrec.common import training as runs
+from lohrec.configuration.sections import defaults, overlaid, tree
 from lohrec.recommender.baselines import s3_rec
 from lohrec.recommender.item_networks import whole
 from lohrec.recommender.item_training import ItemData
+from lohrec.recommender.recommender import Inputs, named
 
 MASK = -2
 
@@ -104,3 +110,42 @@ def test_the_loss_is_the_weighted_sum_and_learns(made):
         optimizer.step()
         totals.append(found["loss"].item())
     assert totals[-1] < 0.5 * totals[0]
+
+
+@pytest.mark.parametrize("killed_at", [4, 10**9], ids=["before", "after"])
+def test_a_killed_run_goes_on_with_what_it_learned_before(tmp_path, monkeypatch, killed_at):
+    """Killed among the steps before the next item, or at the first one after them."""
+    shop = tiny_shop.make(tmp_path)
+    settings = overlaid(defaults(tree()["recommenders"]["s3_rec"]), {"before": 4})
+    settings = overlaid(settings, {"training": tiny_shop.SMALL["training"]})
+    inputs = Inputs(shop.train, shop.dev, shop.catalogue, 20, shop.artefacts, tiny_shop.DECODING)
+    monkeypatch.setattr(runs, "SAVE_SECONDS", 0)
+    steps, losses = [], s3_rec.losses
+
+    def fit(checkpoint, killed_at):
+        def counted(*given, **named):
+            steps.append(0)
+            if len(steps) == killed_at:
+                raise KeyboardInterrupt
+            return losses(*given, **named)
+
+        steps.clear()
+        monkeypatch.setattr(s3_rec, "losses", counted)
+        return named("s3_rec").fit(replace(inputs, checkpoint=checkpoint), settings, 0)
+
+    whole_run = fit(None, None)
+    every = len(steps)
+    assert every > 4
+    path = tmp_path / ".model.checkpoint"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if killed_at > every:
+            patch.setattr(s3_rec.S3Rec, "trained", interrupted)
+        fit(path, killed_at)
+    again = fit(path, None)
+    assert len(steps) == max(0, every - killed_at + 1)
+    for a, b in zip(whole_run.network.parameters(), again.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import LEVELS, PAD
-from lohrec.identifiers.prefix_tree import EveryIdentifier, PrefixTree
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.networks.t5_tokens import START, tokens
 
@@ -133,16 +133,28 @@ def test_equals_transformers_generate(codewords, causal, recency, tmp_path):
     assert torch.equal(tokens(tree.identifiers(leaf)), Generate(tmp_path, ids)(history, 20))
 
 
-def test_without_constraint_beams_are_the_most_probable_codewords():
-    model, ids, history = make()
-    every = EveryIdentifier()
-    number, score = search(model, history, every, 300, 300)
-    codes = every.codes ** torch.arange(LEVELS - 1, -1, -1)
-    found = number.unsqueeze(-1) // codes % every.codes
+def test_without_constraint_beams_are_the_most_probable_of_all_codewords():
+    """Of other levels too, as a search over every token that the network can write finds them."""
+    model, ids, history = make(codewords="all")
+    found = beam_search(model.free_steps(history), None, 300)
+    first = torch.arange(LEVELS) * CODES
+    token = (found.code + first) % (LEVELS * CODES)
     for user in range(len(history)):
-        assert len(number[user].unique()) == 300
-        own = all_scores(model, found[user, :20].numpy(), history[user : user + 1])[0]
-        torch.testing.assert_close(score[user, :20], own, rtol=1e-4, atol=1e-4)
+        assert len(token[user].unique(dim=0)) == 300
+        own = all_scores(model, (token[user, :20] - first).numpy(), history[user : user + 1])[0]
+        torch.testing.assert_close(found.score[user, :20], own, rtol=1e-4, atol=1e-4)
+    assert (found.code >= CODES).any()
     # What the constrained search finds is no better.
     best = search(model, history, PrefixTree.from_ids(ids), 300, 1)[1]
-    assert (best <= score[:, :1] + 1e-5).all()
+    assert (best <= found.score[:, :1] + 1e-5).all()
+
+
+def test_the_leaf_of_codewords_is_their_items_or_none():
+    _, ids, _ = make(items=80)
+    tree = PrefixTree.from_ids(ids)
+    assert torch.equal(tree.leaf(torch.from_numpy(ids)), tree.leaf_of_item)
+    wrong = torch.from_numpy(ids).clone()
+    wrong[0, 2], wrong[1, 0], wrong[2] = 300, -1, 255 - wrong[2]
+    assert (tree.leaf(wrong)[:3] < 0).all() and torch.equal(
+        tree.leaf(wrong)[3:], tree.leaf_of_item[3:]
+    )

@@ -4,22 +4,29 @@ import numpy as np
 import pytest
 import tiny_shop
 
+from lohrec.evaluation import ranked_lists, recommendations
+
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory) -> tiny_shop.Shop:
     return tiny_shop.make(tmp_path_factory.mktemp("shop"))
 
 
-def test_without_the_tree_a_list_may_end_early_and_is_never_empty(shop) -> None:
-    """What no beam fills is not invented: at least the history's last item is there."""
+def test_without_the_tree_a_list_may_end_early_or_hold_nothing(shop, tmp_path) -> None:
+    """What no beam fills is not invented; an evaluation reads that there is an empty list."""
     free = shop.fit("teacher", {"constrained": False, "batch_size": 4})
     histories = [shop.train.sequences[a : a + 4].tolist() for a in range(0, 70, 7)]
     lists = free.recommend(histories, 5)
     names = shop.catalogue.names
     for user, history in enumerate(histories):
-        items = [item for item, _ in lists[user]]
-        seen = {names[item] for item in history}
-        assert items == [names[history[-1]]] or (items and not set(items) & seen)
+        assert not {item for item, _ in lists[user]} & {names[item] for item in history}
+    empty = [user for user in range(len(histories)) if not lists[user]]
+    assert empty  # so little has it learned
+    users = np.arange(len(histories)) + 3
+    recommendations.write(tmp_path / "lists.parquet", [lists.table("test", users)])
+    read = ranked_lists.read(tmp_path / "lists.parquet", "test", users, len(names))
+    assert read.user.tolist() == users.tolist()
+    assert np.flatnonzero(np.diff(read.offset) == 0).tolist() == empty
     whole = shop.fit("teacher").recommend(histories, 5)
     assert (np.bincount(whole.rows.user) == 5).all()
 

@@ -143,7 +143,10 @@ def test_recommenders_that_embed_no_items_say_so(shop, tmp_path, capfd) -> None:
 def test_show_tells_what_a_recommender_is(model, capfd) -> None:
     write_json(
         model.parents[1] / "metrics.json",
-        {"dataset": "shop", "variant": "mine", "seeds": [3], "test": {"ndcg@10": {"mean": 0.25}}},
+        {
+            **{"dataset": "shop", "variant": "mine", "seeds": [3], "exclude_history": True},
+            "test": {"ndcg@10": {"mean": 0.25}},
+        },
     )
     status, printed, _ = lohrec(capfd, "show", model.parent)
     lines = dict(line.split("  ", 1) for line in printed.splitlines())
@@ -151,7 +154,7 @@ def test_show_tells_what_a_recommender_is(model, capfd) -> None:
     assert status == 0 and lines["kind"] == "generative, network t5"
     assert lines["made as"] == "dataset shop, variant mine, seed 3"
     assert lines["items"].startswith("60, 60 with a title")
-    assert lines["test set, 1 seed"] == "ndcg@10 0.2500"
+    assert lines["test set, 1 seed"] == "ndcg@10 0.2500; own items left out"
     curve = json.loads((model / "training.json").read_text())
     (kept,) = [row for row in curve if row["kept"]]
     assert f"ndcg@10 {round(kept['dev_ndcg@10'], 4)}" in lines["dev set, while trained"]

@@ -58,6 +58,39 @@ def test_all_layouts_hold_the_same_histories(tmp_path, kind) -> None:
     assert histories(written(tmp_path, kind)) == HISTORIES
 
 
+@pytest.mark.parametrize(
+    "header", ["timestamp user_id item_id", "timestamp:float user_id:token item_id:token",
+               "unixReviewTime reviewerID asin"],
+)  # fmt: skip
+def test_usual_names_of_columns_are_known(tmp_path, header) -> None:
+    (tmp_path / "h.csv").write_text(csv_text(",", header))
+    assert histories(tmp_path / "h.csv") == HISTORIES
+    names = [name.partition(":")[0] for name in header.split()]
+    lines = (json.dumps(dict(zip(names, (t, u, i), strict=True))) for u, i, t in ROWS)
+    (tmp_path / "h.jsonl").write_text("\n".join(lines))
+    assert histories(tmp_path / "h.jsonl") == HISTORIES
+
+
+def test_columns_that_are_said_go_before_usual_names(tmp_path) -> None:
+    (tmp_path / "h.csv").write_text("customer,sku,item,ordered\nu,a,x,2\nu,b,x,1\n")
+    said = {"user": "customer", "item": "sku", "time": "ordered"}
+    with gathered(read(tmp_path / "h.csv", said)) as found:
+        assert next(found.batches(5)) == [("u", ["b", "a"])]
+    # By position the first line is a row, and no other column is looked for.
+    (tmp_path / "u.data").write_text("196\t242\t3\t881250949\n196\t7\t3\t881250940\n")
+    for said, items in (({"time": 4}, ["7", "242"]), ({}, ["242", "7"])):
+        with gathered(read(tmp_path / "u.data", {"user": 1, "item": 2} | said)) as found:
+            assert next(found.batches(5)) == [("196", items)]
+    lines = '{"user_id": "u", "asin": "x", "parent_asin": "a", "timestamp": 5}\n'
+    (tmp_path / "h.jsonl").write_text(lines)
+    with gathered(read(tmp_path / "h.jsonl", {"item": "parent_asin"})) as found:
+        assert next(found.batches(5)) == [("u", ["a"])]
+    with pytest.raises(ValueError, match="there is no column 'what' for the item; there is: cust"):
+        next(read(tmp_path / "h.csv", {"item": "what"}))
+    with pytest.raises(ValueError, match="there is no column 9 for the user"):
+        next(read(tmp_path / "u.data", {"user": 9, "item": 2}))
+
+
 def test_standard_input_is_read_as_a_file_is(monkeypatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(csv_text("\t").encode())))
     assert histories("-") == HISTORIES
@@ -89,9 +122,10 @@ def test_a_user_without_items_is_one(tmp_path) -> None:
     [
         ("", "first line is empty"),
         ("user,item,time\n", "no history below the header"),
-        ("user_id,item_id,timestamp\nu,a,1\n", "has: user_id, item_id, timestamp"),
+        ("anna,thing,when\nu,a,1\n", "has: anna, thing, when. Say which is which: --columns"),
+        ("user_id,asin,parent_asin\nu,a,1\n", "the item may be any of asin, parent_asin. Say"),
         ("u,a,1\nu,b,2\n", "user and item"),
-        ("user,item\nu,a\nu\n", "line 3: 1 fields, where the header has 2"),
+        ("user,item\nu,a\nu\n", "line 3: 1 fields, where the first line has 2"),
         ("user,item\nu,a\nu,\n", "line 3: item is empty"),
         ("user,item,time\nu,a,soon\n", "line 2: time is 'soon'"),
         ("user,item,time\nu,a,nan\n", "line 2: time is 'nan'"),

@@ -1,8 +1,7 @@
 """The page and its endpoints over HTTP: the lists of the front door, explained and bounded."""
 
 import json
-import shutil
-import subprocess
+import os
 import threading
 import time
 import urllib.error
@@ -11,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import browser
 import numpy as np
 import pytest
 import tiny_shop
@@ -18,6 +18,7 @@ import tiny_shop
 uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
+from lohrec.benchmarks import load  # noqa: E402
 from lohrec.recommender.recommender import Recommender  # noqa: E402
 from lohrec.serving import web  # noqa: E402
 
@@ -177,10 +178,45 @@ def test_the_page_asks_nobody_else(address) -> None:
     assert "default-src 'none'" in policy and "connect-src 'self'" in policy
 
 
-def test_the_page_shows_a_list_in_a_browser(address) -> None:
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("there is no Chromium")
-    options = ["--headless", "--no-sandbox", "--virtual-time-budget=5000", "--dump-dom"]
-    done = subprocess.run([browser, *options, address], capture_output=True, text=True, timeout=60)
-    assert "the most popular items" in done.stdout and "thing B0" in done.stdout
+def test_the_page_in_a_browser(address, generative, shop) -> None:
+    """Search, click, see the list, open a codeword: what the front door says, and no error."""
+    with browser.opened() as window:
+        window.ask("url", {"url": address})
+        window.wait("//*[@id='list']/li[10]")
+        assert "the most popular items" in window.text("//*[@id='note']")
+        window.type("//*[@id='search']", "thing B007")
+        window.wait("//*[@id='found'][count(li) = 1]")
+        window.click("//*[@id='found']//button")
+        assert "B007" in window.text("//*[@id='history']//button")
+        window.wait("//*[@id='list']//*[@class='total']")
+        expected = generative.recommend([["B007"]], 10, True)[0]
+        shown = [window.text(f"//*[@id='list']/li[{n}]/small") for n in range(1, 11)]
+        assert shown == [name for name, _ in expected]
+
+        window.click("//*[@id='list']/li[1]//button[1]")
+        window.wait("//*[@id='list']/li[1]/ul/li")
+        first = generative.catalogue.number[shown[0]]
+        same = generative.ids[:, 0] == generative.ids[first, 0]
+        others = len(window.find("//*[@id='list']/li[1]/ul/li/button"))
+        assert others == min(same.sum() - 1, 20)
+
+        window.click("//*[@id='history']//button")
+        window.wait("//*[@id='list'][not(.//*[@class='total'])]")
+        asked = window.requests()
+        assert {url.split("?")[0] for url, _ in asked if not url.startswith("data:")} == {
+            f"{address}/{path}" for path in ("", "health", "items", "recommend", "sharing")
+        }
+        assert all(status == 200 for _, status in asked), asked
+        assert window.errors() == [] and window.text("//*[@id='said']") == ""
+
+
+def test_a_load_of_clients_is_measured(address, shop) -> None:
+    found = load.measure(int(address.rsplit(":", 1)[1]), shop.catalogue.names, 4, 0.5)
+    assert found["errors"] == 0 and found["requests"] >= 4
+    assert 0 < found["p50, ms"] <= found["p95, ms"] <= found["p99, ms"] <= found["longest, ms"]
+    began = load.busy(os.getpid())
+    while load.busy(os.getpid()) < began + 0.05:
+        pass  # it counts what this process does
+    # What is refused is no answer.
+    found = load.measure(int(address.rsplit(":", 1)[1]), ["B" * 300], 2, 0.3)
+    assert found["errors"] > 0 and found["requests"] == 0

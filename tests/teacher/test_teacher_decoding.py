@@ -72,7 +72,7 @@ def test_lists_are_those_of_every_user_alone(network, words):
         assert not set(leaf[user].tolist()) & set(excluded[0].tolist())
 
 
-def test_where_no_beam_is_an_item_the_last_one_of_the_history_stands_in(network, monkeypatch):
+def test_where_no_beam_is_an_item_a_list_holds_nothing(network, monkeypatch, capsys):
     ids = np.random.default_rng(0).integers(0, 256, (10, 4))
     tree = PrefixTree.from_ids(ids)
     # The beams of the first user hold an item that is new, those of the other user none.
@@ -83,8 +83,9 @@ def test_where_no_beam_is_an_item_the_last_one_of_the_history_stands_in(network,
     leaf, score = best_leaves(
         network, None, ITEMS[[1, 2]], LENGTH[[1, 2]], ids, tree, DECODING, False, "free"
     )
-    assert leaf.tolist() == [[int(tree.leaf_of_item[item])] + [-1] * 5 for item in (7, 9)]
+    assert leaf.tolist() == [[int(tree.leaf_of_item[7])] + [-1] * 5, [-1] * 6]
     assert score[0, 0] == -1 and torch.isneginf(score[1]).all()
+    assert "1 of 2 lists hold nothing" in capsys.readouterr().out
 
 
 def test_unconstrained_lists_hold_the_items_among_the_beams(network):
@@ -97,11 +98,8 @@ def test_unconstrained_lists_hold_the_items_among_the_beams(network):
         row, length = torch.zeros(1, dtype=torch.long), torch.tensor([tokens.shape[1]])
         beams = continue_prompts(network, read_prompts(network, tokens), row, length, 300)
         items, log_p = items_only(beams, tree)
-        if items[0, 0] >= 0:
-            assert torch.equal(leaf[user], items[0, :6])
-            torch.testing.assert_close(score[user], log_p[0, :6], atol=1e-4, rtol=0)
-        else:
-            assert leaf[user].tolist() == [int(tree.leaf_of_item[ITEMS[user, n - 1]])] + [-1] * 5
+        assert torch.equal(leaf[user], items[0, :6])
+        torch.testing.assert_close(score[user], log_p[0, :6], atol=1e-4, rtol=0)
 
 
 def test_an_empty_history_is_refused(network):

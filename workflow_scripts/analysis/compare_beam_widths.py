@@ -9,18 +9,19 @@ def main(
     invalid: list[str],
     json: str,
     markdown: str,
-    figure: str,
+    figure: list[str],
     dataset: str,
     variants: list[str],
     beams: list[int],
     cutoff: int,
 ) -> None:
-    """Write beam_widths.json, beam_widths.md and beam_widths.svg for the test users.
+    """Write beam_widths.json, beam_widths.md and the figure for the test users.
 
     Args:
         per_user: per_user.parquet of each variant at each width, variant by variant.
         invalid: each variant's shares of invalid beams by width.
-        json, markdown, figure: the three files to write.
+        json, markdown: the files to write.
+        figure: the same figure in several formats.
         dataset: its name.
         variants: their names.
         beams: widths of the beam.
@@ -31,15 +32,14 @@ def main(
         name: ([next(paths) for _ in beams], shares)
         for name, shares in zip(variants, invalid, strict=True)
     }
-    metrics = beam_widths.compare(files, beams, cutoff)
-    result = {"dataset": dataset, "beams": beams, "metrics": metrics}
+    result = {"dataset": dataset, "beams": beams, **beam_widths.compare(files, beams, cutoff)}
     page = beam_widths.page(result)
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    with artefacts.whole(figure) as temporary:
-        panels = {beam_widths.title(metric): values for metric, values in metrics.items()}
-        charts.lines(temporary, f"{dataset}, test set", "beams", beams, panels)
+    panels = {beam_widths.title(metric): values for metric, values in result["metrics"].items()}
+    title = f"{dataset}, test set, {result['users']:,} users"
+    charts.lines(figure, title, "beams", beams, panels)
 
 
 if __name__ == "__main__":

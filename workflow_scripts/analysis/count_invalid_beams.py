@@ -1,13 +1,12 @@
 """How many beams are identifiers of no item where nothing constrains them (Figure 1, right)."""
 
 import numpy as np
+import torch
 
 from lohrec.common import artefacts, devices, job, job_log
 from lohrec.data.examples import read_examples
-from lohrec.identifiers import store
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table
-from lohrec.identifiers.prefix_tree import EveryIdentifier
 from lohrec.recommender.recommender import Recommender
 from lohrec.recommender.training_data import history_tokens
 
@@ -16,7 +15,6 @@ def main(
     model: str,
     sequences: str,
     examples: str,
-    ids: str,
     invalid: str,
     beams: list[int],
     batch_size: int,
@@ -25,12 +23,12 @@ def main(
 ) -> None:
     """Write {"10": share of the test users' beams of width 10 that are no items, ...}.
 
-    A beam's codeword is one of its level's also without a constraint.
+    At each step any codeword may be written for which the network has a logit, those of other
+    levels too.
     """
-    device, semantic = devices.acquire(cuda, threads), store.load_ids(ids)
-    every = EveryIdentifier()
-    known = np.unique(semantic @ (every.codes ** np.arange(every.levels - 1, -1, -1)))
-    network, table = Recommender.load(model, device).network, token_table(semantic)
+    device = devices.acquire(cuda, threads)
+    recommender = Recommender.load(model, device)
+    network, tree, table = recommender.network, recommender.tree, token_table(recommender.ids)
     test = read_examples(sequences, examples, "test")
     order = np.argsort(test.length, kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))
@@ -39,9 +37,10 @@ def main(
         wrong = total = 0
         for rows in job_log.progress(batches, f"{width} beams", unit="batch"):
             history = history_tokens(test, rows, table).to(device)
-            leaf = beam_search(network.steps(history), every, width).leaf.cpu().numpy()
-            wrong += int((~np.isin(leaf, known)).sum())
-            total += leaf.size
+            found = beam_search(network.free_steps(history), None, width)
+            written = torch.isfinite(found.score)
+            wrong += int((written & (tree.leaf(found.code) < 0)).sum())
+            total += int(written.sum())
         shares[str(width)] = wrong / total
         print(f"{width} beams: {shares[str(width)]:.2%} are no items")
     artefacts.write_json(invalid, shares)

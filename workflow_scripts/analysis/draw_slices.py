@@ -2,32 +2,33 @@
 
 from lohrec.common import artefacts, job
 from lohrec.evaluation import charts, tables
+from lohrec.evaluation.report.accuracy import WAYS, Accuracy
 
-WAYS = {"history": "items in the history", "popularity": "popularity of the target"}
 
-
-def main(comparison: str, figure: str, dataset: str, cutoff: int) -> None:
-    """Write slices.svg for the test users.
+def main(comparison: str, figure: list[str], dataset: str, cutoff: int) -> None:
+    """Draw the test users' figures, those of baselines for the best one and the reference alone.
 
     Args:
         comparison: comparison.json.
-        figure: the file to write.
+        figure: the same figure in several formats.
         dataset: its name.
         cutoff: K of the metrics.
     """
-    slices = artefacts.read_json(comparison)["splits"]["test"]["slices"]
+    accuracy = Accuracy(artefacts.read_json(comparison), "test")
+    shown = accuracy.shortened()
     panels = {}
     for metric in (f"recall@{cutoff}", f"ndcg@{cutoff}"):
         for way, title in WAYS.items():
-            parts = slices[way]
+            parts = accuracy.slices[way]
             ticks = [f"{heading}\n({part['users']:,})" for heading, part in parts.items()]
             series: dict[str, list[float]] = {}
             for part in parts.values():
-                for name, figures in part["variants"].items():
-                    series.setdefault(name, []).append(figures[metric]["mean"])
+                for name in shown:
+                    mean = part["variants"][name][metric]["mean"]
+                    series.setdefault(name, []).append(mean)
             panels[tables.label(metric), title] = ticks, series
-    with artefacts.whole(figure) as temporary:
-        charts.slices(temporary, f"{dataset}, test set, by slice (users)", panels)
+    title = f"{dataset}, test set, {accuracy.users:,} users; those of a slice in brackets"
+    charts.slices(figure, title, panels)
 
 
 if __name__ == "__main__":

@@ -2,28 +2,34 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import artefacts, job
+from lohrec.common import job
 from lohrec.evaluation import charts
 from lohrec.recommender.recommender import curve
 
 MEASURES = {
     "loss": "Loss in training",
-    "dev_loss": "Loss a codeword, dev set",
-    "dev_ndcg@10": "NDCG@10, dev set",
+    "dev_loss": "Loss a codeword, dev",
+    "dev_ndcg@10": "NDCG@10, dev",
 }
 
 
 def main(
-    models: list[str], teacher: list[str], figure: str, dataset: str, variants: list[str]
+    models: list[str],
+    teacher: list[str],
+    figure: list[str],
+    dataset: str,
+    variants: list[str],
+    dev_users: int,
 ) -> None:
-    """Write training.svg: a curve a model, with a mark where its best state is.
+    """Draw a curve a model, with a mark where its best state is.
 
     Args:
         models: recommender.json of each variant.
         teacher: history.parquet of the teacher, or nothing.
-        figure: the file to write.
+        figure: the same figure in several formats.
         dataset: its name.
         variants: their names.
+        dev_users: how many users of the dev set a recommender is measured on, at most.
     """
     curves = {name: curve(path) for name, path in zip(variants, models, strict=True)}
     if teacher:
@@ -35,8 +41,8 @@ def main(
         print(f"{name}: step {steps[best]:,} of {steps[-1]:,} is the best")
         for measure, title in MEASURES.items():
             panels.setdefault(title, {})[name] = steps, [row[measure] for row in rows], best
-    with artefacts.whole(figure) as temporary:
-        charts.curves(temporary, f"{dataset}, training", "step", panels)
+    title = f"{dataset}, training, at most {dev_users:,} dev users"
+    charts.curves(figure, title, "step", panels)
 
 
 if __name__ == "__main__":

@@ -1,53 +1,70 @@
 """Maps of the items as each model embeds them, beside the teacher's (Figure 4, left)."""
 
+import pyarrow.parquet as pq
+
 from lohrec.common import artefacts, job
 from lohrec.evaluation import charts, embedding_maps
 from lohrec.identifiers import store
 from lohrec.recommender.recommender import item_vectors
+
+MAPPED = ("smooth", "distill")  # as in the paper; all models where these are missing
+GROUPS = 6
 
 
 def main(
     models: list[str],
     teacher: str,
     ids: str,
+    catalogue: str,
     json: str,
-    figure: str,
+    figure: list[str],
     dataset: str,
     variants: list[str],
     neighbours: int,
 ) -> None:
-    """Write embeddings.json and embeddings.png.
+    """Write embeddings.json and the figure.
 
-    Maps of models of different widths cannot be compared point by point, so the figures are shares
-    of neighbours in the full spaces.
+    Distances on a map say little, so the figures are of the full spaces.
 
     Args:
         models: recommender.json of each variant.
         teacher: that of the teacher.
-        ids: semantic_ids.npy.
-        json, figure: the files to write.
+        ids, catalogue: semantic_ids.npy, items.parquet.
+        json: the file to write.
+        figure: the same figure in several formats.
         dataset: its name.
         variants: their names.
         neighbours: how many an item has.
     """
-    semantic = store.load_ids(ids)
-    embedded = {"teacher": item_vectors(teacher)}
-    for name, path in zip(variants, models, strict=True):
-        embedded[name] = item_vectors(path)
-    near = {name: embedding_maps.nearest(vectors, neighbours) for name, vectors in embedded.items()}
-    shared = {name: embedding_maps.overlap(near[name], near["teacher"]) for name in variants}
-    chance = neighbours / (len(semantic) - 1)
-    result: dict = {"dataset": dataset, "items": len(semantic), "neighbours": neighbours}
-    result |= {"shared_with_teacher": shared, "by_chance": chance}
+    taught = item_vectors(teacher)
+    embedded = {name: item_vectors(path) for name, path in zip(variants, models, strict=True)}
+    near = embedding_maps.nearest(taught, neighbours)
+    alike = {
+        name: {
+            "neighbours_shared": embedding_maps.overlap(
+                embedding_maps.nearest(vectors, neighbours), near
+            ),
+            "cka": embedding_maps.linear_cka(vectors, taught),
+        }
+        for name, vectors in embedded.items()
+    }
+    result: dict = {"dataset": dataset, "items": len(taught), "neighbours": neighbours}
+    result |= {"models": alike, "by_chance": neighbours / (len(taught) - 1)}
     print(result)
     artefacts.write_json(json, result)
-    captions = {"teacher": "teacher"}
-    captions |= {
-        name: f"{name}: {share:.1%} of neighbours shared" for name, share in shared.items()
+    group = embedding_maps.categories(pq.read_table(catalogue)["categories"].to_pylist())
+    by = "category"
+    if not any(group):
+        group = [f"codeword {code}" for code in store.load_ids(ids)[:, 0]]
+        by = "first codeword"
+    chosen = [name for name in MAPPED if name in embedded] or variants
+    points = embedding_maps.maps({"teacher": taught} | {name: embedded[name] for name in chosen})
+    panels = {
+        name + (f": CKA {alike[name]['cka']:.2f}" if name in alike else ""): xy
+        for name, xy in points.items()
     }
-    with artefacts.whole(figure) as temporary:
-        panels = {captions[name]: points for name, points in embedding_maps.maps(embedded).items()}
-        charts.scatter(temporary, f"{dataset}, items by first codeword", panels, semantic[:, 0])
+    title = f"{dataset}, {len(taught):,} items by {by}"
+    charts.scatter(figure, title, panels, group, embedding_maps.most_common(group, GROUPS))
 
 
 if __name__ == "__main__":

@@ -15,18 +15,19 @@ def main(
     ids: str,
     json: str,
     markdown: str,
-    figure: str,
+    figure: list[str],
     dataset: str,
     variants: list[str],
     settings: dict,
 ) -> None:
-    """Write alignment.json, alignment.md and alignment.svg for the test users.
+    """Write alignment.json, alignment.md and the figure for the test users.
 
     Args:
         recommendations: recommendations.parquet of each variant.
         teacher: recommendations.parquet of the teacher.
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
-        json, markdown, figure: the three files to write.
+        json, markdown: the files to write.
+        figure: the same figure in several formats.
         dataset: its name.
         variants: their names.
         settings: `top`, length of the lists, and `resamples` of the bootstrap over users.
@@ -45,8 +46,8 @@ def main(
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    with artefacts.whole(figure) as temporary:
-        charts.bars(temporary, f"{dataset}, against the teacher's top {top}", figures)
+    title = f"{dataset}, against the teacher's top {top}, {len(users):,} test users"
+    charts.bars(figure, title, figures)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,19 @@ def main(
     sequences: str,
     examples: str,
     catalogue: str,
+    json: str,
     markdown: str,
     dataset: str,
     variants: list[str],
     settings: dict,
 ) -> None:
-    """Write cases.md for test users drawn at random, not chosen for what they show.
+    """Write cases.json and cases.md for test users drawn at random, not chosen for what they show.
 
     Args:
         recommendations: recommendations.parquet of each variant.
         teacher: recommendations.parquet of the teacher.
         sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
-        markdown: the file to write.
+        json, markdown: the files to write.
         dataset: its name.
         variants: their names.
         settings: `cases`, how many users, and `cutoff`, places that are shown.
@@ -40,8 +41,9 @@ def main(
         name: ranked_lists.read(path, "test", test.user, len(names))
         for name, path in zip([*variants, "teacher"], [*recommendations, teacher], strict=True)
     }
-    page = cases.page(dataset, test, rows, names, lists, settings["cutoff"])
-    artefacts.write_text(markdown, page)
+    found = cases.chosen(test, rows, names, lists, settings["cutoff"])
+    artefacts.write_json(json, found)
+    artefacts.write_text(markdown, cases.page(dataset, found))
 
 
 if __name__ == "__main__":

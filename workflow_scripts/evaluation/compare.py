@@ -6,6 +6,7 @@ from lohrec.common import artefacts, job
 from lohrec.data import catalogue
 from lohrec.data.examples import read_examples
 from lohrec.evaluation import (
+    best_baseline,
     comparison,
     comparison_page,
     gain_figure,
@@ -21,22 +22,25 @@ def main(
     examples: str,
     json: str,
     markdown: str,
-    figure: str,
+    figure: list[str],
     dataset: str,
     seeds: dict[str, int],
     settings: dict,
     reference: str,
+    kinds: dict[str, str],
 ) -> None:
-    """Write comparison.json, comparison.md and comparison.svg.
+    """Write comparison.json, comparison.md and the figure.
 
     Args:
         per_user, exposure: per_user.parquet and exposure.json, variant by variant, seed by seed.
         sequences, examples: sequences.npy, examples.parquet of the dataset.
-        json, markdown, figure: the three files to write.
+        json, markdown: the files to write.
+        figure: the same figure in several formats.
         dataset: its name.
         seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
+        kinds: {variant: "baseline", "teacher" or "own"}.
 
     Raises:
         ValueError: the reference is missing, users differ, or figures contradict each other.
@@ -54,6 +58,9 @@ def main(
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
         variants = comparison.compare(figures, reference, settings["resamples"])
+        best_baseline.add_gains(
+            variants, figures, kinds, settings["cutoffs"], settings["resamples"]
+        )
         for name, parts in paths.items():
             variants[name]["exposure"] = comparison.exposure([one for _, one in parts], split)
         own = read_examples(sequences, examples, split.partition("_")[0])
@@ -73,6 +80,7 @@ def main(
         "dataset": dataset,
         "exclude_history": excluded,
         "reference": reference,
+        "kinds": kinds,
         "level": comparison.LEVEL,
         "resamples": settings["resamples"],
         "seed": comparison.SEED,
@@ -83,9 +91,8 @@ def main(
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    with artefacts.whole(figure) as temporary:
-        panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
-        gain_figure.draw(temporary, result, panels)
+    panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
+    gain_figure.draw(figure, result, panels)
 
 
 if __name__ == "__main__":

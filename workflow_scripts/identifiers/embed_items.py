@@ -45,19 +45,22 @@ def main(
         artefacts.write_npy(embeddings, vectors)
     else:
         device = devices.acquire(cuda, threads)
-        text_vectors.llama(titles, descriptions, embeddings, text, code, device)
+        text_vectors.states(titles, descriptions, embeddings, text, code, device)
         vectors, fitted = np.load(embeddings, mmap_mode="r"), None
     text_vectors.check_differ(vectors)
     texts = zip(titles, descriptions, strict=True)
     without = np.array([not any(text.strip() for text in both) for both in texts])
-    scaled = bool(sequences and examples and without.any())
+    neighbours = bool(sequences and examples and without.any())
+    scaled = neighbours or text["method"] == "minilm"
     # Items without text have the mean of the others, so it is that of all.
     mean = vectors.mean(0) if fitted is None else text_vectors.unit(vectors.mean(0)[None])[0]
     text_encoder.save(encoder, TextEncoder(text, mean, fitted, scaled))
-    if sequences and examples and scaled:
-        train = read_examples(sequences, examples, "train")
+    if scaled:
         own = text_vectors.unit(np.asarray(vectors))
-        artefacts.write_npy(embeddings, interaction_vectors.from_neighbours(own, without, train))
+        if sequences and examples and neighbours:
+            train = read_examples(sequences, examples, "train")
+            own = interaction_vectors.from_neighbours(own, without, train)
+        artefacts.write_npy(embeddings, own)
 
 
 if __name__ == "__main__":

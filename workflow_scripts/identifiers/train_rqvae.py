@@ -1,11 +1,9 @@
 """From items' vectors to an RQ-VAE."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 
-from lohrec.common import artefacts, devices, job
+from lohrec.common import artefacts, devices, job, unfinished
 from lohrec.identifiers import rqvae, rqvae_training
 
 
@@ -30,7 +28,7 @@ def main(
         threads: of the CPU.
     """
     device = devices.acquire(cuda, threads)
-    checkpoint = Path(f"{model}.checkpoint")
+    checkpoint = unfinished.beside(model, "checkpoint")
     with devices.exact_products():  # as the identifiers are computed, so that collisions agree
         trained, rows = rqvae_training.train(
             np.load(embeddings), settings, device, checkpoint, code
@@ -38,7 +36,6 @@ def main(
     print(next(row for row in rows if row["kept"]))
     artefacts.write_parquet(history, pa.Table.from_pylist(rows))
     rqvae.save(model, trained)
-    checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lohrec.common import artefacts, devices, job, provenance
+from lohrec.common import artefacts, devices, job, provenance, unfinished
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import read_examples
 from lohrec.data.sequences import leaves_out
@@ -51,7 +51,6 @@ def main(
         train = train.without_fold(fold, folds)
     excluded = leaves_out(decoding["exclude_history"], statistics)
     folder = Path(model).parent
-    checkpoint = folder.with_name(".fit.checkpoint")
     fitted = named(settings["recommender"]).fit(
         Inputs(
             train,
@@ -61,7 +60,7 @@ def main(
             inputs,
             decoding | {"batch_size": batch_size, "exclude_history": excluded},
             devices.acquire(cuda, threads),
-            checkpoint,
+            unfinished.beside(folder, "checkpoint"),
             code,
         ),
         settings,
@@ -71,7 +70,6 @@ def main(
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
         made |= {} if fold is None else {"without_fold": f"{fold} of {folds}"}
         fitted.save(temporary, made | {"versions": provenance.versions()})
-    checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

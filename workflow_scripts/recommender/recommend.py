@@ -1,5 +1,6 @@
 """Lists of a fitted recommender for all dev and test users."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,12 @@ def main(
     recommender = Recommender.load(model, devices.acquire(cuda, threads), decoding)
     wanted = [("dev", "dev", excluded), ("test", "test", excluded)]
     wanted += [(OTHER[excluded], "test", not excluded)] if both else []
+    ends = read_examples(sequences, examples, "test").stop
+    first = np.append(0, ends[:-1] + 1)  # where each user's sequence begins
     tables = []
     for name, split, without in wanted:
-        users = read_examples(sequences, examples, split)
+        # Whole histories: the last items are read, and the older ones may have to be left out too.
+        users = replace(read_examples(sequences, examples, split), start=first)
         histories = users.histories(np.arange(len(users)))
         lists = recommender.recommend(histories, decoding["top"], without)
         tables.append(lists.table(name, users.user))

@@ -60,27 +60,27 @@ def main(
         shape, dtype = (LEVELS, CODES), np.float16
     else:
         shape, dtype = (settings["beams"], LEVELS), np.int16
-    out = PartialArray(taught, (len(train), *shape), dtype, made_of)
     parts = []
     for fold in range(len(models)):
         users = np.flatnonzero(train.user % len(models) == fold)
         order = users[np.argsort(train.length[users], kind="stable")]
         parts += [(fold, np.sort(order[low : low + size])) for low in range(0, len(order), size)]
     teacher = -1
-    for fold, rows in out.remaining(parts, f"teaching {lesson}"):
-        if fold != teacher:
-            teacher, recommender = fold, Recommender.load(models[fold], device)
-        histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
-        with devices.autocast(device, settings["bf16"]):
-            steps = lessons.steps(recommender, histories, tree, excluded)
-            if lesson == "probabilities":
-                along = target[rows].to(device)
-                found = lessons.probabilities(steps, along, tree, settings["temperature"])
-            else:
-                found = lessons.candidates(steps, tree, settings["beams"])
-        out.values[rows] = found.cpu().numpy()
-    print(f"{len(train):,} examples in {out.seconds:.0f} s")
-    out.finish()
+    with PartialArray(taught, (len(train), *shape), dtype, made_of) as out:
+        for fold, rows in out.remaining(parts, f"teaching {lesson}"):
+            if fold != teacher:
+                teacher, recommender = fold, Recommender.load(models[fold], device)
+            histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
+            with devices.autocast(device, settings["bf16"]):
+                steps = lessons.steps(recommender, histories, tree, excluded)
+                if lesson == "probabilities":
+                    along = target[rows].to(device)
+                    found = lessons.probabilities(steps, along, tree, settings["temperature"])
+                else:
+                    found = lessons.candidates(steps, tree, settings["beams"])
+            out.values[rows] = found.cpu().numpy()
+        print(f"{len(train):,} examples in {out.seconds:.0f} s")
+        out.finish()
 
 
 if __name__ == "__main__":

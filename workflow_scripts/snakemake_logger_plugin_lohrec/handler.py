@@ -48,6 +48,13 @@ class Step:
     logs: list[str]
     since: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        self._earlier = {path: written(path) for path in self.logs}
+
+    def has_not_written(self, path: str) -> bool:
+        """Whether a log says only what an earlier run wrote: the step never began."""
+        return bool(earlier := self._earlier.get(path)) and written(path) == earlier
+
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.since
@@ -144,7 +151,8 @@ class LogHandler(LogHandlerBase):
         number = f"[{self._done:>{width}}/{self._total}]"
         self._screen.write(f"{number} {step.line()}{left}".rstrip())
         for path in step.logs:
-            for warning in filter(lambda line: line.startswith(WARNING), last_lines(path, None)):
+            said = filter(lambda line: line.startswith(WARNING), last_lines(path, None))
+            for warning in dict.fromkeys(said):  # each attempt of a restarted job may say it
                 self._screen.write(f"    {warning}")
 
     def _left(self) -> str:
@@ -166,7 +174,9 @@ class LogHandler(LogHandlerBase):
         if job["rule_msg"]:
             lines.append(str(job["rule_msg"]))
         for path in job["log"]:
-            if said := last_lines(path, None):
+            if step and step.has_not_written(path):
+                lines.append(f"{path} is of an earlier run: the step did not begin.")
+            elif said := last_lines(path, None):
                 starts = [n for n, line in enumerate(said) if line.startswith(ERROR)]
                 shown = said[starts[-1] :] if starts else said[-LAST_LINES:]
                 lines += [f"    {line.removeprefix(ERROR)}" for line in shown]
@@ -231,6 +241,14 @@ def routine(record: logging.LogRecord) -> bool:
     if getattr(record, "exception", None) == "RuleException" and "CalledProcessError" in text:
         return True  # the failed step says more
     return text.startswith(ROUTINE) or (not text.strip())
+
+
+def written(path: str) -> int | None:
+    """When a file was changed last, in nanoseconds; None if it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
 
 
 def last_lines(path: str, number: int | None) -> list[str]:

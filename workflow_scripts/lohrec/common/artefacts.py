@@ -4,14 +4,18 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import safe_open
+
+from lohrec.common import disk, writers
 
 UMASK = os.umask(0)  # it can only be read by being set
 os.umask(UMASK)
@@ -22,30 +26,50 @@ def whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it on success, remove it on failure.
 
     The temporary name keeps the ending, so that writers that look at it behave the same. Others may
-    read the file as far as the process's umask lets them, whatever its writer thought.
+    read the file as far as the process's umask lets them, whatever its writer thought. What is
+    renamed is on the disk itself, and what killed writers of `path` left is removed.
+
+    Raises:
+        disk.DiskFull: there is no room for it, whatever its writer said of that.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    writers.remove_killed(path)
+    temporary = writers.temporary(path)
     try:
         yield temporary
         temporary.chmod(0o666 & ~UMASK)
+        disk.sync(temporary)
         os.replace(temporary, path)
+        disk.sync(path.parent)
+    except Exception as error:
+        if said := disk.ran_out(path, error):
+            raise said from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it takes its place."""
+    """Yield a temporary folder beside `path`; on success it takes its place, as `whole` does."""
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers.remove_killed(path)
+    temporary = writers.temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary.mkdir()
     try:
         yield temporary
+        for written in (*temporary.rglob("*"), temporary):
+            disk.sync(written)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)
+        disk.sync(path.parent)
+    except Exception as error:
+        if said := disk.ran_out(path, error):
+            raise said from error
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -54,7 +78,7 @@ def link(path: str | Path, to: str | Path) -> None:
     """Have a file, which may be large, in a second place: linked where the file system can."""
     Path(to).parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(path, to)
+        os.link(os.path.realpath(path), to)  # not a link, which may lead from its own place only
     except OSError:
         shutil.copy2(path, to)
 
@@ -93,6 +117,25 @@ def write_npy(path: str | Path, array: np.ndarray) -> None:
     """Write an array in NumPy's own format, which can be memory-mapped."""
     with whole(path) as temporary, open(temporary, "wb") as file:
         np.save(file, np.ascontiguousarray(array))
+
+
+def damage(path: str | Path) -> str:
+    """What keeps an array, a table, JSON or tensors from being opened; "" where nothing does.
+
+    Readers say less: most name no file.
+    """
+    opens: dict[str, Callable[[str | Path], object]] = {
+        ".npy": partial(np.load, mmap_mode="r"),
+        ".parquet": pq.read_metadata,
+        ".json": read_json,
+        ".safetensors": partial(safe_open, framework="numpy"),
+    }
+    try:
+        if reader := opens.get(Path(path).suffix):
+            reader(path)
+    except Exception as error:  # each reader has its own
+        return str(error).splitlines()[0]
+    return ""
 
 
 def fingerprint(path: str | Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,9 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
+            with zipfile.ZipFile(self.path) as archive:  # torch compares no checksums
+                if damaged := archive.testzip():
+                    raise ValueError(f"{damaged} is damaged")
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # a broken file must not stop the run, only its resumption
             print(f"{self.path} cannot be read ({error}); starting afresh")

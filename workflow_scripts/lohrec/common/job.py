@@ -4,18 +4,30 @@ import inspect
 from collections.abc import Callable
 from typing import Any, get_args
 
-from lohrec.common import job_log
+from lohrec.common import artefacts, job_log
 
 
 def run(main: Callable[..., None], snakemake: Any) -> None:
     """Call a script's `main` while everything that it prints goes into the rule's log.
+
+    An error names the inputs that cannot be opened, if there are some, in a note.
 
     Args:
         main: takes what `arguments` finds.
         snakemake: the job, as Snakemake hands it to a script.
     """
     with job_log.redirect(snakemake.log[0]):
-        main(**arguments(main, snakemake))
+        try:
+            main(**arguments(main, snakemake))
+        except Exception as error:
+            named = _paths(snakemake.input).values()
+            for path in (p for one in named for p in ([one] if isinstance(one, str) else one)):
+                if said := artefacts.damage(path):
+                    error.add_note(
+                        f"{path} is damaged ({said}): delete it and start again, which makes it "
+                        "again; a raw file has to be fetched again."
+                    )
+            raise
 
 
 def arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:

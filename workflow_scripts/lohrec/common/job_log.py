@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+MARK = "======== attempt"  # begins what a job says that was started again
 # Begins what people read of an error: the end of a failed job's log.
 ERROR = "ERROR: "
 LIBRARY = Path(__file__).resolve().parents[1]
@@ -31,14 +32,22 @@ def redirect(path: str | Path) -> Iterator[None]:
     """Send file descriptors 1 and 2 to the log `path`, so that native libraries are caught too.
 
     An exception is written to the log before it goes on: its traceback, and then what people read
-    of it, which the terminal shows too. If nobody catches it, the interpreter is silent.
+    of it, which the terminal shows too. If nobody catches it, the interpreter is silent. What an
+    attempt said that did not end well stays above the next one, with a mark between them.
     """
     global _terminal
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Snakemake deletes the log before each attempt; so it has a second name until one ends well.
+    kept = path.with_name(f".{path.name}.attempts")
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with open(path, "w", buffering=1) as log:
+    path.unlink(missing_ok=True)
+    with open(_linked(kept, path), "a", buffering=1) as log:
+        if earlier := kept.exists() and kept.read_text(errors="replace"):
+            attempt = earlier.count(MARK) + 2
+            log.write(f"\n{MARK} {attempt}, {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     _terminal = os.fdopen(os.dup(saved[1]), "w", buffering=1)
@@ -46,6 +55,7 @@ def redirect(path: str | Path) -> Iterator[None]:
         sys.stdout.reconfigure(line_buffering=True)
     try:
         yield
+        kept.unlink(missing_ok=True)
     except BaseException as error:
         traceback.print_exc()
         _say(f"{ERROR}{message(error)}")
@@ -60,6 +70,17 @@ def redirect(path: str | Path) -> Iterator[None]:
             os.close(descriptor)
         _terminal.close()
         _terminal = sys.stderr
+
+
+def _linked(kept: Path, path: Path) -> Path:
+    """The file `kept`, old or new, under a second name, `path`; where links fail, `path` alone."""
+    try:
+        kept.touch()
+        os.link(kept, path)
+    except OSError:  # then each attempt replaces the log
+        kept.unlink(missing_ok=True)
+        return path
+    return kept
 
 
 def warn(text: str) -> None:
@@ -78,6 +99,8 @@ def message(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(LIBRARY)]
     words = str(error).strip()
+    if notes := getattr(error, "__notes__", None):  # which file is damaged
+        return "\n".join([words or type(error).__name__, *notes])
     raised_here = bool(ours) and ours[-1] is frames[-1]
     if words and (isinstance(error, OSError) or (raised_here and isinstance(error, FORESEEN))):
         return words

@@ -13,14 +13,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from lohrec.common import processes
+from lohrec.common import disk, processes
 from lohrec.common.averaging import Averages
 from lohrec.common.checkpoints import Checkpoint, random_state, set_random_state
 from lohrec.common.job_log import progress
 from lohrec.common.optimiser import adamw, learning_rate
 
-# At most so much work is lost to a kill. An evaluation leaves a checkpoint too, but where
-# evaluations are many, only one in each pause.
+# At most so much work is lost to a kill, and in the first pause no more than that, so that tries
+# with a short time limit get on. An evaluation leaves a checkpoint too, but where evaluations are
+# many, only one in each pause.
 SAVE_SECONDS = 300
 PAUSE_SECONDS = 30
 
@@ -66,7 +67,8 @@ def train(
         schedule: factor of the learning rate by step; see `optimiser.learning_rate` if None.
         after: called with the history, the new row last, when the best state has been chosen; it
             may change the model that the training goes on with, and what it returns joins the row.
-        checkpoint: where the run leaves its state; the caller removes it.
+        checkpoint: where the run leaves its state, and has left it: a run that goes on from the
+            last step learns nothing more.
         unit: what a batch's size counts, for the throughput.
         remedy: what to change where a loss is no longer finite.
 
@@ -163,13 +165,24 @@ class _Run:
         if state is not None:
             self._restore(state)
         self.clock = self.saved = monotonic()
-        self.pause = 0
+        self.has_saved = False
         size = sum(p.numel() for p in model.parameters())
         learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
         some = "" if learned == size else f", {learned / 1e6:.2f} M of them trained"
         print(f"{size / 1e6:.2f} M parameters{some}, {self.steps:,} steps", flush=True)
+        if checkpoint is not None and processes.rank() == 0:
+            self._require_room(checkpoint)
         if self.at.step:
             print(f"resuming at step {self.at.step:,}", flush=True)
+
+    def _require_room(self, checkpoint: Checkpoint) -> None:
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        # The state, the best one, their average; AdamW has two figures a parameter.
+        tensors = [*self.weights.values(), *self.weights.values(), *self.averages.values]
+        size = sum(t.nbytes for t in (*tensors, *trained, *trained))
+        there = checkpoint.path.stat().st_size if checkpoint.path.exists() else 0
+        # A new one is written beside the last.
+        disk.require(checkpoint.path, max(0, 2 * size - there), "a checkpoint")
 
     def goes_on(self) -> bool:
         return bool(self.at.step < self.steps and self.at.waited < self.patience)
@@ -224,7 +237,9 @@ class _Run:
         if self.checkpoint is None:
             return
         since = monotonic() - self.saved
-        due = since >= SAVE_SECONDS or (evaluated and since >= self.pause)
+        most = SAVE_SECONDS if self.has_saved else min(SAVE_SECONDS, PAUSE_SECONDS)
+        pause = PAUSE_SECONDS if self.has_saved else 0
+        due = since >= (min(pause, most) if evaluated else most)
         if not processes.agreed(due, self.device):
             return
         self._check({name: float(value) for name, value in self.at.sums.items()})
@@ -240,7 +255,7 @@ class _Run:
                 "each": each,
             }
             self.checkpoint.save(state)
-        self.saved, self.pause = monotonic(), PAUSE_SECONDS
+        self.saved, self.has_saved = monotonic(), True
 
     def finish(self) -> pa.Table:
         """Put the model into its best state."""

@@ -26,8 +26,13 @@ def closure(starts: Iterable[str | Path], root: str | Path) -> dict[str, str]:
         FileNotFoundError: there is no such file.
         SyntaxError: a file is no Python; the error names it.
     """
-    root = Path(root)
-    todo, hashes = [Path(start) for start in starts], {}
+    return dict(_closure(tuple(map(Path, starts)), Path(root)))
+
+
+# Jobs of one rule ask for the same files again and again.
+@cache
+def _closure(starts: tuple[Path, ...], root: Path) -> dict[str, str]:
+    todo, hashes = list(starts), {}
     while todo:
         path = todo.pop()
         name = path.relative_to(root).as_posix()

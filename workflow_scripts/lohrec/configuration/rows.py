@@ -1,6 +1,5 @@
 """Rows of variants.yaml: which recommender each names, and which settings and rows it reads."""
 
-import re
 from typing import Any
 
 from lohrec.configuration import registry
@@ -182,7 +181,8 @@ def declared_of(row: Values, what: str, otherwise: Any) -> Any:
 
 def of_row(sections: Values, row: Values) -> Values:
     """A dataset's sections with the row's own settings over them."""
-    return overlaid(sections, row.get("settings", {}))
+    own = row.get("settings", {})
+    return sections | {name: overlaid(sections[name], values) for name, values in own.items()}
 
 
 def fitting(sections: Values, row: Values) -> Table:
@@ -262,36 +262,6 @@ def settings_behind(name: str, source: str, sections: Values, variants: Table) -
         else values
         for section, values in sections.items()
     }
-
-
-def owner(dataset: str, name: str) -> tuple[str, str]:
-    """The dataset and the variant that a comparison of `dataset` calls `name`.
-
-    "games_words/lcrec" is a variant of another row, which must have the same users.
-    """
-    other, _, variant = name.rpartition("/")
-    return other or dataset, variant
-
-
-def check_target(target: str, datasets: Table, variants: Table) -> None:
-    """Refuse a result that no row of datasets or no row of variants makes.
-
-    Args:
-        target: a path such as results/games/dwr/metrics.json; other texts are let through.
-
-    Raises:
-        ValueError: the dataset or the variant is unknown; the message lists those there are.
-    """
-    if not (match := re.fullmatch(r"results/([^/]+)/(.+)", target)):
-        return
-    dataset, rest = match.groups()
-    if dataset == "benchmarks":
-        return
-    known(dataset, datasets, f"{target}: dataset")
-    if match := re.fullmatch(r"([^/]+)/seed_\d+/model/.*", rest):
-        known(match[1], variants, f"{target}: variant")
-    elif match := re.fullmatch(r"([^/]+)/(metrics\.json|seed_.*)", rest):
-        known(match[1], reported_rows(variants), f"{target}: variant")
 
 
 def _keys(recommender: str) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from lohrec.configuration import registry, rows, sections
+from lohrec.configuration import registry, rows, sections, targets
 from lohrec.configuration.config_files import check_once
 from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
@@ -154,7 +154,7 @@ def _check_comparison(dataset: str, datasets: Table, variants: Table, resolved: 
     row, reported = datasets[dataset], rows.reported_rows(variants)
     compared = row.get("variants", rows.compared_rows(variants))
     for name in compared:
-        other, variant = rows.owner(dataset, name)
+        other, variant = targets.owner(dataset, name)
         known(other, datasets, f"datasets.{dataset}.variants")
         known(variant, reported, f"datasets.{dataset}.variants")
         here, there = (_measured_on(datasets[one], resolved[one]) for one in (dataset, other))
@@ -187,18 +187,21 @@ def _measured_on(row: Values, values: Values) -> Values:
 def _in_parts(source: str) -> bool:
     """Whether a source has a file for each category."""
     files = registry.declared("source", source, "FILES").values()
-    return any("{category}" in file.get("file", "") for file in files)
+    return any("{category}" in file.get("file", file.get("made", "")) for file in files)
 
 
 def _check_together(dataset: str, values: Values, variants: Table) -> None:
     """Refuse values that are right one by one and cannot work together."""
     of_teacher = values["probabilities"]["codewords"]
     for name, row in rows.trained_rows(variants).items():
+        learns_probabilities = "probabilities" in rows.loss_reads(row["loss"])
+        if not (learns_probabilities or row["start_from"]):
+            continue
         network = rows.fitting(values, row)["network"]
         of_network = network.get("codewords", of_teacher)
         taught = "legal" if row["teacher"] else of_teacher
         unlike = of_network != taught and "all" in (of_network, taught)
-        if "probabilities" in rows.loss_reads(row["loss"]) and unlike:
+        if learns_probabilities and unlike:
             theirs = f"of {row['teacher']}" if row["teacher"] else "probabilities.codewords"
             raise ValueError(
                 f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "

@@ -101,6 +101,11 @@ def layout(
     return Layout(part, recipe, named, **known)
 
 
+def known_as(name: str, role: str) -> bool:
+    """Whether a column of this name usually holds what `role` says; see `NAMES`."""
+    return _letters(_TYPE.sub("", name.strip())) in NAMES[role]
+
+
 def find(path: Path, rows: Sequence[Sequence[str]], of: Layout, named: bool = False) -> Columns:
     """Tell which column is which.
 
@@ -146,7 +151,7 @@ def _places(
         if place is not None:
             found = [n for n, name in enumerate(names) if place == name]
         elif header:
-            found = [n for n, name in enumerate(names) if _letters(name) in NAMES[role]]
+            found = [n for n, name in enumerate(names) if known_as(name, role)]
         if len(found) > 1:
             several = ", ".join(names[n] for n in found)
             raise _unclear(path, rows, of, places, f"the {role} may be any of {several}")

@@ -6,12 +6,17 @@ from lohrec.common import artefacts
 from lohrec.evaluation import per_user, tables
 
 INVALID = "invalid"
+NOTE = (
+    "Invalid identifiers are counted without the prefix tree: at each step any codeword may be "
+    "written for which the network has a logit, those of other levels too. A network whose softmax "
+    "ran over a level's codewords alone (`codewords: level`) has never learned to avoid the others."
+)
 
 
 def compare(
     variants: dict[str, tuple[list[str], str]], beams: list[int], cutoff: int
-) -> dict[str, dict[str, list[float]]]:
-    """{metric: {variant: values at the widths}} of the test users.
+) -> dict[str, Any]:
+    """Of the test set `users`, their number, and `metrics`, {metric: {variant: values at widths}}.
 
     Args:
         variants: {variant: (per_user.parquet at each width, invalid.json)}.
@@ -20,18 +25,20 @@ def compare(
     """
     metrics = [f"{name}@{cutoff}" for name in ("recall", "ndcg", "diversity")]
     result: dict[str, dict[str, list[float]]] = {metric: {} for metric in [*metrics, INVALID]}
+    users = 0
     for name, (paths, invalid) in variants.items():
-        at_width = [per_user.read([path], "test")[1] for path in paths]
+        read = [per_user.read([path], "test") for path in paths]
+        users, at_width = len(read[0][0]), [figures for _, figures in read]
         for metric in metrics:
             result[metric][name] = [float(values[metric].mean()) for values in at_width]
         shares = artefacts.read_json(invalid)
         result[INVALID][name] = [shares[str(width)] for width in beams]
-    return result
+    return {"users": users, "metrics": result}
 
 
 def title(metric: str) -> str:
     """A metric's heading."""
-    invalid = "Invalid identifiers without constraint"
+    invalid = "Invalid identifiers"
     return invalid if metric == INVALID else tables.label(metric)
 
 
@@ -39,9 +46,12 @@ def page(result: dict[str, Any]) -> str:
     """The page beam_widths.md.
 
     Args:
-        result: what beam_widths.json holds: dataset, beams and metrics, see `compare`.
+        result: what beam_widths.json holds: dataset, beams and what `compare` returns.
     """
-    parts = [f"# {result['dataset']}: width of the beam search, test set"]
+    parts = [
+        f"# {result['dataset']}: width of the beam search, test set, {result['users']:,} users",
+        NOTE,
+    ]
     header = ["variant", *(f"{width} beams" for width in result["beams"])]
     for metric, variants in result["metrics"].items():
         rows = [[name, *(f"{v:.4f}" for v in values)] for name, values in variants.items()]

@@ -1,6 +1,7 @@
 """What single users have bought and what each model lists for them (Tables 4 and 5)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,52 +11,83 @@ from lohrec.evaluation import ranked_lists, tables
 
 LONGEST = 60  # characters of a title
 
+# A user: `user`; `history`, `target`, lines; `lists`, {model: [{"item", "target", "taught"}]}, the
+# last two telling whether an item is the target, and whether the teacher lists it too.
+Case = dict[str, Any]
 
-def page(
-    dataset: str,
+
+def chosen(
     test: Examples,
     rows: np.ndarray,
     names: list[str],
     lists: dict[str, ranked_lists.RankedLists],
     cutoff: int,
-) -> str:
-    """A Markdown page of users' histories, targets and lists.
+) -> list[Case]:
+    """Users' histories, targets and lists.
 
     Args:
-        dataset: its name.
         test: the test split.
         rows: examples to show.
         names: a line for every item.
         lists: {model: its lists}, "teacher" among them.
         cutoff: places that are shown.
     """
+    found = []
+    for row in rows:
+        user, target = int(test.user[row]), int(test.target[row])
+        history = [names[item] for item in test.histories(np.array([row]))[0] if item >= 0]
+        shown = {name: items_of(each, user)[:cutoff].tolist() for name, each in lists.items()}
+        found.append(
+            {
+                "user": user,
+                "history": history,
+                "target": names[target],
+                "lists": {
+                    name: [
+                        {
+                            "item": names[item],
+                            "target": item == target,
+                            "taught": name != "teacher" and item in shown["teacher"],
+                        }
+                        for item in items
+                    ]
+                    for name, items in shown.items()
+                },
+            }
+        )
+    return found
+
+
+def page(dataset: str, found: list[Case]) -> str:
+    """The page cases.md.
+
+    Args:
+        dataset: its name.
+        found: what `chosen` returned.
+    """
     parts = [
         f"# {dataset}: lists of single users",
         "Test users drawn at random. **Bold**: the item that came next. "
         "`*`: the teacher lists it too.",
     ]
-    for row in rows:
-        user, target = test.user[row], test.target[row]
-        history = [item for item in test.histories(np.array([row]))[0] if item >= 0]
+    for case in found:
         parts += [
-            f"## User {user}",
-            "\n".join(f"{n}. {names[item]}" for n, item in enumerate(history, 1)),
-            f"Next: **{names[target]}**",
+            f"## User {case['user']}",
+            "\n".join(f"{n}. {line}" for n, line in enumerate(case["history"], 1)),
+            f"Next: **{case['target']}**",
         ]
-        shown = {name: items_of(each, user)[:cutoff] for name, each in lists.items()}
-        taught = set(shown["teacher"].tolist())
         columns = [
             [
-                (f"**{names[i]}**" if i == target else names[i])
-                + (" *" if name != "teacher" and i in taught else "")
-                for i in items
+                (f"**{one['item']}**" if one["target"] else one["item"])
+                + (" *" if one["taught"] else "")
+                for one in listed
             ]
-            for name, items in shown.items()
+            for listed in case["lists"].values()
         ]
         longest = max(map(len, columns))
         columns = [column + [""] * (longest - len(column)) for column in columns]
         places = [str(place) for place in range(1, longest + 1)]
-        header = ["place", *shown]
+        header = ["place", *case["lists"]]
         parts.append(tables.markdown(header, list(zip(places, *columns, strict=True))))
     return "\n\n".join(parts) + "\n"
 

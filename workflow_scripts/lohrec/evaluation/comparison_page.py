@@ -138,11 +138,13 @@ def _shown(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
 
 
 def _lists(variants: dict[str, Any]) -> str:
-    """MRR, and which items are shown at the largest cutoff."""
+    """MRR, which items are shown at the largest cutoff, and places that no item fills, if any."""
     first = next(iter(variants.values()))
     mrr = next(name for name in first["metrics"] if name.startswith("mrr@"))
     largest = max(int(name.split("@")[1]) for name in first["exposure"])
-    shown = [f"{name}@{largest}" for name in ("catalogue_coverage", "gini")]
+    shown = [f"{name}@{largest}" for name in ("catalogue_coverage", "gini", "unfilled")]
+    if not any(variant["exposure"][shown[-1]]["mean"] for variant in variants.values()):
+        del shown[-1]
     rows = [
         [name, _figure(variant["metrics"][mrr]), *(_figure(variant["exposure"][m]) for m in shown)]
         for name, variant in variants.items()

@@ -26,8 +26,8 @@ def intra_list(
     Eq. 17 divides the sum over i <= j of 1 - cos by K (K + 1) / 2, though the terms i = j are zero;
     the usual diversity divides by the K (K - 1) / 2 pairs, so Eq. 17 = usual x (K - 1) / (K + 1).
     Where tied items straddle the place K, this is the expectation over their orders. A list
-    shorter than K counts as its own K; one item alone has diversity 0. A vector of zeros has
-    cosine 0 with every other.
+    shorter than K counts as its own K; one item alone has diversity 0, and so has no item. A vector
+    of zeros has cosine 0 with every other.
 
     Args:
         lists: lists of the users.
@@ -51,7 +51,7 @@ def intra_list(
     for k in cutoffs:
         size = np.minimum(np.diff(lists.offset), k)
         distance = size * (size - 1) / 2 - _cosine_sum(lists, unit, k)
-        figures[f"diversity@{k}"] = distance / (size * (size + 1) / 2)
+        figures[f"diversity@{k}"] = distance / np.maximum(size * (size + 1) / 2, 1)
         figures[f"ild@{k}"] = distance / np.maximum(size * (size - 1) / 2, 1)
     return figures
 

@@ -1,4 +1,4 @@
-"""Which items the lists of all users show: coverage of the catalogue, and Gini's index."""
+"""Which items the lists of all users show, and how many places show none."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from lohrec.evaluation.ranked_lists import RankedLists
 
 
 def exposure(lists: RankedLists, items: int, cutoffs: list[int]) -> dict[str, float]:
-    """Catalogue coverage and Gini's index of the top K of all lists.
+    """Catalogue coverage and Gini's index of the top K of all lists, and the places left empty.
 
     Catalogue coverage is the share of all items that are in the top K of some list. Gini's index
     is taken over all items, those that no list shows too: with x_1 <= ... <= x_N the numbers of
@@ -14,7 +14,8 @@ def exposure(lists: RankedLists, items: int, cutoffs: list[int]) -> dict[str, fl
     where all items are shown equally often and 1 - 1 / N where all lists show one item alone.
 
     Where tied items straddle the place K, coverage is the expectation over the orders that each
-    list has on its own, and x_i are the expected numbers.
+    list has on its own, and x_i are the expected numbers. `unfilled` is the share of all users'
+    first K places at which no item stands, because a list ends before.
 
     Args:
         lists: lists of the users.
@@ -22,7 +23,7 @@ def exposure(lists: RankedLists, items: int, cutoffs: list[int]) -> dict[str, fl
         cutoffs: the values of K, in items.
 
     Returns:
-        {"catalogue_coverage@K", "gini@K"}.
+        {"catalogue_coverage@K", "gini@K", "unfilled@K"}.
     """
     figures = {}
     weight = 2 * np.arange(1, items + 1) - items - 1
@@ -34,4 +35,5 @@ def exposure(lists: RankedLists, items: int, cutoffs: list[int]) -> dict[str, fl
         shown = np.sort(np.bincount(lists.item, chance, items))
         figures[f"catalogue_coverage@{k}"] = float(1 - absent.mean())
         figures[f"gini@{k}"] = float(weight @ shown / (items * shown.sum()))
+        figures[f"unfilled@{k}"] = float(1 - np.minimum(np.diff(lists.offset), k).mean() / k)
     return figures

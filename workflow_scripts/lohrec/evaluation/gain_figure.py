@@ -1,13 +1,15 @@
 """Forest plot: differences to the reference with their intervals, one panel a metric."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.typing import RcKeyType
+from matplotlib.ticker import MaxNLocator
 
+from lohrec.evaluation import charts
 from lohrec.evaluation.recommendations import own_items
 from lohrec.evaluation.tables import label
 
@@ -16,45 +18,40 @@ from lohrec.evaluation.tables import label
 GAIN, LOSS, UNSURE = "#0072B2", "#D55E00", "#666666"
 
 
-def draw(path: str | Path, result: dict[str, Any], metrics: list[str]) -> None:
-    """Write the test set's differences in % as SVG; equal input gives an equal file.
+def draw(paths: Sequence[str | Path], result: dict[str, Any], metrics: list[str]) -> None:
+    """Draw the test set's differences in %; equal input gives an equal file.
 
     A row of panels is of the lists without a user's own items, another of those with them.
 
     Args:
-        path: where to.
+        paths: where to, in the format of each ending.
         result: what comparison.json holds; see compare.py.
         metrics: one panel each.
     """
     reference = result["reference"]
     of_test = {split: part for split, part in result["splits"].items() if split != "dev"}
     names = [name for name in of_test["test"]["variants"] if name != reference]
-    style: dict[RcKeyType, Any] = {
-        "svg.hashsalt": "lohrec",
-        "font.size": 11,
-        "axes.spines.right": False,
-    }
-    with rc_context(style):
-        height = 1.2 + 0.42 * max(len(names), 2)
-        size = 2 + 3.2 * len(metrics), 0.6 + height * len(of_test)  # inches
+    with rc_context(charts.STYLE):
+        height = 0.5 + 0.25 * max(len(names), 2)
+        size = charts.WIDTH, 0.7 + height * len(of_test)  # inches
         figure = Figure(figsize=size, layout="constrained")
         rows = figure.subplots(len(of_test), len(metrics), sharex="col", sharey=True, squeeze=False)
         for (split, part), panels in zip(of_test.items(), rows, strict=True):
             for panel, metric in zip(panels, metrics, strict=True):
                 gains = [part["variants"][name]["metrics"][metric] for name in names]
                 _draw_gains(panel, gains)
-                panel.set_title(label(metric), fontsize=12)
+                panel.set_title(label(metric))
             panels[0].set_yticks(range(len(names)), names)
             panels[0].set_ylabel(f"own items {own_items(split, result)}")
         rows[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
         figure.supxlabel(
             f"difference to {reference} in %, {result['level']:.0%} interval "
             "(filled: excludes zero)",
-            fontsize=11,
+            fontsize=9,
         )
         users = of_test["test"]["users"]
-        figure.suptitle(f"{result['dataset']}, test set, {users:,} users", fontsize=12)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        figure.suptitle(f"{result['dataset']}, test set, {users:,} users")
+        charts.save(figure, paths)
 
 
 def _draw_gains(panel: Axes, gains: list[dict[str, Any]]) -> None:
@@ -64,11 +61,11 @@ def _draw_gains(panel: Axes, gains: list[dict[str, Any]]) -> None:
         mean, low, high = (100 * gain["relative"][key] for key in ("mean", "low", "high"))
         sure = gain["excludes_zero"]
         colour = (GAIN if mean > 0 else LOSS) if sure else UNSURE
-        panel.plot([low, high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+        panel.plot([low, high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
         fill = colour if sure else "white"
-        panel.plot(mean, y, "o", color=colour, markersize=7, markerfacecolor=fill)
+        panel.plot(mean, y, "o", color=colour, markersize=5, markerfacecolor=fill)
     panel.axvline(0, color="black", linewidth=0.8)
-    panel.grid(axis="x", color="#dddddd", linewidth=0.6)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "left"]].set_visible(False)
+    panel.grid(axis="y", visible=False)
+    panel.xaxis.set_major_locator(MaxNLocator(4))
+    panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)

@@ -54,7 +54,8 @@ def read(path: str | Path, split: str, users: np.ndarray, items: int) -> RankedL
     Args:
         path: recommendations.parquet, with at least the columns of `COLUMNS`.
         split: "dev", "test", or one of `recommendations.OTHER`.
-        users: (users,), the users of the split; each must have a list.
+        users: (users,), the users of the split; each must have a list, be it empty: one row with
+            rank 1 and item -1.
         items: number of items; codes are 0 .. items - 1.
 
     Raises:
@@ -80,13 +81,15 @@ def from_arrays(
 ) -> RankedLists:
     """The same for the columns of one split, rows in any order; see `read`."""
     user, rank, item = user.astype(np.int64), rank.astype(np.int64), item.astype(np.int64)
+    empty, full = user[item == -1], item != -1
+    user, rank, item = user[full], rank[full], item[full]
     # A rank has 16 bits, so one key sorts by (user, rank); stable, the file's order within ties.
     key = user * 2**17 + rank
     if (key[1:] < key[:-1]).any():
         order = np.argsort(key, kind="stable")
         user, rank, item = user[order], rank[order], item[order]
     new_list = np.append(True, user[1:] != user[:-1])[: len(user)]
-    listed = user[new_list]
+    listed = np.union1d(user, empty)
 
     without = np.setdiff1d(users, listed)
     if len(without):
@@ -106,6 +109,8 @@ def from_arrays(
             f"{wrong.sum()} rows name no item: codes must lie within 0..{items - 1}, "
             f"user {user[wrong][0]} has {item[wrong][0]}."
         )
+    if len(both := np.intersect1d(user, empty)):
+        raise ValueError(f"the list of user {both[0]} holds items, and is said to hold nothing.")
     pair = np.sort(user * items + item)
     twice = pair[1:][pair[1:] == pair[:-1]]
     if len(twice):
@@ -121,7 +126,7 @@ def from_arrays(
             f"user {user[bad][0]} has rank {rank[bad][0]} out of turn."
         )
 
-    offset = np.append(np.flatnonzero(new_list), len(user))
+    offset = np.append(np.searchsorted(user, listed), len(user))
     new_group = np.flatnonzero(new_list | (step != 0))
     ties = np.diff(np.append(new_group, len(user)))
     first = np.repeat(new_group, ties) - np.repeat(offset[:-1], np.diff(offset)) + 1

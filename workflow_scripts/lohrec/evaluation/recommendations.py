@@ -22,7 +22,8 @@ def table(
 
     Args:
         split: "dev", "test", or one of `OTHER`.
-        user, rank, item, score: (rows,), by user and rank; ranks count from 1.
+        user, rank, item, score: (rows,), ranks count from 1. An empty list is one row with rank 1
+            and item -1.
     """
     return pa.table(
         {

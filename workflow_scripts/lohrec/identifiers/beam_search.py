@@ -33,7 +33,7 @@ class Steps(Protocol):
 
 
 class Tree(Protocol):
-    """Which identifiers are legal: `PrefixTree`, or `EveryIdentifier`."""
+    """Which identifiers are legal; see `PrefixTree`."""
 
     @property
     def levels(self) -> int:
@@ -42,6 +42,10 @@ class Tree(Protocol):
 
     def children(self, depth: int, node: Tensor) -> Tensor:
         """The child of each node (...) by codeword, int64 (..., codewords); -1 for none."""
+        ...
+
+    def exhausted(self, excluded: Tensor) -> list[Tensor]:
+        """For each level, nodes all of whose leaves are among `excluded`, int64 (users, n)."""
         ...
 
 
@@ -98,7 +102,8 @@ def beam_search(
         steps: the network and the users' histories.
         tree: the legal identifiers; without it every codeword the network knows may follow.
         beams: beam width; where fewer prefixes are legal, all of them are kept.
-        excluded: int64 (users, n), leaves of the tree that are left out; -1 for none.
+        excluded: int64 (users, n), leaves of the tree that are left out; -1 for none. A prefix of
+            such leaves alone takes no beam.
         renormalise: whether, with a tree, probabilities are normalised over the legal children of a
             prefix. As Algorithm 1 has it, they are not, so a prefix loses what its illegal children
             would get.
@@ -113,6 +118,7 @@ def beam_search(
     node = torch.zeros_like(score, dtype=torch.long)
     code = node.new_empty(len(log_p), 1, 0)
     levels = LEVELS if tree is None else tree.levels
+    exhausted = None if tree is None or excluded is None else tree.exhausted(excluded)
     for level in range(levels):
         if tree is None:
             total = score.unsqueeze(-1) + log_p
@@ -123,21 +129,21 @@ def beam_search(
                 log_p = log_p.masked_fill(illegal, -torch.inf).log_softmax(-1)
             # Where there are no children log_softmax makes NaN.
             total = (score.unsqueeze(-1) + log_p).masked_fill_(illegal, -torch.inf)
-        last = level == levels - 1
-        width = beams + excluded.shape[1] if last and excluded is not None else beams
+        width = beams if exhausted is None else beams + exhausted[level].shape[1]
         total = total.flatten(1)
         score, index = total.topk(min(width, total.shape[1]))
+        if exhausted is not None:
+            reached = child.flatten(1).gather(1, index).unsqueeze(-1)
+            dropped = (reached == exhausted[level].unsqueeze(1)).any(-1)
+            score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
+            index = index.gather(1, order)
         parent, chosen = index // log_p.shape[-1], index % log_p.shape[-1]
         if tree is None:
             code = torch.cat([along(code, parent), chosen.unsqueeze(-1)], -1)
         else:
             node = child.flatten(1).gather(1, index).masked_fill(score == -torch.inf, -1)
-        if not last:
+        if level < levels - 1:
             log_p = steps.next(level + 1, parent, chosen)
-    if excluded is not None:
-        dropped = (node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1)
-        score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
-        node = node.gather(1, order).masked_fill(score == -torch.inf, -1)
     missing = beams - score.shape[1]
     score = F.pad(score, (0, missing), value=-torch.inf)
     if tree is None:

@@ -174,6 +174,14 @@ class PrefixTree:
             found.insert(0, found[0][first.long()])
         return found
 
+    def leaf(self, ids: Tensor) -> Tensor:
+        """The leaf of identifiers, int (..., levels); int64 (...), -1 for what no item has."""
+        node = torch.zeros_like(ids[..., 0], dtype=torch.long)
+        for depth, code in enumerate(ids.long().unbind(-1)):
+            child = self.child(depth, node, code.clamp(0, self.codes - 1))
+            node = child.masked_fill((code < 0) | (code >= self.codes), -1)
+        return node
+
     def identifiers(self, leaf: Tensor) -> Tensor:
         """Codewords of leaves, int64 (..., levels); -1 throughout where the leaf is -1."""
         node = leaf.clamp(min=0).long()
@@ -206,22 +214,25 @@ class PrefixTree:
         given = ((leaf.unsqueeze(-1) == leaf.unsqueeze(-2)) & ~again.unsqueeze(-2)).sum(-1)
         return leaf.masked_fill(given < self.item_first.diff()[leaf], -1)
 
+    def exhausted(self, excluded: Tensor) -> list[Tensor]:
+        """Prefixes that lead nowhere when some leaves are left out.
 
-@dataclass(frozen=True)
-class EveryIdentifier:
-    """A prefix tree in which all codewords are legal, so that it constrains nothing.
+        Args:
+            excluded: int64 (rows, n), leaves; -1 is none.
 
-    A node's number has the codewords of its prefix as digits, from the first on.
-    """
-
-    codes: int = 256
-    levels: int = 4
-
-    def children(self, depth: int, node: Tensor) -> Tensor:
-        """The child of each node by codeword, int64 (..., codes); -1 of the node -1."""
-        node = node.unsqueeze(-1)
-        code = torch.arange(self.codes, device=node.device)
-        return (node * self.codes + code).where(node >= 0, -1)
+        Returns:
+            for each level, int64 (rows, n): the node of that level above each leaf where all leaves
+            below it are excluded, else -2.
+        """
+        again = (excluded.unsqueeze(-1) == excluded.unsqueeze(-2)).tril(-1).any(-1)
+        counts = ~again & (excluded >= 0)
+        found = []
+        for first in self.first_leaf[1:]:
+            node = torch.searchsorted(first, excluded.to(first.dtype), right=True) - 1
+            same = (node.unsqueeze(-1) == node.unsqueeze(-2)) & counts.unsqueeze(-2)
+            below = first.diff()[node.clamp(min=0)]
+            found.append(node.masked_fill((same.sum(-1) < below) | (excluded < 0), -2))
+        return found
 
 
 def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:

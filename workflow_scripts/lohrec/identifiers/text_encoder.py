@@ -42,10 +42,10 @@ class TextEncoder:
 
         Args:
             titles, descriptions: one an item, cleaned as those of the dataset; may be empty.
-            device: where llama runs.
+            device: where a language model runs.
 
         Raises:
-            ValueError, FileNotFoundError: llama's model is none that can be used, or not to be had.
+            ValueError, FileNotFoundError: the model is none that can be used, or not to be had.
         """
         titles, descriptions = (
             text_vectors.without_long(texts, self.settings["characters"], kind)
@@ -62,7 +62,7 @@ class TextEncoder:
             own = [[texts[row] for row in full] for texts in (titles, descriptions)]
             with TemporaryDirectory() as folder:
                 output = Path(folder) / "vectors.npy"
-                text_vectors.llama(own[0], own[1], output, dict(self.settings), {}, device)
+                text_vectors.states(own[0], own[1], output, dict(self.settings), {}, device)
                 vectors[full] = np.load(output)
         return text_vectors.unit(vectors) if self.scaled else vectors
 

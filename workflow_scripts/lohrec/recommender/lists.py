@@ -109,5 +109,8 @@ class Lists:
 
     def table(self, split: str, user: np.ndarray) -> pa.Table:
         """The table that the evaluation reads; `user` (users,) numbers the histories."""
-        rows = self.rows
-        return recommendations.table(split, user[rows.user], rows.rank, rows.item, rows.score)
+        rows, empty = self.rows, np.setdiff1d(np.arange(self.users), self.rows.user)
+        one, nothing = np.ones_like(empty), np.full(len(empty), -np.inf)
+        columns = [(user[empty], user[rows.user]), (one, rows.rank), (-one, rows.item)]
+        columns.append((nothing, rows.score))
+        return recommendations.table(split, *map(np.concatenate, columns))

@@ -17,8 +17,9 @@ from lohrec.identifiers.beam_search import Steps
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.histories import Given, numbers
 from lohrec.recommender.lists import Lists, Ranked
+from lohrec.recommender.places import FILE, home
 
-FILE, ITEMS, CURVE, MODEL = "recommender.json", "items.json", "training.json", "model"
+ITEMS, CURVE = "items.json", "training.json"
 CPU = torch.device("cpu")
 
 
@@ -189,8 +190,7 @@ class Recommender(ABC):
     def save(self, folder: str | Path, made: Mapping[str, Any] | None = None) -> None:
         """Write the recommender as one complete folder of safetensors and JSON.
 
-        The last file, recommender.json, has the digests of all others, so it changes with them.
-        The curve of the training, which holds times, is no part of what a recommender is.
+        The last file, recommender.json, has the digests of all others but the training's curve.
 
         Args:
             folder: empty, or not there yet.
@@ -262,22 +262,6 @@ def named(name: str) -> type[Recommender]:
         raise ValueError(f"{module.__name__} must define one class that recommends.")
     classes[0].name = name
     return classes[0]
-
-
-def home(folder: str | Path) -> Path:
-    """The folder of a recommender: `folder` itself, the folder `model` in it, or that of its file.
-
-    Raises:
-        FileNotFoundError: none of them holds a recommender.
-    """
-    folder = Path(folder)
-    for place in (folder, folder / MODEL, folder.parent if folder.name == FILE else folder):
-        if (place / FILE).is_file():
-            return place
-    raise FileNotFoundError(
-        f"{folder} holds no recommender: there is no {FILE} in it. A run of the workflow leaves "
-        "one in results/DATASET/VARIANT/seed_SEED/model."
-    )
 
 
 def item_vectors(folder: str | Path) -> np.ndarray:

@@ -9,8 +9,9 @@ from typing import TextIO
 
 HISTORIES = """\
 Histories are rows with the columns user, item and time, as CSV, TSV, Parquet or JSON lines, in any
-order; without a time the oldest row of a user comes first. A JSON line may also be a user with all
-items: {"user": "anna", "items": ["B0H5K753EK", "B1DCJYSQYO"]}. Names are those of the source."""
+order; without a time the oldest row of a user comes first. Other usual names of such columns are
+known, and --columns tells any others. A JSON line may also be a user with all items:
+{"user": "anna", "items": ["B0H5K753EK", "B1DCJYSQYO"]}. Names are those of the source."""
 
 ITEMS = """\
 Items are rows with the columns item, title and description, as CSV, TSV, Parquet or JSON lines;
@@ -44,10 +45,16 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    model = "its folder, such as results/demo/dwr/seed_0"
+    model = "its folder, such as results/demo/dwr/seed_0, or hub:OWNER/NAME"
     one = command("recommend", _recommend, "Write a list for every user.", HISTORIES)
     one.add_argument("--model", required=True, help=model)
     one.add_argument("--histories", required=True, metavar="FILE", help="a file, or - for stdin")
+    one.add_argument(
+        "--columns",
+        type=_columns,
+        metavar="ROLE=COLUMN,...",
+        help="user=customer,item=sku,time=ordered, or by position from 1 where there is no header",
+    )
     one.add_argument(
         "--output",
         default="-",
@@ -82,9 +89,21 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1: this machine alone)")
     one.add_argument("--port", type=int, default=8000, help="port (8000)")
 
+    one = command("push", _push, "Upload a recommender and its card to the Hugging Face hub.")
+    one.add_argument("model", metavar="MODEL", help=model)
+    one.add_argument("repository", metavar="REPO", help="OWNER/NAME on the hub")
+    one.add_argument("--public", action="store_true", help="for anybody to see (private)")
+
     one = command("show", _show, "Print what a recommender is and how it was made.")
     one.add_argument("model", metavar="MODEL", help=model)
     return parser
+
+
+def _columns(text: str) -> dict[str, str | int]:
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(role in ("user", "item", "time") and place for role, _, place in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like user=NAME,item=NAME,time=NAME")
+    return {role: int(place) if place.isdecimal() else place for role, _, place in pairs}
 
 
 def _positive(text: str) -> int:
@@ -105,7 +124,7 @@ def _recommend(given: argparse.Namespace, answer: TextIO) -> None:
     recommender = Recommender.load(given.model)
     titles = recommender.catalogue.titles
     with (
-        user_histories.gathered(history_rows.read(given.histories)) as histories,
+        user_histories.gathered(history_rows.read(given.histories, given.columns)) as histories,
         list_files.opened(given.output, titles, answer) as write,
     ):
         counts = many_users.recommend(
@@ -144,6 +163,12 @@ def _serve(given: argparse.Namespace, answer: TextIO) -> None:
     recommender = Recommender.load(given.model)
     print(f"http://{given.host}:{given.port}/ (Ctrl+C ends it)", file=answer, flush=True)
     web.serve(recommender, given.host, given.port)
+
+
+def _push(given: argparse.Namespace, answer: TextIO) -> None:
+    from lohrec.serving import hub_upload
+
+    print(hub_upload.push(given.model, given.repository, given.public), file=answer)
 
 
 def _show(given: argparse.Namespace, answer: TextIO) -> None:

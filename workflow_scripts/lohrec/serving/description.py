@@ -7,7 +7,8 @@ from typing import Any
 from lohrec.common.artefacts import read_json
 from lohrec.data.catalogue import Catalogue
 from lohrec.evaluation.recommendations import own_items
-from lohrec.recommender.recommender import CURVE, FILE, ITEMS, home
+from lohrec.recommender.places import FILE, home
+from lohrec.recommender.recommender import CURVE, ITEMS
 
 METRICS = "metrics.json"
 SHOWN = ("recall@5", "recall@10", "ndcg@5", "ndcg@10")
@@ -38,7 +39,7 @@ def lines(folder: str | Path) -> list[tuple[str, str]]:
     ]
     if (folder / CURVE).is_file():
         found.append(("dev set, while trained", _kept(read_json(folder / CURVE))))
-    found += _measured(folder, made)
+    found += _measured(folder)
     found += [(f"settings, {name}", text) for name, text in _settings(made.get("settings", {}))]
     return [(name, text) for name, text in found if text]
 
@@ -54,21 +55,32 @@ def _kept(curve: list[dict[str, Any]]) -> str:
     return _pairs(figures | {"step": row.get("step")})
 
 
-def _measured(folder: Path, made: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The figures of metrics.json, which a run of the workflow leaves above the seeds."""
-    folder = folder.resolve()
+def metrics(folder: Path) -> Path | None:
+    """The metrics.json of a recommender: in its folder or, where a run leaves it, above the seeds.
+
+    Args:
+        folder: as `home` gives it.
+    """
+    made, folder = read_json(folder / FILE)["made"], folder.resolve()
     for place in (folder, folder.parent, folder.parent.parent):
-        if not (place / METRICS).is_file():
-            continue
-        metrics = read_json(place / METRICS)
-        if any(metrics.get(name) != made.get(name) for name in ("dataset", "variant")):
-            continue
-        figures = metrics.get("test", {})
-        shown = {n: f"{figures[n]['mean']:.4f}" for n in SHOWN if n in figures}
-        seeds = len(metrics.get("seeds", []))
-        said = f"test set, {seeds} seed{'s' * (seeds != 1)}"
-        return [(said, f"{_pairs(shown)}; own items {own_items('test', metrics)}")]
-    return []
+        if (path := place / METRICS).is_file():
+            found = read_json(path)
+            # The figures of another row are none of this one's.
+            if all(found.get(name) == made.get(name) for name in ("dataset", "variant")):
+                return path
+    return None
+
+
+def _measured(folder: Path) -> list[tuple[str, str]]:
+    """The test figures, where there are any."""
+    if not (path := metrics(folder)):
+        return []
+    found = read_json(path)
+    figures = found.get("test", {})
+    shown = {n: f"{figures[n]['mean']:.4f}" for n in SHOWN if n in figures}
+    seeds = len(found.get("seeds", []))
+    said = f"test set, {seeds} seed{'s' * (seeds != 1)}"
+    return [(said, f"{_pairs(shown)}; own items {own_items('test', found)}")]
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

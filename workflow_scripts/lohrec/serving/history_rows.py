@@ -5,7 +5,7 @@ import gzip
 import io
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lohrec.data.layout import known_as
+
+REMEDY = "Say which is which: --columns user=NAME,item=NAME,time=NAME."
 NEEDED = "Histories need the columns user and item, and time unless the oldest row comes first"
 
 
@@ -31,28 +34,36 @@ class Row(NamedTuple):
     time: int | float | None
 
 
-def read(source: str | Path) -> Iterator[Row]:
+Columns = Mapping[str, str | int]  # {role: a name, or a position from 1 where no row has names}
+
+
+def read(source: str | Path, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, or of standard input where `source` is "-"; gzip or not.
 
     JSON lines have `user`, `item` and `time`, or `user` and all of its `items`, the oldest first.
+
+    Args:
+        columns: what holds user, item and time, where it is not what such columns usually are
+            called (`layout.NAMES`).
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file cannot be read as histories; the message names the line.
     """
+    columns = columns or {}
     if str(source) == "-":
-        yield from _text(sys.stdin.buffer, "standard input")
+        yield from _text(sys.stdin.buffer, "standard input", columns)
         return
     if not Path(source).is_file():
         raise FileNotFoundError(f"There is no file {source} to read histories from.")
     if Path(source).suffix == ".parquet":
-        yield from _parquet(Path(source))
+        yield from _parquet(Path(source), columns)
         return
     with open(source, "rb") as file:
-        yield from _text(file, str(source))
+        yield from _text(file, str(source), columns)
 
 
-def _text(file: IO[bytes], name: str) -> Iterator[Row]:
+def _text(file: IO[bytes], name: str, columns: Columns) -> Iterator[Row]:
     buffered = io.BufferedReader(file)  # type: ignore[type-var] # any stream of bytes will do
     packed = buffered.peek(2)[:2] == b"\x1f\x8b"
     binary = gzip.GzipFile(fileobj=buffered) if packed else buffered
@@ -62,38 +73,39 @@ def _text(file: IO[bytes], name: str) -> Iterator[Row]:
         if not first.strip():
             raise ValueError(f"{name} holds no histories: its first line is empty.")
         if first.lstrip().startswith("{"):
-            yield from _json_lines(chain([first], lines), name)
+            yield from _json_lines(chain([first], lines), name, columns)
         else:
-            yield from _separated(first, lines, name)
+            yield from _separated(first, lines, name, columns)
     except UnicodeDecodeError:
         raise ValueError(f"{name} is not UTF-8. Convert it first.") from None
     except (EOFError, gzip.BadGzipFile) as error:
         raise ValueError(f"{name} is broken gzip: {error}. Fetch it again.") from None
 
 
-def _separated(first: str, lines: Iterable[str], name: str) -> Iterator[Row]:
+def _separated(first: str, lines: Iterable[str], name: str, columns: Columns) -> Iterator[Row]:
     delimiter = "\t" if "\t" in first else ","
     header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
-    places, rows = _places(header, name), Rows()
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    places, rows = _places(header, name, columns), Rows()
+    named = not any(isinstance(place, int) for place in columns.values())
+    reader = csv.reader(lines if named else chain([first], lines), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
             if not cells:
                 continue
-            where = f"{name}, line {reader.line_num + 1}"
+            where = f"{name}, line {reader.line_num + named}"
             if len(cells) != len(header):
                 raise ValueError(
-                    f"{where}: {len(cells)} fields, where the header has {len(header)}. Put fields "
-                    "that hold the separator into double quotes."
+                    f"{where}: {len(cells)} fields, where the first line has {len(header)}. Put "
+                    "fields that hold the separator into double quotes."
                 )
             user, item, time = (None if p is None else cells[p] for p in places)
             yield rows.row(user, item, time, where)
     except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num + 1}: {error}.") from None
+        raise ValueError(f"{name}, line {reader.line_num + named}: {error}.") from None
 
 
-def _json_lines(lines: Iterable[str], name: str) -> Iterator[Row]:
-    rows = Rows()
+def _json_lines(lines: Iterable[str], name: str, columns: Columns) -> Iterator[Row]:
+    rows, keys = Rows(), dict[str, str]()
     for number, line in enumerate(lines, 1):
         where = f"{name}, line {number}"
         if not line.strip():
@@ -102,21 +114,27 @@ def _json_lines(lines: Iterable[str], name: str) -> Iterator[Row]:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             raise ValueError(f"{where}: no JSON ({error}).") from None
-        keys = set(record) if isinstance(record, dict) else set()
-        if "user" not in keys or not {"item", "items"} & keys:
-            raise ValueError(f'{where}: an object needs "user" and "items", or "user" and "item".')
-        if "items" not in keys:
-            yield rows.row(record["user"], record["item"], record.get("time"), where)
+        names = list(record) if isinstance(record, dict) else []
+        keys = keys or {role: names[n] for role, n in _found(names, where, columns).items()}
+        if "user" not in keys or not ("item" in keys or "items" in names):
+            raise ValueError(
+                f'{where}: an object needs "user" and "items", or "user" and "item"; it has: '
+                f"{', '.join(names)}. {REMEDY}"
+            )
+        user = record.get(keys["user"])
+        if "items" not in names:
+            time = record.get(keys["time"]) if "time" in keys else None
+            yield rows.row(user, record.get(keys["item"]), time, where)
             continue
         if not isinstance(record["items"], list):
             raise ValueError(f"{where}: items are a list, not {record['items']!r}.")
         if not record["items"]:
-            yield Row(_name(record["user"], "user", where), None, None)
+            yield Row(_name(user, "user", where), None, None)
         for item in record["items"]:
-            yield rows.row(record["user"], item, None, where)
+            yield rows.row(user, item, None, where)
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -124,20 +142,21 @@ def _parquet(path: Path) -> Iterator[Row]:
     rows, number = Rows(), 0
     with file:
         names = file.schema_arrow.names
-        places = [None if p is None else names[p] for p in _places(names, str(path))]
+        places = [None if p is None else names[p] for p in _places(names, str(path), columns)]
         for batch in file.iter_batches(8192, columns=[name for name in places if name]):
             none = [None] * len(batch)
-            columns = [none if n is None else _plain(batch[n], n, path) for n in places]
-            for user, item, time in zip(*columns, strict=True):
+            values = [none if n is None else _plain(batch[n], n, path) for n in places[:2]]
+            values.append(none if places[2] is None else _plain(batch[places[2]], None, path))
+            for user, item, time in zip(*values, strict=True):
                 number += 1
                 yield rows.row(user, item, time, f"{path}, row {number}")
 
 
-def _plain(column: pa.Array, name: str, path: Path) -> list[Any]:
-    """The values of a column; dates as microseconds."""
+def _plain(column: pa.Array, name: str | None, path: Path) -> list[Any]:
+    """The values of a column of names, or of times where `name` is None; dates as microseconds."""
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us")).cast(pa.int64())
-    if name != "time" and pa.types.is_floating(column.type):
+    if name is not None and pa.types.is_floating(column.type):
         raise ValueError(
             f"{path}: the column {name} holds {column.type}; names are texts or whole numbers. "
             "Write it as text."
@@ -146,12 +165,36 @@ def _plain(column: pa.Array, name: str, path: Path) -> list[Any]:
     return values
 
 
-def _places(header: list[str], name: str) -> list[int | None]:
+def _places(header: list[str], name: str, columns: Columns) -> list[int | None]:
     """Where user, item and time stand."""
-    found = [header.index(column) if column in header else None for column in Row._fields]
-    if None in found[:2]:
-        raise ValueError(f"{NEEDED}; {name} has: {', '.join(header)}. Rename its header.")
-    return found
+    found = _found(header, name, columns)
+    if not {"user", "item"} <= found.keys():
+        raise ValueError(f"{NEEDED}; {name} has: {', '.join(header)}. {REMEDY}")
+    return [found.get(role) for role in Row._fields]
+
+
+def _found(names: list[str], where: str, columns: Columns) -> dict[str, int]:
+    """{role: place from 0} of the columns that are said, or known by their names."""
+    places = {}
+    by_position = any(isinstance(place, int) for place in columns.values())
+    for role in Row._fields:
+        place = columns.get(role, role if role in names else None)
+        if isinstance(place, int) and 1 <= place <= len(names):
+            found = [place - 1]
+        elif place is not None:
+            if place not in names:
+                said = f"there is no column {place!r} for the {role}"
+                raise ValueError(f"{where}: {said}; there is: {', '.join(names)}.")
+            found = [names.index(str(place))]
+        else:
+            alike = (n for n, name in enumerate(names) if known_as(name, role))
+            found = [] if by_position else list(alike)
+        if len(found) > 1:
+            several = ", ".join(names[n] for n in found)
+            raise ValueError(f"{where}: the {role} may be any of {several}. {REMEDY}")
+        if found:
+            places[role] = found[0]
+    return places
 
 
 class Rows:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lohrec.data.catalogue import Catalogue
-from lohrec.recommender.recommender import ITEMS, home, item_vectors
+from lohrec.recommender.places import home
+from lohrec.recommender.recommender import ITEMS, item_vectors
 
 
 class Near(NamedTuple):

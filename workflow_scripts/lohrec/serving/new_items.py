@@ -11,7 +11,8 @@ from lohrec.common.artefacts import link, read_json, whole_folder, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers import collisions, rqvae, store, text_encoder
-from lohrec.recommender.recommender import CPU, FILE, ITEMS, digests, home
+from lohrec.recommender.places import FILE, home
+from lohrec.recommender.recommender import CPU, ITEMS, digests
 from lohrec.serving import item_files
 from lohrec.serving.item_files import NewItem
 

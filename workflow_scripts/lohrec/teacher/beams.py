@@ -201,11 +201,7 @@ def items_only(
     Returns:
         leaf (examples, beams) int64 and log-probabilities, in order; -1 and -inf at the end.
     """
-    code = beams.codewords
-    node = torch.zeros(code.shape[:2], dtype=torch.long, device=code.device)
-    for level in range(LEVELS):
-        child = tree.children(level, node).gather(-1, code[..., level : level + 1].clamp(min=0))
-        node = child.squeeze(-1).masked_fill(code[..., level] < 0, -1)
+    node = tree.leaf(beams.codewords)
     if excluded is not None:
         node = node.masked_fill((node.unsqueeze(-1) == excluded.unsqueeze(1)).any(-1), -1)
     order = (node < 0).long().argsort(dim=1, stable=True)

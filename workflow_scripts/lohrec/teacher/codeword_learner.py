@@ -40,10 +40,8 @@ class CodewordLearner:
         self.ids = ids
         self.train_prompts = CodewordPrompts(examples.aligned(), ids)
         windows = self.train_prompts.windows
-        size, longest = self.training["batch_size"], 1 + LEVELS * int(windows.length.max())
-        bf16 = self.training["bf16"] is True
-        answers = size * LEVELS
-        self.planned = memory_plan.Step(2 * answers, longest, answers, False, bf16)
+        longest = 1 + LEVELS * int(windows.length.max())
+        self.planned = memory_plan.of_windows(self.training, longest)
         self.description = f"{len(examples):,} targets in {len(windows):,} windows"
 
     def epoch(self, number: int) -> Sequence[np.ndarray]:

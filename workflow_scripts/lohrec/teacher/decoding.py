@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -37,8 +36,7 @@ def best_leaves(
         tree: of `ids`.
         decoding: beams, top, batch_size, exclude_history and, where constrained, renormalise.
         constrained: whether the prefix tree forbids identifiers of no item. Without it they take
-            beams and are left out of the lists, which so end early. Every user gets a list all the
-            same: where no beam is left it holds the history's last item alone, with score -inf.
+            beams and are left out of the lists, which so end early, or hold nothing.
         description: of the progress.
 
     Returns:
@@ -62,14 +60,15 @@ def best_leaves(
         best = generate_beams(model, batch, beams, prompts.first)
         leaf, score = items_only(best, tree, excluded)
         invalid += int((leaf < 0).sum())
-        last = torch.from_numpy(items[users, length[users] - 1]).long().to(device)
-        leaf[:, 0] = leaf[:, 0].where(leaf[:, 0] >= 0, tree.leaf_of_item[last])
         return leaf, score
 
     lists = user_lists.best_leaves(search, items, length, tree, decoding, description)
     if not constrained:
-        share = invalid / (len(items) * beams)
-        print(f"{description}: {share:.2%} of the beams are no items, or in the history")
+        share, without = invalid / (len(items) * beams), int((lists[0][:, 0] < 0).sum())
+        print(
+            f"{description}: {share:.2%} of the beams are no items, or in the history; "
+            f"{without:,} of {len(items):,} lists hold nothing"
+        )
     return lists
 
 

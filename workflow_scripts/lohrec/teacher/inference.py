@@ -53,13 +53,13 @@ class TeacherShard(NamedTuple):
             batch_size: about as many examples at once.
             with_answers: whether the true targets stand after the prompts.
         """
-        out = PartialArray(path, (len(self.examples), *shape), dtype, self.made_of)
-        for rows in out.remaining(self.prompts.batches(batch_size), "running the teacher"):
-            batch = self.prompts.batch(rows, with_answers).to(self.network.device)
-            with torch.inference_mode():
-                out.values[batch.example] = function(batch).cpu().numpy()
-        print(f"{len(self.examples):,} examples in {out.seconds:.0f} s")
-        out.finish()
+        with PartialArray(path, (len(self.examples), *shape), dtype, self.made_of) as out:
+            for rows in out.remaining(self.prompts.batches(batch_size), "running the teacher"):
+                batch = self.prompts.batch(rows, with_answers).to(self.network.device)
+                with torch.inference_mode():
+                    out.values[batch.example] = function(batch).cpu().numpy()
+            print(f"{len(self.examples):,} examples in {out.seconds:.0f} s")
+            out.finish()
 
 
 def load_shard(

@@ -1,17 +1,25 @@
 """How much GPU memory a teacher's training takes, computed from its shape (Section 4.2)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-import torch
-from transformers import PretrainedConfig, PreTrainedModel
+from lohrec.identifiers.codewords import CODES, LEVELS
+
+if TYPE_CHECKING:  # a workflow is planned without them
+    import torch
+    from transformers import PretrainedConfig, PreTrainedModel
 
 # Matrices of a layer that LoRA can adapt.
 MODULES = (
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
 )  # fmt: skip
 GB = 1e9
+# Parts that lie in the machine's memory, too, when weights are loaded and checkpoints saved.
+KEPT = ("frozen weights", "learned weights", "optimiser")
 
 # What makes the training of a teacher with words need less, by its kind.
 SMALLER = {
@@ -42,7 +50,11 @@ class Step:
 
 
 def plan(
-    config: PretrainedConfig, parameters: float, learned: float, frozen_bytes: int, step: Step
+    config: PretrainedConfig | SimpleNamespace,
+    parameters: float,
+    learned: float,
+    frozen_bytes: int,
+    step: Step,
 ) -> dict[str, float]:
     """Bytes of one training process, by part.
 
@@ -162,6 +174,8 @@ def require(parts: dict[str, float], device: torch.device, remedy: str) -> None:
     """
     if device.type != "cuda":
         return
+    import torch
+
     size = torch.cuda.get_device_properties(device).total_memory
     enough(parts, size / GB, remedy)
 
@@ -200,3 +214,54 @@ def of_checkpoint(
         )
     step = of_packed(settings["teacher"]["training"], adaptation)
     return plan(config, parameters, learned, 2 if step.bf16 else 4, step)
+
+
+def parameters(settings: dict[str, Any]) -> int:
+    """Parameters of a teacher from scratch, from its settings; 0 of a checkpoint.
+
+    Args:
+        settings: the sections `teacher` and `adaptation`.
+    """
+    if settings["teacher"]["kind"] == "pretrained":
+        return 0
+    network, hidden = settings["teacher"]["network"], settings["teacher"]["network"]["hidden"]
+    layer = 4 * hidden * hidden + 3 * hidden * network["intermediate"]
+    # The head is the embedding.
+    return int(network["layers"] * layer + _vocabulary(settings) * hidden)
+
+
+def of_settings(settings: dict[str, Any]) -> dict[str, float]:
+    """The plan for a teacher from scratch before there are data; nothing for a checkpoint.
+
+    Args:
+        settings: the sections `teacher`, `adaptation` and `ingest`.
+    """
+    if not (every := parameters(settings)):
+        return {}
+    network, training = settings["teacher"]["network"], settings["teacher"]["training"]
+    config = SimpleNamespace(
+        hidden_size=network["hidden"],
+        num_hidden_layers=network["layers"],
+        intermediate_size=network["intermediate"],
+        vocab_size=_vocabulary(settings),
+    )
+    step = of_packed(training, settings["adaptation"])
+    if settings["teacher"]["kind"] == "scratch":
+        longest = 1 + LEVELS * (settings["ingest"]["history"] + 1)
+        step = of_windows(training, longest)
+    return plan(config, every, every, 4, step)
+
+
+def of_windows(training: dict[str, Any], longest: int) -> Step:
+    """A step of windows over codewords alone.
+
+    Args:
+        longest: tokens of the longest window.
+    """
+    answers = training["batch_size"] * LEVELS
+    return Step(2 * answers, longest, answers, False, training["bf16"] is True)
+
+
+def _vocabulary(settings: dict[str, Any]) -> int:
+    words = settings["adaptation"]["vocabulary"] if settings["teacher"]["kind"] != "scratch" else 2
+    return LEVELS * CODES + int(words)

@@ -145,7 +145,8 @@ def load_teacher(folder: str | Path, device: torch.device | str = "cpu") -> PreT
     """
     if not (Path(folder) / "config.json").exists():
         raise FileNotFoundError(f"{folder} holds no teacher; train it first (rule train_teacher).")
-    return AutoModelForCausalLM.from_pretrained(folder).to(device).eval()
+    safe = {"use_safetensors": True, "trust_remote_code": False}  # it may be somebody else's
+    return AutoModelForCausalLM.from_pretrained(folder, **safe).to(device).eval()
 
 
 def add_dropout(model: PreTrainedModel, share: float) -> list[RemovableHandle]:

@@ -149,7 +149,7 @@ def load_words(folder: str | Path) -> Words | None:
             )
         return None
     phrasing = Phrasing(**artefacts.read_json(folder / "prompt.json"))
-    return AutoTokenizer.from_pretrained(folder), phrasing
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False), phrasing
 
 
 def prompts_for(words: Words | None, examples: Examples, ids: np.ndarray) -> Prompts:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lohrec.common import disk
 from lohrec.common.artefacts import whole
 from lohrec.data.examples import Examples
 
@@ -49,7 +50,7 @@ def gather(
     first = np.load(shards[0], mmap_mode="r")
     shape = (len(examples), *first.shape[1:])
     with whole(path) as temporary:
-        out = np.lib.format.open_memmap(temporary, "w+", first.dtype, shape)
+        out = disk.new_array(temporary, first.dtype, shape)
         for number, name in enumerate(shards):
             part = np.load(name, mmap_mode="r")
             rows, _ = shard(examples, number, sharding["folds"], sharding["shards"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lohrec.common import artefacts, devices, language_models, processes
+from lohrec.common import artefacts, devices, language_models, processes, unfinished
 from lohrec.common.checkpoints import fingerprint
 from lohrec.data.examples import read_examples
 from lohrec.teacher import adaptation, memory_plan
@@ -67,13 +67,11 @@ def run_training(
     memory_plan.require(planned, device, learner.remedy)
     if kind != "scratch":
         adaptation.check_architecture(learner.network.to(device))
-    history = Path(outputs["history"])
-    checkpoint = history.with_name(".train_teacher.pt")
+    checkpoint = unfinished.beside(outputs["history"], "checkpoint")
     trained, table = train_teacher(learner, dev, device, checkpoint, made_of)
     if processes.rank() == 0:
         save_teacher(trained, Path(outputs["model"]).parent, learner.save_words)
-        artefacts.write_parquet(history, table)
-        checkpoint.unlink(missing_ok=True)
+        artefacts.write_parquet(outputs["history"], table)
     if processes.world() > 1:
         torch.distributed.destroy_process_group()
 
@@ -94,8 +92,10 @@ def start_training(
         return
     path = Path(outputs["history"]).with_name(".train_teacher.json")
     artefacts.write_json(path, given)
-    processes.launch("lohrec.teacher.training_job", [str(path)], cuda["count"])
-    path.unlink()
+    try:
+        processes.launch("lohrec.teacher.training_job", [str(path)], cuda["count"])
+    finally:
+        path.unlink()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ SETTINGS: dict[str, Any] = {
         ),
     },
 }  # fmt: skip
+TERMS = "those of the Amazon review data (2018), collected by Ni, Li and McAuley: see its site"
 READS = ("core", "tie_seed", "most_rejected", "without_metadata")
 # Any other category is somebody's own and is not looked for on a server.
 PUBLISHED = (

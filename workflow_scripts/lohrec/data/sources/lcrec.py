@@ -17,6 +17,7 @@ from lohrec.data.object_files import whole_object
 from lohrec.data.sequences import SHORTEST
 
 SETTINGS: dict[str, Any] = {}
+TERMS = "those of LC-Rec and of the Amazon review data that its files are made from"
 READS: tuple[str, ...] = ()
 FILES: dict[str, dict[str, Any]] = {
     "inter": {"file": "{category}.inter.json"},
@@ -135,7 +136,10 @@ def read_items(
 
 
 def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
-    """Read `{item: ["<a_12>", "<b_3>", "<c_200>", "<d_7>"]}`.
+    """Read `{item: ["<a_12>", "<b_3>", "<c_200>", "<d_7>"]}`, with one to four tokens an item.
+
+    Where items have fewer than four, all get the codeword 0 at the levels that are missing: after
+    any prefix it is then the only one that goes on, so that nothing is to be chosen there.
 
     Args:
         path: an index.json; it may hold more items than are asked for.
@@ -146,8 +150,8 @@ def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: items are missing, have another number of levels, or tokens that are none; or
-            all have the same.
+        ValueError: items are missing, differ in their number of levels or have more than four, or
+            have tokens that are none; or all have the same.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no {path} with identifiers. Put it there, or: {OWN}")
@@ -158,17 +162,18 @@ def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
             f"{path} misses {len(missing)} of {len(items)} items: {_first(missing)}. "
             "Use the index that was made for these items."
         )
-    wrong = [item for item in items if not _has_levels(index[item])]
+    (levels, _), *_ = Counter(_levels(index[item]) for item in items).most_common(1)
+    wrong = [item for item in items if not 0 < _levels(index[item]) == levels <= LEVELS]
     if wrong:
         raise ValueError(
-            f"{path}: identifiers are lists of {LEVELS} tokens, but not those of "
-            f"{len(wrong)} items: {_first(wrong)}, where {wrong[0]} has {index[wrong[0]]}"
-            f"{_levels(index[wrong[0]])}. Use an index of {LEVELS} levels. {OWN}"
+            f"{path}: identifiers are lists of 1 to {LEVELS} tokens, as many for all items, but "
+            f"not those of {len(wrong)} items: {_first(wrong)}, where {wrong[0]} has "
+            f"{index[wrong[0]]}, {_levels(index[wrong[0]])} levels. Use another index. {OWN}"
         )
-    ids = np.array(
-        [[_codeword(token, level) for level, token in enumerate(index[item])] for item in items],
-        dtype=np.int16,
-    )
+    ids = np.zeros((len(items), LEVELS), dtype=np.int16)
+    ids[:, :levels] = [
+        [_codeword(token, level) for level, token in enumerate(index[item])] for item in items
+    ]
     wrong = [item for item, row in zip(items, ids, strict=True) if row.min() < 0]
     if wrong:
         raise ValueError(
@@ -194,12 +199,8 @@ def _sorted(names: Collection[str]) -> list[str]:
     return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)
 
 
-def _levels(tokens: Any) -> str:
-    return f", {len(tokens)} levels" if isinstance(tokens, list) else ""
-
-
-def _has_levels(tokens: Any) -> bool:
-    return isinstance(tokens, list) and len(tokens) == LEVELS
+def _levels(tokens: Any) -> int:
+    return len(tokens) if isinstance(tokens, list) else 0
 
 
 def _codeword(token: Any, level: int) -> int:

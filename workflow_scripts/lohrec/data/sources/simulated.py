@@ -42,6 +42,7 @@ SETTINGS: dict[str, Any] = {
         "description": "Another seed draws another shop.",
     },
 }
+TERMS = "simulated by this program; anybody may use it"
 READS = ("core", "tie_seed")
 FILES = {
     "reviews": {"made": "resources/simulated/{dataset}/reviews.json.gz"},

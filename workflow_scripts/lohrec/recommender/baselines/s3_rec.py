@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from lohrec.common import training as runs
 from lohrec.common.autograd_functions import drop
+from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.gradients import Gradients
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
@@ -109,13 +110,21 @@ class S3Rec(AttributeRecommender):
 
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> Self:
-        """Learn of the sequences, which leaves no checkpoint, and then the next items."""
+        """Learn of the sequences, and then the next items."""
         torch.manual_seed(seed)
         network = cls.built(inputs, settings)
         assert isinstance(network, Network)
         data, training = ItemData(inputs.train.aligned(), True), settings["training"]
         compute = partial(losses, network, share=settings["mask"])
         gradients = Gradients(network, compute, training["clip"], training["bf16"], graphs=False)
+
+        checkpoint = None
+        if inputs.checkpoint is not None:
+            made = [dict(settings), seed, dict(inputs.code)]
+            weights = [value.cpu().numpy() for value in network.state_dict().values()]
+            learned = data.examples.start, data.examples.stop, np.asarray(data.examples.sequences)
+            path = inputs.checkpoint.with_suffix(".before.checkpoint")
+            checkpoint = Checkpoint(path, fingerprint(made, *learned, *weights))
 
         def step(rows: np.ndarray) -> tuple[dict[str, Tensor], int]:
             return gradients(data.batch(rows)), len(rows)
@@ -127,6 +136,7 @@ class S3Rec(AttributeRecommender):
             dict,
             lambda row: row["step"],
             training | {"epochs": settings["before"], "evaluations": 5},
+            checkpoint=checkpoint,
             description="before the next item",
         )
         return cls.trained(network, inputs, settings, seed)

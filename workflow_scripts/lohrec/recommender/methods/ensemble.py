@@ -17,7 +17,8 @@ from lohrec.identifiers.mixtures import Mixture
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import searched
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.recommender import FILE, Histories, Inputs, Recommender, home
+from lohrec.recommender.places import FILE, home
+from lohrec.recommender.recommender import Histories, Inputs, Recommender
 
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]

@@ -18,7 +18,8 @@ from lohrec.recommender.beam_items import labels
 from lohrec.recommender.decoding import best_leaves, searched
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.networks import CodewordNetwork
-from lohrec.recommender.recommender import Histories, Inputs, Recommender, home
+from lohrec.recommender.places import home
+from lohrec.recommender.recommender import Histories, Inputs, Recommender
 from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
 

@@ -73,14 +73,11 @@ class Teacher(Recommender):
             *histories,
             self.ids,
             self.tree,
-            searched(self.decoding, top, exclude_history) | {"batch_size": self.batch_size},
+            searched({**self.decoding, "batch_size": self.batch_size}, top, exclude_history),
             self.constrained,
             "recommending",
         )
-        excluded = None
-        if exclude_history:
-            # Where nothing else is left, a list holds an item of the history all the same.
-            excluded = np.where(np.isneginf(score[:, :1].numpy()), -1, histories.items)
+        excluded = histories.items if exclude_history else None
         return Ranked.of_leaves(leaf, score, self.tree, excluded)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:

@@ -65,6 +65,17 @@ class CodewordNetwork(nn.Module, ABC):
                 leave that to it, and what comes to nothing then.
         """
 
+    def free_steps(self, history: Tensor) -> Steps:
+        """What a search asks that may write any codeword for which the network has a logit.
+
+        A step's last dimension has the level's own codewords first; those of other levels follow,
+        where the output layer has them. This one is of a network with an output layer a level.
+
+        Args:
+            history: int64 tokens (users, tokens), PAD on the right.
+        """
+        return self.steps(history)
+
     @abstractmethod
     def first_code(self, level: int) -> int:
         """Where a level's codeword 0 stands in the last dimension of `Scored.along`."""

@@ -16,13 +16,7 @@ from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.networks import CodewordNetwork, Scored
-from lohrec.recommender.networks.t5_layers import (
-    BUCKETS,
-    MAX_DISTANCE,
-    KeysValues,
-    Real,
-    Stack,
-)
+from lohrec.recommender.networks.t5_layers import BUCKETS, MAX_DISTANCE, KeysValues, Real, Stack
 from lohrec.recommender.networks.t5_steps import DecoderSteps
 from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
 from lohrec.recommender.training_data import Batch
@@ -258,6 +252,10 @@ class T5(CodewordNetwork):
     ) -> DecoderSteps:
         """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
+
+    def free_steps(self, history: Tensor) -> DecoderSteps:
+        """The same over all levels' codewords, see `CodewordNetwork.free_steps`."""
+        return DecoderSteps(self, history, padded=True, free=True)
 
     @torch.no_grad()
     def embed(self, ids: Tensor) -> Tensor:

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from lohrec.common.devices import exact_products
 from lohrec.identifiers.beam_search import lineage
 from lohrec.identifiers.codewords import CODES
 from lohrec.recommender.networks.t5_layers import KeysValues
-from lohrec.recommender.networks.t5_tokens import START
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, START
 
 if TYPE_CHECKING:
     from lohrec.recommender.networks.t5 import T5
@@ -19,10 +21,14 @@ class DecoderSteps:
 
     All beams of a user are places of one decoder row. They attend to the encoded history, which is
     computed once, and to their own ancestors among all earlier places.
+
+    Args:
+        free: whether a codeword may be of any level; then the level's own are 0 .. CODES - 1, and
+            the following levels' come after them, the first level's after the last one's.
     """
 
-    def __init__(self, model: "T5", history: Tensor, padded: bool) -> None:
-        self.model, self.history, self.padded = model, history, padded
+    def __init__(self, model: "T5", history: Tensor, padded: bool, free: bool = False) -> None:
+        self.model, self.history, self.padded, self.free = model, history, padded, free
 
     def first(self) -> Tensor:
         """Encode the histories and decode START."""
@@ -37,11 +43,15 @@ class DecoderSteps:
         """Decode the codewords just chosen."""
         self.allowed = lineage(self.allowed, parent)
         self.depth = torch.cat([self.depth, self.depth.new_full((parent.shape[1],), level)])
-        return self._log_p(level, code + (level - 1) * CODES)
+        return self._log_p(level, (code + (level - 1) * CODES) % CODEWORDS)
 
     def _log_p(self, level: int, token: Tensor) -> Tensor:
         state, self.past = self.model.decode(
             token, self.depth, self.allowed, self.memory, self.past
         )
+        if self.free:
+            with exact_products():
+                logits = F.linear(state, self.model.shared.weight[:CODEWORDS])
+            return logits.log_softmax(-1).roll(-level * CODES, -1)
         first = self.model.first_code(level)
         return self.model.log_probabilities(state, level)[..., first : first + CODES]

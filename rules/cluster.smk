@@ -1,0 +1,90 @@
+# What jobs ask of a cluster, and what a cluster is asked before the first job: how jobs end, whether
+# an earlier run has left some, and whether each step could start at all.
+
+
+# Minutes that every partition in use leaves a job, once the cluster has been asked.
+PATIENCE = []
+
+
+def memory(rule):
+    """Memory of a job's machine in MB, as a resource: of its files, its network, and the attempt."""
+
+    def megabytes(wildcards, input, attempt):
+        step, gpus = step_of(rule, wildcards)
+        values, checked = SETTINGS[wildcards.dataset], checked_model(wildcards)
+        network = demands.network(step, values, gpus, checked)
+        return demands.megabytes(map(str, input), network, gpus, attempt)
+
+    return megabytes
+
+
+def runtime(rule):
+    """A job's time limit in minutes, as a resource: of its data, its network, and the attempt."""
+
+    def minutes(wildcards, threads, attempt):
+        step, gpus = step_of(rule, wildcards)
+        values, found = SETTINGS[wildcards.dataset], {}
+        if rule == "fit":
+            values = rows.of_row(values, VARIANTS[wildcards.variant])
+        if (path := Path(f"results/{wildcards.dataset}/data/statistics.json")).exists():
+            found = json.loads(path.read_text())
+        operations = demands.operations(step, values, found, checked_model(wildcards))
+        first, now = (demands.minutes(operations, threads, gpus, n) for n in (1, attempt))
+        # A retry that asks for more than its partition has would wait for ever.
+        return max(first, min([now, *PATIENCE]))
+
+    return minutes
+
+
+def step_of(rule, wildcards):
+    """A rule's step as the section `cuda` names it, and its GPUs."""
+    cuda = SETTINGS[wildcards.dataset]["cuda"]
+    if rule in ("fit", "recommend", "teach"):
+        used = rows.declared_of(VARIANTS[wildcards.variant], "GPU", {})
+        named = used.get("recommend" if rule == "teach" else rule)
+        return named if named == "recommend_teacher" else rule, cuda[named]["count"] if named else 0
+    return rule, cuda[rule]["count"] if rule in cuda else 0
+
+
+def checked_model(wildcards):
+    """What is known of a pretrained teacher; nothing before it has been looked at."""
+    path = Path(f"results/{wildcards.dataset}/teacher/language_model.json")
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def require_cluster():
+    """Stop before the first job where SLURM could not run the jobs, or would run them twice."""
+    if workflow.executor_plugin.name != "slurm":
+        return
+    given = workflow.executor_settings
+    wanted, first_look = given.status_command, given.init_seconds_before_status_checks
+    try:
+        given.status_command = cluster.status_command(wanted, first_look)
+        if given.status_command != wanted:
+            logger.info("SLURM keeps no accounts here: squeue tells how jobs end.")
+        cluster.refuse_left_behind(Path(workflow.workdir_init))
+        requests, partitions = {}, set()
+        for job in workflow.dag.needrun_jobs():
+            if not job.is_local:
+                requests.setdefault(request_of(job), []).append(job.rule.name)
+                partitions.add(job.resources.get("slurm_partition"))
+        cluster.refused(requests)
+        limits = [cluster.time_limit(named) for named in partitions]
+        PATIENCE.extend(limit for limit in limits if limit is not None)
+    except ValueError as error:
+        raise WorkflowError(str(error))
+
+
+def request_of(job):
+    """What a job asks of SLURM: arguments of sbatch, as the executor makes them."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    options = {"account": ("-A", "slurm_account"), "partition": ("-p", "slurm_partition")}
+    params = {
+        name: f"{option} {job.resources.get(key)}" if job.resources.get(key) else ""
+        for name, (option, key) in options.items()
+    }
+    params |= {"run_uuid": "run", "slurm_logfile": "log", "comment_str": "step", "workdir": ""}
+    call = get_submit_command(job, params, workflow.executor_settings) + set_gres_string(job)
+    return " ".join(call.partition("--comment step")[2].split())

@@ -1,0 +1,165 @@
+# A dataset's tables and figures, and how they were made, as one page; and the figures that are made
+# for it alone.
+
+
+def teacher_behind(wildcards):
+    """The history of the teacher, where an analysed variant has learned from it."""
+    behind = [
+        row
+        for name in analysed(wildcards)
+        for row in rows.rows_behind(name, VARIANTS).values()
+        if rows.learns_from_teacher(row) and not row.get("teacher")
+    ]
+    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
+
+
+rule draw_training_curves:
+    input:
+        models=models_of_analysed,
+        teacher=teacher_behind,
+    output:
+        figure=[
+            report(
+                "results/{dataset}/analysis/training.svg",
+                caption="../docs/captions/training.rst",
+                category="Training",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/training.png",
+            "results/{dataset}/analysis/training.pdf",
+        ],
+    log:
+        "logs/{dataset}/draw_training_curves.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_training_curves"),
+        variants=analysed,
+        dev_users=lambda wildcards: SETTINGS[wildcards.dataset]["training"]["dev_users"],
+    script:
+        "../workflow_scripts/analysis/draw_training_curves.py"
+
+
+rule draw_slices:
+    input:
+        comparison="results/{dataset}/comparison.json",
+    output:
+        figure=[
+            report(
+                "results/{dataset}/analysis/slices.svg",
+                caption="../docs/captions/slices.rst",
+                category="Slices of users",
+                labels={"dataset": "{dataset}"},
+            ),
+            "results/{dataset}/analysis/slices.png",
+            "results/{dataset}/analysis/slices.pdf",
+        ],
+    log:
+        "logs/{dataset}/draw_slices.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("draw_slices"),
+        cutoff=largest_cutoff,
+    script:
+        "../workflow_scripts/analysis/draw_slices.py"
+
+
+# Rows of the paper's Table 2 with their names there, and of Appendix B.
+ABLATION = {
+    "dwr": "DWR",
+    "dwr_no_distill": "w/o DISTILL",
+    "distill": "w/o RANK",
+    "tiger": "w/o All",
+}
+PRIORS = ("dwr", "dwr_distance", "dwr_cooccurrence")
+
+
+def shown_beside(wildcards):
+    """The paper's rows beside those of the comparison, where it compares what they are held against.
+
+    Returns:
+        {"ablation": {variant: its name in Table 2}, "priors": {variant: its prior}}.
+    """
+    if not {"dwr", "distill", "tiger"} <= compared(wildcards).keys():
+        return {"ablation": {}, "priors": {}}
+    return {"ablation": ABLATION, "priors": {n: VARIANTS[n]["prior"] for n in PRIORS}}
+
+
+def learns_from_language_model(dataset):
+    """Whether a generative row of the comparison has learned from the dataset's language model."""
+    wildcards = SimpleNamespace(dataset=dataset)
+    return bool(generative_rows(dataset)) and bool(teacher_behind(wildcards))
+
+
+def measured_rows(wildcards):
+    """{variant: metrics.json} of the reference and of the paper's rows beside the comparison."""
+    named = [reference(wildcards), *(n for of in shown_beside(wildcards).values() for n in of)]
+    owners = {name: targets.owner(wildcards.dataset, name) for name in named}
+    return {
+        n: f"results/{dataset}/{variant}/metrics.json" for n, (dataset, variant) in owners.items()
+    }
+
+
+def reported(wildcards):
+    """{name: path} of the analyses that a dataset's rows have."""
+    dataset, analyses = wildcards.dataset, ["slices"]
+    if generative_rows(dataset):
+        analyses += ["beam_widths", "training"]
+    if learns_from_language_model(dataset):
+        analyses += ["alignment", "embeddings", "cases"]
+    files = {
+        f"{name}_{what}": f"results/{dataset}/analysis/{name}.{ending}"
+        for name in analyses
+        for what, ending in (("figure", "svg"), ("json", "json"))
+    }
+    # Of these there are only figures, or none.
+    without = {"slices_json", "training_json", "cases_figure"}
+    files = {name: path for name, path in files.items() if name not in without}
+    if generative_rows(dataset):
+        files["quality"] = f"results/{dataset}/ids/quality.json"
+    return files
+
+
+def described(wildcards):
+    """What was run: the dataset's row, and each compared row with its seeds."""
+    row, names = DATASETS[wildcards.dataset], compared(wildcards)
+    return {
+        "preset": row["preset"],
+        "source": row["source"],
+        "category": row.get("category"),
+        "variants": {n: VARIANTS[variant] for n, (_, variant) in names.items()},
+        "seeds": {n: seeds(*owner) for n, owner in names.items()},
+        "reference": reference(wildcards),
+        "measured": list(measured_rows(wildcards)),
+        **shown_beside(wildcards),
+    }
+
+
+rule write_report:
+    input:
+        unpack(reported),
+        comparison="results/{dataset}/comparison.json",
+        gains="results/{dataset}/comparison.svg",
+        statistics="results/{dataset}/data/statistics.json",
+        metrics=lambda wildcards: list(measured_rows(wildcards).values()),
+        paper=f"{workflow.basedir}/config/paper.yaml",
+        template=f"{LIBRARY}/lohrec/evaluation/report/page.html",
+    output:
+        html=report(
+            "results/{dataset}/report.html",
+            caption="../docs/captions/report.rst",
+            category="Report",
+            labels={"dataset": "{dataset}"},
+        ),
+        markdown="results/{dataset}/report.md",
+        csv="results/{dataset}/report.csv",
+    log:
+        "logs/{dataset}/write_report.log",
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("write_report"),
+        run=described,
+    script:
+        "../workflow_scripts/analysis/write_report.py"

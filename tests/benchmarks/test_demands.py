@@ -1,0 +1,117 @@
+"""What jobs ask of a cluster follows files, network, data and attempt."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from lohrec.benchmarks import demands
+from lohrec.configuration import settings
+from lohrec.teacher import memory_plan
+from lohrec.teacher.model import build_llama
+
+DATA = {"train": 8039, "dev": 1371, "test": 1371, "items": 486}
+
+
+@pytest.fixture(scope="module")
+def resolved() -> dict:
+    config = {}
+    for name in ("config", "variants", "searches"):
+        config |= yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    settings.complete(config, ROOT / "config/schemas/config.schema.yaml")
+    return settings.resolve(config)
+
+
+def test_each_try_asks_for_twice_as_much() -> None:
+    asked = [demands.megabytes([], 1e9, 0, attempt) for attempt in (1, 2, 3)]
+    assert asked == [2500, 5000, 10000]
+    limits = [demands.minutes(0, 1, 0, attempt) for attempt in (1, 2, 3)]
+    assert limits == [120, 240, 480]
+
+
+def test_a_gpu_takes_memory_of_its_machine_and_is_faster_than_a_thread() -> None:
+    assert demands.megabytes([], 0, 1, 1) - demands.megabytes([], 0, 0, 1) == 3000
+    work = 100 * 3600 * demands.GPU  # operations of 100 hours
+    assert demands.minutes(work, 4, 1, 1) == 6120
+    assert demands.minutes(work, 4, 2, 1) == 3120
+    assert demands.minutes(work, 4, 0, 1) > 6120
+
+
+def test_a_table_unfolds_an_array_is_mapped_and_what_is_not_there_counts_nothing(
+    tmp_path: Path,
+) -> None:
+    sizes = {"a.parquet": 10**9, "a.npy": 10**9, "a.safetensors": 10**9, "large.npy": 10**11}
+    for name, size in sizes.items():
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(size)  # it has no blocks
+    least = demands.megabytes([], 0, 0, 1)
+
+    def beyond(*names: str) -> int:
+        return demands.megabytes([str(tmp_path / name) for name in names], 0, 0, 1) - least
+
+    assert [beyond(name) for name in sizes] == [10_000, 1_000, 2_000, 4_000]
+    assert beyond("a.parquet", "a.parquet", "absent") == 10_000
+
+
+@pytest.mark.parametrize("dataset", ["demo", "gift_cards", "gift_cards_text", "instruments_gpu"])
+def test_a_teacher_from_scratch_is_planned_as_its_network_is(resolved: dict, dataset: str) -> None:
+    values = resolved[dataset]
+    teacher = values["teacher"]
+    words = values["adaptation"]["vocabulary"] if teacher["kind"] == "scratch_text" else None
+    network = build_llama(
+        teacher["network"] | teacher["training"],
+        None if words is None else SimpleTokenizer(words + 1024),
+    )
+    parameters = sum(p.numel() for p in network.parameters())
+    assert memory_plan.parameters(values) == pytest.approx(parameters, rel=0.01)
+    planned = memory_plan.of_settings(values)
+    step = memory_plan.of_packed(teacher["training"], values["adaptation"])
+    if words is None:
+        longest = 1 + 4 * (values["ingest"]["history"] + 1)
+        step = memory_plan.of_windows(teacher["training"], longest)
+    of_network = memory_plan.of_network(network, step)
+    for part, size in of_network.items():
+        assert planned[part] == pytest.approx(size, rel=0.01), part
+
+
+class SimpleTokenizer:
+    """As much of a tokenizer as a network is made from."""
+
+    bos_token_id = 0
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def test_the_teacher_takes_its_weights_beside_a_gpu_and_its_whole_plan_without(
+    resolved: dict,
+) -> None:
+    values = resolved["instruments_gpu"]
+    beside, without = (demands.network("train_teacher", values, gpus, {}) for gpus in (1, 0))
+    assert without == sum(memory_plan.of_settings(values).values())
+    # In float32 and as a bfloat16 copy, with two moments of the optimiser.
+    assert beside == pytest.approx(14 * memory_plan.parameters(values), rel=0.01)
+    # Of a checkpoint the plan is what its check reported.
+    checked = {"parameters": 7e9, "memory_plan_gb": {"frozen weights": 13.0, "activations": 5.0}}
+    paper = resolved["games"]
+    assert demands.network("train_teacher", paper, 1, {}) == 0
+    assert demands.network("train_teacher", paper, 1, checked) == pytest.approx(13e9)
+    assert demands.network("train_teacher", paper, 0, checked) == pytest.approx(18e9)
+
+
+def test_operations_are_known_with_the_data_and_grow_with_them(resolved: dict) -> None:
+    steps = ["train_rqvae", "fit", "train_teacher", "generate_candidates", "score_codewords"]
+    for step in steps:
+        assert demands.operations(step, resolved["demo"], {}, {}) == 0
+        one = demands.operations(step, resolved["demo"], DATA, {})
+        doubled = {name: 2 * number for name, number in DATA.items()}
+        assert demands.operations(step, resolved["demo"], doubled, {}) == 2 * one > 0
+    tokens = 4 * 21 * DATA["train"] * resolved["demo"]["teacher"]["training"]["epochs"]
+    parameters = memory_plan.parameters(resolved["demo"])
+    taught = demands.operations("train_teacher", resolved["demo"], DATA, {})
+    assert taught == pytest.approx(6 * parameters * tokens)
+    assert demands.operations("ingest", resolved["demo"], DATA, {}) == 0

@@ -1,0 +1,207 @@
+"""The report's tables and its page, from a comparison of which all is known."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from lohrec.evaluation import best_baseline, comparison, metrics, ranked_lists, slices
+from lohrec.evaluation.report import analyses, page, paper, tables
+from lohrec.evaluation.report.accuracy import Accuracy
+from lohrec.evaluation.report.tables import Cell, Section, Table
+
+USERS, PAPER = 600, yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+KINDS = {"popularity": "baseline", "tiger": "baseline", "smooth": "own", "lcrec": "teacher"}
+# By how many places each finds the target earlier than `popularity` does.
+GAINS = {"popularity": 0, "tiger": 6, "smooth": 12, "lcrec": 30}
+
+
+def of_places(place):
+    lists = ranked_lists.from_arrays(
+        np.repeat(np.arange(USERS), 20),
+        np.tile(np.arange(1, 21), USERS),
+        np.tile(np.arange(20), USERS),
+        np.arange(USERS),
+        100,
+    )
+    diversity = {f"diversity@{k}": np.full(USERS, 0.5) for k in (5, 10)}
+    return metrics.accuracy(lists, place - 1, [5, 10]) | diversity
+
+
+@pytest.fixture(scope="module")
+def figures():
+    """{variant: {metric: (2 seeds, users)}}."""
+    place = np.random.default_rng(0).integers(1, 60, size=(2, USERS))
+    seeds = {
+        name: [of_places(np.maximum(1, one - gain)) for one in place]
+        for name, gain in GAINS.items()
+    }
+    return {
+        name: {metric: np.stack([one[metric] for one in of]) for metric in of[0]}
+        for name, of in seeds.items()
+    }
+
+
+@pytest.fixture
+def compared(figures):
+    """What compare.py writes."""
+    variants = comparison.compare(figures, "tiger", 300)
+    best_baseline.add_gains(variants, figures, KINDS, [5, 10], 300)
+    masks = {
+        "history": {"to 4": np.arange(USERS) < 200, "from 20": np.arange(USERS) >= 200},
+        "popularity": {"head": np.arange(USERS) < 300, "tail": np.arange(USERS) >= 300},
+    }
+    part = {"users": USERS, "variants": variants, "slices": slices.compare(figures, masks, 10)}
+    split = {"test": part, "test_kept": part, "dev": part}
+    known = {
+        "exclude_history": True,
+        "reference": "tiger",
+        "level": 0.95,
+        "resamples": 300,
+        "kinds": KINDS,
+    }
+    return known | {"splits": split}
+
+
+def rows_of(table):
+    return {row[0].text: row[1:] for row in table.rows}
+
+
+def test_table_1_marks_the_best_and_leaves_teachers_out(compared):
+    section = Accuracy(compared, "test").table_1()
+    first = rows_of(section.tables[0])
+    assert list(first) == ["popularity", "tiger", "smooth", "lcrec"]
+    column = section.tables[0].header.index("NDCG@10") - 1
+    assert [first[name][column].mark for name in first] == ["", "second", "best", ""]
+    of = compared["splits"]["test"]["variants"]
+    for name, row in first.items():
+        entry = of[name]["metrics"]["ndcg@10"]
+        assert row[column][::2] == (f"{entry['mean']:.4f}", f"±{entry['std']:.4f}")
+
+
+def test_gains_are_over_the_reference_and_the_best_baseline(compared, figures):
+    best = Accuracy(compared, "test").best_baseline()
+    assert best == "tiger"
+    of = compared["splits"]["test"]["variants"]
+    over = of["smooth"]["metrics"]["recall@10"]["over_best_baseline"]
+    expected = figures["smooth"]["recall@10"].mean() - figures["tiger"]["recall@10"].mean()
+    assert over["baseline"] == "tiger" and over["difference"]["mean"] == pytest.approx(expected)
+    assert "over_best_baseline" not in of["tiger"]["metrics"]["recall@10"]
+    assert "over_best_baseline" not in of["smooth"]["metrics"]["diversity@10"]
+
+    first, other = Accuracy(compared, "test").table_1().tables[1:]
+    assert "tiger" not in rows_of(first) and "the 12 differences" in first.note
+    cell = rows_of(first)["lcrec"][1]
+    gain = of["lcrec"]["metrics"]["recall@10"]["relative"]
+    assert cell.text.startswith(f"{100 * gain['mean']:+.1f} [") and cell.mark == "sure"
+    assert cell.small == "p < 0.001"
+    assert "Recall@10: tiger" in other.note
+
+
+def test_another_baseline_may_be_the_best_of_another_metric(figures):
+    changed = {name: dict(of) for name, of in figures.items()}
+    for metric in ("recall@5", "ndcg@5"):
+        swapped = changed["popularity"][metric], changed["tiger"][metric]
+        changed["tiger"][metric], changed["popularity"][metric] = swapped
+    variants = comparison.compare(figures, "tiger", 50)
+    for name, of in variants.items():
+        for metric, entry in of["metrics"].items():
+            entry["mean"] = float(changed[name][metric].mean())
+    # Only means and figures of these two cutoffs are exchanged, so the inequality holds no more.
+    with pytest.raises(ValueError, match="cannot all be right"):
+        best_baseline.add_gains(variants, changed, KINDS, [5, 10], 50)
+    best_baseline.add_gains(variants, changed, KINDS, [5], 50)
+    gain = variants["smooth"]["metrics"]["recall@5"]["over_best_baseline"]
+    assert gain["baseline"] == "popularity"
+
+
+def test_the_other_lists_of_the_test_users_have_a_table_of_their_own(compared):
+    first, other = (Accuracy(compared, split).table_1() for split in ("test", "test_kept"))
+    assert "own history are left out" in first.text[0] and "history are kept" in other.text[0]
+    assert (first.name, other.name) == ("table-1", "table-1-test-kept")
+    names = [table.name for section in (first, other) for table in section.tables]
+    assert len(set(names)) == 6
+
+
+def test_tables_that_contradict_themselves_are_refused(compared):
+    broken = compared["splits"]["test"]["variants"]["smooth"]["metrics"]["ndcg@10"]
+    broken["mean"] = 0.9
+    with pytest.raises(ValueError, match="smooth, test: from cutoff 5 to 10"):
+        Accuracy(compared, "test")
+
+
+def test_the_papers_cells_that_cannot_be_right():
+    wrong = {
+        name: {method for method, row in of["table_1"].items() if paper.contradicts_itself(row)}
+        for name, of in PAPER.items()
+    }
+    assert wrong == {
+        "instruments": {"distill", "dtr", "dwr"},
+        "arts": {"distill", "dtr"},
+        "games": {"dtr", "dwr"},
+    }
+
+
+def test_no_figures_of_real_lists_are_called_wrong():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        own = of_places(rng.integers(1, rng.integers(7, 40), USERS))
+        row = [own[f"{m}@{k}"].mean() for m in ("recall", "ndcg") for k in (5, 10)]
+        assert not paper.contradicts_itself([round(float(value), 4) for value in row])
+
+
+def test_a_set_of_the_paper_is_told_by_its_category():
+    datasets = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]
+    found = {n: paper.of_category(PAPER, row.get("category")) for n, row in datasets.items()}
+    for name in ("games", "games_laptop", "games_gpu"):
+        assert found[name] is PAPER["games"]
+    for name in ("instruments", "instruments_lcrec", "instruments_compact"):
+        assert found[name] is PAPER["instruments"]
+    assert found["arts"] is PAPER["arts"] and found["demo"] is found["gift_cards"] is None
+
+
+def test_ours_stand_beside_the_papers(compared):
+    (table,) = Accuracy(compared, "test").beside_the_paper(PAPER["games"]["table_1"]).tables
+    rows = rows_of(table)
+    assert len(rows) == 14
+    assert [cell.text for cell in rows["dtr"][::2]] == ["-"] * 4
+    assert [cell.text for cell in rows["dtr"][1::2]] == ["0.0729", "0.1103", "0.0515", "0.0586"]
+    assert {cell.mark for cell in rows["dtr"][1::2]} == {"wrong"}
+    assert {cell.mark for cell in rows["tiger"]} == {""} and rows["tiger"][0].text != "-"
+    assert "dtr, dwr break it" in table.note
+
+
+def test_cost_adds_up_jobs_of_a_step(tmp_path):
+    header = "s\th:m:s\tmax_rss\tmean_load\tcpu_time\n"
+    (tmp_path / "fit").mkdir()
+    (tmp_path / "fit/tiger_seed_0.tsv").write_text(header + "60.0\t0:01:00\t100.5\t9\t30.0\n")
+    (tmp_path / "fit/dwr_seed_0.tsv").write_text(header + "3600.0\t1:00:00\t300.0\t9\t1800.0\n")
+    (tmp_path / "train_rqvae.tsv").write_text(header + "2.0\t0:00:02\t-\t-\tNA\n")
+    section = analyses.cost(tmp_path)
+    rows = rows_of(section.tables[0])
+    assert [cell.text for cell in rows["fit"]] == ["2", "1:01:00", "0:30:30", "300"]
+    assert [cell.text for cell in rows["train_rqvae"]] == ["1", "0:00:02", "0:00:00", "0"]
+    assert analyses.cost(tmp_path / "none") is None
+
+
+def test_a_page_escapes_marks_and_fetches_nothing(tmp_path):
+    (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    table = Table("t", "<T>", ["", "x"], [[Cell("a<b"), Cell("1", "best", "±2")]], "see `code`")
+    shown = [Section("s", "S & T", ["`a`"], [table], [tables.Figure(f"{tmp_path}/a.svg", "Fig")])]
+    html = page.render(ROOT / "workflow_scripts/lohrec/evaluation/report/page.html", "R", shown)
+    assert "a&lt;b" in html and "&lt;T&gt;" in html and "S &amp; T" in html
+    assert '<span class="best">1</span><small>±2</small>' in html and "<code>code</code>" in html
+    assert 'src="data:image/svg+xml;base64,' in html and 'alt="Fig"' in html
+    links = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert all(link.startswith(("data:", "#")) for link in links) and len(links) == 3
+    assert "http" not in html and "url(" not in html and "@import" not in html
+
+    assert "| a<b | **1** (±2) |" in tables.markdown(shown, "R")
+    lines = list(csv.reader(tables.long_csv(shown).splitlines()))
+    assert lines == [
+        ["table", "row", "column", "value", "mark", "small"],
+        ["t", "a<b", "x", "1", "best", "±2"],
+    ]

@@ -1,0 +1,53 @@
+"""The real workflow, scripts and all, on a tenth of the demonstration's users."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from conftest import ROOT
+
+VARIANTS = ["popularity", "lcrec", "tiger", "distill", "dtr", "dwr"]
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def copied(folder: Path) -> Path:
+    """Copy the workflow into a folder, with settings for the smallest of models."""
+    for name in ("Snakefile", "rules", "config", "profiles", "envs", "workflow_scripts"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
+    row["variants"] = VARIANTS
+    row["settings"] = {
+        "sources": {"simulated": {"users": 200, "items": 80}},
+        "text": {"dimensions": 16},
+        "rqvae": {"network": {"hidden": [32]}, "training": {"epochs": 10}},
+        "teacher": {
+            "network": {"hidden": 32, "layers": 1, "intermediate": 32},
+            "training": {"epochs": 2, "dev_users": 50},
+        },
+        "networks": {"t5": {"d_model": 32, "d_ff": 32}},
+        "training": {"epochs": 2, "warm_epochs": 1, "dev_users": 50},
+        "evaluation": {"resamples": 200},
+        "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    return folder
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run Snakemake to its end; what it printed, both streams together."""
+    options = any(one.startswith("-") for one in arguments)
+    done = subprocess.run(
+        [*COMMAND, *arguments] if options else [*COMMAND, "--", *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout

@@ -1,0 +1,118 @@
+"""What a job asks of a cluster: memory and minutes, from its files, its network and the data.
+
+A first try asks for what is computed here, each further one for twice as much.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lohrec.benchmarks import arithmetic
+from lohrec.identifiers.codewords import LEVELS
+from lohrec.teacher import memory_plan
+
+# Bytes of Python with PyTorch and the arrays of a small step; of CUDA; and of a training's batches.
+PROCESS, CUDA, BATCHES = 1.5e9, 3e9, 1.5e9
+# What a file's bytes become in memory: weights may be widened, a table unfolds. Arrays are mapped:
+# no more than MAPPED stays.
+WEIGHTS, TABLE, MAPPED = 2, 10, 4e9
+# Of a text model on the hub, which is as large as the paper's until it is fetched: parameters.
+TEXT_MODEL = 7e9
+# Bytes of a batch of users' distributions over all items.
+DISTRIBUTIONS = 8e9
+# Minutes that any job may take, and operations a second that a slow machine sustains: of a thread,
+# and of a GPU.
+LEAST_MINUTES, THREAD, GPU = 120, 2e10, 2e13
+
+
+def megabytes(files: Iterable[str], network: float, gpus: int, attempt: int) -> int:
+    """Memory of a job on its machine, in MB.
+
+    Args:
+        files: what the job reads; a file that is not there yet counts nothing.
+        network: bytes of what it trains.
+        gpus: of the job.
+        attempt: 1, and one more for each retry.
+    """
+    factors = {".npy": 1, ".safetensors": WEIGHTS, ".bin": WEIGHTS}
+    sizes = {path: path.stat().st_size for path in set(map(Path, files)) if path.is_file()}
+    arrays = sum(size for path, size in sizes.items() if path.suffix == ".npy")
+    data: float = sum(factors.get(path.suffix, TABLE) * size for path, size in sizes.items())
+    data -= max(0, arrays - MAPPED)
+    whole = PROCESS + (CUDA if gpus else 0) + network + data
+    # In steps, so that jobs that differ by little ask for the same.
+    return int(100 * math.ceil(whole / 1e8) * 2 ** (attempt - 1))
+
+
+def minutes(operations: float, threads: int, gpus: int, attempt: int) -> int:
+    """Time limit of a job.
+
+    Args:
+        operations: floating-point operations, as far as they are known.
+        threads: CPU threads of the job.
+        gpus: of the job.
+        attempt: 1, and one more for each retry.
+    """
+    speed = gpus * GPU or threads * THREAD
+    return int((LEAST_MINUTES + math.ceil(operations / speed / 60)) * 2 ** (attempt - 1))
+
+
+def network(step: str, settings: dict[str, Any], gpus: int, checked: Mapping[str, Any]) -> float:
+    """Bytes of a step's network on its machine, beside those on a GPU.
+
+    Args:
+        step: a rule.
+        settings: of the dataset.
+        gpus: of the job.
+        checked: what `check_language_model` reported; nothing before it ran.
+    """
+    text = settings["text"]
+    if step == "embed_items" and text["method"] == "llama" and not Path(text["model"]).exists():
+        return WEIGHTS * 2 * TEXT_MODEL
+    if step in ("fit", "teach"):
+        return BATCHES if step == "fit" else DISTRIBUTIONS
+    teacher = memory_plan.of_settings(settings) or {
+        part: size * memory_plan.GB for part, size in checked.get("memory_plan_gb", {}).items()
+    }
+    if step == "train_teacher":
+        return sum(size for part, size in teacher.items() if part in memory_plan.KEPT or not gpus)
+    if step in ("generate_candidates", "score_codewords", "recommend_teacher"):
+        weights = ("frozen weights", "learned weights")
+        return BATCHES + sum(teacher.get(part, 0.0) for part in weights)
+    return 0.0
+
+
+def operations(
+    step: str, settings: dict[str, Any], data: Mapping[str, int], checked: Mapping[str, Any]
+) -> float:
+    """Floating-point operations of a step: 2 a parameter and token, 6 where it learns.
+
+    Args:
+        step: a rule.
+        settings: of the dataset; of the row for `fit`.
+        data: the dataset's statistics; without them nothing is known, and it is 0.
+        checked: what `check_language_model` reported; nothing before it ran.
+    """
+    if not data:
+        return 0.0
+    places, text = LEVELS * settings["ingest"]["history"], settings["text"]
+    if step == "embed_items" and text["method"] == "llama":
+        return float(2 * TEXT_MODEL * text["max_tokens"] * data["items"])
+    if step == "train_rqvae":
+        widths = [text["dimensions"], *settings["rqvae"]["network"]["hidden"]]
+        epochs = settings["rqvae"]["training"]["epochs"]
+        return float(arithmetic.autoencoder_step(widths) * data["items"] * epochs)
+    if step == "fit":
+        training = settings["training"]
+        each = arithmetic.training_step(settings["networks"]["t5"], [1] * LEVELS, places)
+        return float(each * data["train"] * (training["epochs"] + training["warm_epochs"]))
+    tokens = {
+        "train_teacher": 3 * settings["teacher"]["training"]["epochs"] * (places + LEVELS),
+        "generate_candidates": places + LEVELS * settings["candidates"]["beams"],
+        "score_codewords": places + LEVELS,
+        "recommend_teacher": places + LEVELS * settings["decoding"]["beams"],
+    }.get(step, 0)
+    read = data["dev"] + data["test"] if step == "recommend_teacher" else data["train"]
+    parameters = memory_plan.parameters(settings) or checked.get("parameters", 0)
+    return float(2 * parameters * tokens * read)

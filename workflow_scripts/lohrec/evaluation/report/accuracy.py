@@ -1,0 +1,256 @@
+"""What a report takes from comparison.json: Table 1, gains, slices; and the paper's cells."""
+
+from typing import Any
+
+from lohrec.evaluation import significance, tables
+from lohrec.evaluation.recommendations import own_items
+from lohrec.evaluation.report import paper
+from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells, ranked
+
+KINDS = {"baseline": "baseline", "own": "this method", "teacher": "teacher"}
+SURE = 0.05
+PRINTED = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]  # in the paper's Table 1
+WAYS = {"history": "items in the history", "popularity": "popularity of the target"}
+
+
+class Accuracy:
+    """The figures of one split of a comparison.
+
+    Args:
+        comparison: what comparison.json holds; see compare.py.
+        split: one of its splits.
+    """
+
+    def __init__(self, comparison: dict[str, Any], split: str) -> None:
+        part, self.own = comparison["splits"][split], own_items(split, comparison)
+        self.split = split
+        self.users, self.slices = part["users"], part["slices"]
+        self.variants: dict[str, Any] = part["variants"]
+        self.reference, self.level = comparison["reference"], comparison["level"]
+        self.resamples, self.kinds = comparison["resamples"], comparison["kinds"]
+        first = next(iter(self.variants.values()))["metrics"]
+        cutoffs = sorted(int(n.removeprefix("recall@")) for n in first if n.startswith("recall@"))
+        self.metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in cutoffs]
+        self.largest = cutoffs[-1]
+        for name, variant in self.variants.items():
+            means = {metric: entry["mean"] for metric, entry in variant["metrics"].items()}
+            tables.check(means, f"{name}, {split}")
+
+    def figure(self, variant: str, metric: str, mark: str = "") -> Cell:
+        """Mean, and standard deviation over seeds."""
+        return figure(self.variants[variant]["metrics"][metric], mark)
+
+    def best_baseline(self) -> str | None:
+        """The baseline whose NDCG at the largest cutoff is the highest."""
+        baselines = [name for name in self.variants if self.kinds[name] == "baseline"]
+        return max(baselines, key=self._ndcg, default=None)
+
+    def shortened(self) -> list[str]:
+        """All rows but for baselines other than the best one and the reference."""
+        kept = (self.reference, self.best_baseline())
+        return [n for n in self.variants if n in kept or self.kinds[n] != "baseline"]
+
+    def headline(self, forest: str) -> Section:
+        """The reference, the best baseline and this method's rows, with what they gain."""
+        best, shown = self.best_baseline(), self.shortened()
+        columns = [f"{metric}@{self.largest}" for metric in ("recall", "ndcg", "diversity")]
+        over = {self.reference: "difference", best: "over_best_baseline"}
+        last = f"ndcg@{self.largest}"
+        marks = self._marks(shown, columns[:2])
+        rows = [
+            cells(
+                [
+                    Cell(name, small=KINDS[self.kinds[name]]),
+                    *(self.figure(name, m, marks.get((name, m), "")) for m in columns),
+                    *(self._gain(name, last, kind, None) for kind in over.values()),
+                ]
+            )
+            for name in shown
+        ]
+        header = ["", *map(tables.label, columns)]
+        header += [f"{tables.label(last)} against {name}" for name in over if name]
+        rows = [row[: len(header)] for row in rows]
+        note = (
+            f"The best baseline is the one with the highest {tables.label(last)}; Table 1 has all. "
+            f"Gains in % [{self.level:.0%} interval]. {self._shades()}"
+        )
+        table = Table("headline", "In short", header, rows, note)
+        title = f"Differences to {self.reference} on the test set, {self.users:,} users"
+        return Section("headline", "Results", [], [table], [Figure(forest, title)])
+
+    def table_1(self) -> Section:
+        """All methods, then gains over the reference and over the best baseline of each metric.
+
+        The main one is of `test`; that of the test users' other lists is named after its split.
+        """
+        main = self.split == "test"
+        added = "" if main else f" {self.split}"
+        order = sorted(self.variants, key=lambda name: list(KINDS).index(self.kinds[name]))
+        marks = self._marks(order, self.metrics)
+        rows = [
+            cells(
+                [
+                    Cell(name, small=KINDS[self.kinds[name]]),
+                    str(self.variants[name]["seeds"]),
+                    *(self.figure(name, m, marks.get((name, m), "")) for m in self.metrics),
+                    self.figure(name, f"diversity@{self.largest}"),
+                ]
+            )
+            for name in order
+        ]
+        header = ["method", "seeds", *map(tables.label, self.metrics)]
+        header.append(tables.label(f"diversity@{self.largest}"))
+        shown = [Table(f"table_1{added}", "Table 1: accuracy", header, rows, self._shades())]
+        for kind, against in (
+            ("difference", self.reference),
+            ("over_best_baseline", "the best baseline of each column"),
+        ):
+            shown += self._gains(order, kind, against, added)
+        text = [
+            f"Test set, {self.users:,} users, each with one target among all items. Items of a "
+            f"user's own history are {self.own}. ± is the standard deviation over seeds."
+        ]
+        if main:
+            return Section("table-1", "Accuracy of all methods (Table 1)", text, shown)
+        name = self.split.replace("_", "-")
+        return Section(f"table-1-{name}", f"The same with own items {self.own}", text, shown)
+
+    def beside_the_paper(self, printed: dict[str, list[float]]) -> Section:
+        """Our cells and those of the paper's Table 1; `PRINTED` must be measured."""
+        rows, wrong = [], []
+        for name, theirs in printed.items():
+            mark = "wrong" if paper.contradicts_itself(theirs) else ""
+            wrong += [name] if mark else []
+            row: list[str | Cell] = [name]
+            for metric, value in zip(PRINTED, theirs, strict=True):
+                ours = self.variants.get(name)
+                row += [self.figure(name, metric) if ours else "-", Cell(f"{value:.4f}", mark)]
+            rows.append(cells(row))
+        header = ["method"]
+        for metric in PRINTED:
+            header += [f"{tables.label(metric)}, ours", f"{tables.label(metric)}, paper"]
+        note = (
+            "✗: these four cannot all be right. With one target a user, dR / log2(11) ≤ "
+            "NDCG@10 - NDCG@5 ≤ dR / log2(7) must hold, where dR = Recall@10 - Recall@5; "
+            f"{', '.join(wrong)} break it beyond rounding. All tables of this page keep it."
+        )
+        text = [
+            "Reviews of the same category. How they were prepared, and the sizes of the models, "
+            "stand under What was run. -: not among the rows of this dataset."
+        ]
+        table = Table("paper_table_1", "Table 1 of the paper", header, rows, note if wrong else "")
+        return Section("paper", "Beside the paper's own figures", text, [table])
+
+    def by_slice(self, drawn: str) -> Section:
+        """Recall and NDCG by length of the history and popularity of the target."""
+        shown = []
+        for way, parts in self.slices.items():
+            names = list(next(iter(parts.values()))["variants"])
+            for metric in (f"recall@{self.largest}", f"ndcg@{self.largest}"):
+                columns = [
+                    ranked([part["variants"][name][metric]["mean"] for name in names])
+                    for part in parts.values()
+                ]
+                rows = [
+                    cells(
+                        [
+                            name,
+                            *(
+                                figure(part["variants"][name][metric], marks[place])
+                                for part, marks in zip(parts.values(), columns, strict=True)
+                            ),
+                        ]
+                    )
+                    for place, name in enumerate(names)
+                ]
+                header = [WAYS[way], *(f"{h} ({p['users']:,})" for h, p in parts.items())]
+                title = f"{tables.label(metric)} by {WAYS[way]}"
+                shown.append(Table(f"{metric} by {way}", title, header, rows, folded=True))
+        text = [
+            "In brackets: users. The head are the most popular items that have a third of the "
+            "train interactions, the middle the next third, the tail the rest."
+        ]
+        title = "Accuracy by slice of the test users"
+        return Section("slices", "Slices of the users", text, shown, [Figure(drawn, title)])
+
+    def _ndcg(self, name: str) -> float:
+        mean: float = self.variants[name]["metrics"][f"ndcg@{self.largest}"]["mean"]
+        return mean
+
+    def _marks(self, names: list[str], metrics: list[str]) -> dict[tuple[str, str], str]:
+        """The best and the second best of each metric; teachers are not ranked."""
+        rank = [name for name in names if self.kinds[name] != "teacher"]
+        return {
+            (name, metric): mark
+            for metric in metrics
+            for name, mark in zip(
+                rank,
+                ranked([self.variants[n]["metrics"][metric]["mean"] for n in rank]),
+                strict=True,
+            )
+        }
+
+    def _shades(self) -> str:
+        teachers = any(kind == "teacher" for kind in self.kinds.values())
+        words = "Bold: the best of a column, underlined: the second best"
+        return f"{words}{', teachers left out' if teachers else ''}."
+
+    def _gains(self, order: list[str], kind: str, against: str, added: str) -> list[Table]:
+        """Differences of one kind with corrected p, all that there are."""
+        places = [
+            (name, metric)
+            for name in order
+            for metric in self.metrics
+            if kind in self.variants[name]["metrics"][metric]
+        ]
+        if not places:
+            return []
+        found = [self.variants[name]["metrics"][metric][kind] for name, metric in places]
+        if kind != "difference":
+            found = [entry["difference"] for entry in found]
+        limits = [(entry["mean"], entry["low"], entry["high"]) for entry in found]
+        p = [significance.p_of_interval(*limit, self.level) for limit in limits]
+        corrected = dict(zip(places, significance.holm(p), strict=True))
+        names = [name for name in order if any(name == one for one, _ in places)]
+        rows = [
+            cells(
+                [name, *(self._gain(name, m, kind, corrected.get((name, m))) for m in self.metrics)]
+            )
+            for name in names
+        ]
+        seeds = all(variant["seeds"] == 1 for variant in self.variants.values())
+        note = (
+            f"Difference in % [{self.level:.0%} interval], paired bootstrap over users"
+            f"{' alone, for each has one seed' if seeds else ' and seeds'}, {self.resamples:,} "
+            f"resamples. p is corrected for the {len(places)} differences of this table by Holm's "
+            f"method; *: below {SURE}."
+        )
+        if kind != "difference":
+            of = [f"{tables.label(m)}: {self._baseline_of(m)}" for m in self.metrics]
+            note += f" Best baselines: {', '.join(of)}."
+        header = ["method", *map(tables.label, self.metrics)]
+        return [Table(f"gains: {kind}{added}", f"Gains over {against}", header, rows, note)]
+
+    def _baseline_of(self, metric: str) -> str:
+        for variant in self.variants.values():
+            if gain := variant["metrics"][metric].get("over_best_baseline"):
+                return str(gain["baseline"])
+        return ""
+
+    def _gain(self, name: str, metric: str, kind: str, p: float | None) -> Cell:
+        entry = self.variants[name]["metrics"][metric]
+        if kind not in entry:
+            return Cell("")
+        entry = entry if kind == "difference" else entry[kind]
+        if entry["relative"] is None:
+            return Cell("n/a")
+        mean, low, high = (100 * entry["relative"][key] for key in ("mean", "low", "high"))
+        mark = "sure" if p is not None and p < SURE else ""
+        small = "" if p is None else f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+        return Cell(f"{mean:+.1f} [{low:.1f}, {high:.1f}]", mark, small)
+
+
+def figure(entry: dict[str, Any], mark: str = "") -> Cell:
+    """A mean, and its standard deviation over seeds if there are several."""
+    small = "" if entry["std"] is None else f"±{entry['std']:.4f}"
+    return Cell(f"{entry['mean']:.4f}", mark, small)

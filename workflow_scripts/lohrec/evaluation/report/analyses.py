@@ -1,0 +1,285 @@
+"""Sections of a report that show one artefact each: Tables 2 to 5, Figures 1, 3 and 4, cost."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.csv as pa_csv
+
+from lohrec.evaluation import beam_widths, tables
+from lohrec.evaluation.report.accuracy import figure
+from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells, ranked
+
+
+def measured(
+    name: str,
+    title: str,
+    of: dict[str, dict[str, Any]],
+    split: str,
+    labels: dict[str, str],
+    printed: dict[str, list[float]] | None = None,
+) -> Table:
+    """Recall, NDCG and diversity at the largest cutoff of some variants.
+
+    Args:
+        of: {variant: what its metrics.json holds}.
+        labels: {variant: what the table calls it}, in order.
+        printed: the paper's figures of the same, if its data is ours.
+    """
+    first = next(iter(of.values()))[split]
+    largest = max(int(n.removeprefix("recall@")) for n in first if n.startswith("recall@"))
+    metrics = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
+    marks = [ranked([of[variant][split][m]["mean"] for variant in labels]) for m in metrics]
+    header = ["", "seeds", *map(tables.label, metrics)]
+    printed = printed if largest == 10 else None  # as the paper's
+    if printed:
+        header += [f"{tables.label(m)}, paper" for m in metrics]
+    rows = [
+        cells(
+            [
+                Cell(label, small=variant),
+                str(len(of[variant]["seeds"])),
+                *(
+                    figure(of[variant][split][m], mark[place])
+                    for m, mark in zip(metrics, marks, strict=True)
+                ),
+                *(f"{value:.4f}" for value in (printed or {}).get(variant, [])),
+            ]
+        )
+        for place, (variant, label) in enumerate(labels.items())
+    ]
+    return Table(name, f"{title}, {of[next(iter(labels))]['users']:,} users", header, rows)
+
+
+def ablation(
+    of: dict[str, dict[str, Any]], names: dict[str, str], paper: dict[str, Any] | None
+) -> Section:
+    """Table 2: DWR without its parts, on the dev set as in the paper, and on the test set.
+
+    Args:
+        of: {variant: what its metrics.json holds}.
+        names: {variant: its name in the table}.
+        paper: the paper's set of these data, or None.
+    """
+    printed = paper["table_2"] if paper else None
+    shown = [
+        measured("table_2 dev", "Table 2: dev set", of, "dev", names, printed),
+        measured("table_2 test", "The same on the test set", of, "test", names),
+    ]
+    text = ["What each part of DWR adds. Bold: the best of a column, underlined: the second best."]
+    return Section("table-2", "Ablation (Table 2)", text, shown)
+
+
+def priors(of: dict[str, dict[str, Any]], names: dict[str, str]) -> Section:
+    """Appendix B: other orders of the candidates.
+
+    Args:
+        names: {variant: its prior}.
+    """
+    shown = [measured("priors", "Orders of the candidates, test set", of, "test", names)]
+    text = [
+        "The rows differ in which candidates the ranking loss orders: the teacher's (Eq. 15), real "
+        "items by the distance of their identifiers to the target's (Eq. 18), or items that are "
+        "chosen by the same users (Appendix B.2)."
+    ]
+    return Section("priors", "Other orders of candidates (Appendix B)", text, shown)
+
+
+def statistics(found: dict[str, Any], paper: dict[str, Any] | None) -> Section:
+    """Table 3."""
+    labels = {
+        "users": "users",
+        "items": "items",
+        "interactions": "interactions",
+        "sparsity": "sparsity",
+        "average_length": "items a user",
+    }
+    sources = [("this run", found), *([("paper", paper["table_3"])] if paper else [])]
+    rows = [
+        cells(
+            [
+                name,
+                *(f"{of[key]:,}" for key in ("users", "items", "interactions")),
+                f"{of['sparsity']:.2%}",
+                f"{of['average_length']:.2f}",
+            ]
+        )
+        for name, of in sources
+    ]
+    note = "The paper counts one user and one item more: a row of padding." if paper else ""
+    shown = [Table("table_3", "Table 3: data", ["", *labels.values()], rows, note)]
+    splits = [cells([split, f"{found[split]:,}"]) for split in ("train", "dev", "test")]
+    shown.append(Table("splits", "Examples", ["split", "examples"], splits))
+    return Section("data", "Data (Table 3)", [], shown)
+
+
+def codebooks(quality: dict[str, Any]) -> Section:
+    """How identifiers use their codebooks."""
+    last = list(quality["steps"].values())[-1] if "steps" in quality else quality
+    header = ["level", "codewords in use", "perplexity", "distinct prefixes"]
+    rows = [
+        cells([str(one["level"]), str(one["use"]), f"{one['perplexity']:.1f}", f"{one['nodes']:,}"])
+        for one in last["levels"]
+    ]
+    text = [
+        f"{last['items']:,} items have {last['distinct']:,} distinct identifiers; "
+        f"{last['colliding_items']:,} items share theirs with another."
+    ]
+    shown = [Table("codebooks", "Use of the codebooks", header, rows)]
+    return Section("identifiers", "Semantic IDs", text, shown)
+
+
+def widths(result: dict[str, Any], drawn: str) -> Section:
+    """Figures 1 and 3."""
+    shown = []
+    for metric, variants in result["metrics"].items():
+        rows = [cells([name, *(f"{v:.4f}" for v in values)]) for name, values in variants.items()]
+        header = ["method", *(f"{width} beams" for width in result["beams"])]
+        title = beam_widths.title(metric)
+        shown.append(Table(f"widths: {metric}", title, header, rows, folded=True))
+    title = f"By beam width, test set, {result['users']:,} users"
+    return Section(
+        "widths",
+        "Width of the beam (Figures 1 and 3)",
+        [beam_widths.NOTE],
+        shown,
+        [Figure(drawn, title)],
+    )
+
+
+def alignment(result: dict[str, Any], drawn: str) -> Section:
+    """Figure 4, right."""
+    top, measures = result["top"], ("coverage", "coordination")
+    columns = [[of[m]["mean"] for of in result["variants"].values()] for m in measures]
+    marks = [ranked(column) for column in columns]
+    rows = [
+        cells(
+            [
+                name,
+                *(
+                    Cell(
+                        f"{of[m]['mean']:.4f}",
+                        mark[place],
+                        f"[{of[m]['low']:.4f}, {of[m]['high']:.4f}]",
+                    )
+                    for m, mark in zip(measures, marks, strict=True)
+                ),
+            ]
+        )
+        for place, (name, of) in enumerate(result["variants"].items())
+    ]
+    text = [
+        f"Coverage: the share of the teacher's {top} items that a list has too. Coordination: the "
+        f"longest common subsequence of both lists, over {top}. With 95 % intervals over users. "
+        "The paper's Ref, Top, Random and Rank are `tiger`, `top`, `random` and `dwr`."
+    ]
+    table = Table(
+        "alignment", "Lists against the teacher's", ["method", *map(str.capitalize, measures)], rows
+    )
+    title = f"Coverage and Coordination, {result['users']:,} test users"
+    return Section(
+        "alignment",
+        "Alignment with the teacher (Figure 4, right)",
+        text,
+        [table],
+        [Figure(drawn, title)],
+    )
+
+
+def embeddings(result: dict[str, Any], drawn: str) -> Section:
+    """Figure 4, left."""
+    rows = [
+        cells([name, f"{of['neighbours_shared']:.1%}", f"{of['cka']:.3f}"])
+        for name, of in result["models"].items()
+    ]
+    rows.append(cells(["by chance", f"{result['by_chance']:.1%}", "-"]))
+    near = f"of {result['neighbours']} nearest items, shared with the teacher"
+    text = [
+        "The maps are one projection: an item is pulled to where it lies in the map before. "
+        "Distances on a map say little; the table is of the full spaces. CKA is 1 where two models "
+        "have the items at the same places up to a turn and a scale, and near 0 where they have "
+        "nothing in common."
+    ]
+    table = Table(
+        "embeddings", "Closeness to the teacher's embeddings", ["method", near, "linear CKA"], rows
+    )
+    title = f"Maps of {result['items']:,} items as models embed them"
+    return Section(
+        "embeddings",
+        "Embeddings of the items (Figure 4, left)",
+        text,
+        [table],
+        [Figure(drawn, title)],
+    )
+
+
+def cases(found: list[dict[str, Any]]) -> Section:
+    """Tables 4 and 5: lists of single users."""
+    shown = []
+    for case in found:
+        names = list(case["lists"])
+        longest = max(len(lists) for lists in case["lists"].values())
+        rows = []
+        for place in range(longest):
+            row: list[str | Cell] = [str(place + 1)]
+            for name in names:
+                listed = case["lists"][name]
+                one = listed[place] if place < len(listed) else None
+                mark = "best" if one and one["target"] else ""
+                taught = "the teacher's too" if one and one["taught"] else ""
+                row.append(Cell(one["item"], mark, taught) if one else Cell(""))
+            rows.append(cells(row))
+        history = "; ".join(case["history"])
+        note = f"Bought before, oldest first: {history}. Bought next: {case['target']}."
+        shown.append(
+            Table(
+                f"case: user {case['user']}",
+                f"User {case['user']}",
+                ["place", *names],
+                rows,
+                note,
+                words=True,
+            )
+        )
+    text = ["Test users drawn at random, not chosen for what they show. Bold: what came next."]
+    return Section("cases", "Lists of single users (Tables 4 and 5)", text, shown)
+
+
+def drawn(name: str, title: str, text: str, path: str) -> Section:
+    """A section of one figure."""
+    return Section(name, title, [text], [], [Figure(path, title)])
+
+
+def cost(folder: str | Path) -> Section | None:
+    """Time and memory of the steps, as Snakemake measured them; None if none was.
+
+    Args:
+        folder: of the dataset's benchmark files, STEP.tsv or STEP/JOB.tsv.
+    """
+    folder = Path(folder)
+    steps: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        options = pa_csv.ParseOptions(delimiter="\t")
+        named = pa_csv.ConvertOptions(null_values=["", "-", "NA"], strings_can_be_null=True)
+        for row in pa_csv.read_csv(path, parse_options=options, convert_options=named).to_pylist():
+            steps.setdefault(path.relative_to(folder).with_suffix("").parts[0], []).append(row)
+    if not steps:
+        return None
+    rows = []
+    for step, jobs in sorted(steps.items(), key=lambda one: -sum(job["s"] for job in one[1])):
+        wall, busy = (sum(job[key] or 0 for job in jobs) for key in ("s", "cpu_time"))
+        memory = max((job["max_rss"] or 0 for job in jobs), default=0)
+        rows.append(cells([step, str(len(jobs)), _time(wall), _time(busy), f"{memory:,.0f}"]))
+    total = sum(job["cpu_time"] or 0 for jobs in steps.values() for job in jobs)
+    text = [
+        f"Measured on the machine that ran the jobs: {_time(total)} of CPU time in all. Jobs that "
+        "ran beside others, or on a machine without Snakemake, took longer or are missing. Energy "
+        "was not measured."
+    ]
+    header = ["step", "jobs", "time", "CPU time", "most memory, MB"]
+    return Section("cost", "Cost by step", text, [Table("cost", "Cost", header, rows)])
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

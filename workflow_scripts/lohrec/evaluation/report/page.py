@@ -1,0 +1,144 @@
+"""The report of a dataset: its sections, and the page that they make."""
+
+import base64
+import json
+import mimetypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from lohrec.common import artefacts
+from lohrec.evaluation.report import analyses, paper
+from lohrec.evaluation.report.accuracy import KINDS, PRINTED, Accuracy
+from lohrec.evaluation.report.tables import Section, Table, cells
+
+TRAINING = (
+    "First seed: the loss that is minimised, the mean loss a codeword of the dev set's true items "
+    "(Eq. 8), and NDCG@10 of the dev set, by step. The mark is the state that was kept."
+)
+
+
+def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path) -> list[Section]:
+    """All sections for which there are artefacts.
+
+    Args:
+        inputs: {name: path} of the artefacts, `metrics` a path for each of run["measured"].
+        run: what was run; see rules/report.smk.
+        benchmarks: folder of what Snakemake measured.
+    """
+    found = {
+        name.removesuffix("_json"): artefacts.read_json(path)
+        for name, path in inputs.items()
+        if isinstance(path, str) and path.endswith(".json")
+    }
+    with open(inputs["paper"], encoding="utf-8") as file:
+        printed = paper.of_category(yaml.safe_load(file), run["category"])
+    of = {
+        name: artefacts.read_json(path)
+        for name, path in zip(run["measured"], inputs["metrics"], strict=True)
+    }
+    accuracy = Accuracy(found["comparison"], "test")
+    Accuracy(found["comparison"], "dev")  # checks it
+    made = of[run["reference"]]
+    result = [what_was_run(run, found["statistics"], accuracy), accuracy.headline(inputs["gains"])]
+    result.append(accuracy.table_1())
+    others = (split for split in found["comparison"]["splits"] if split not in ("test", "dev"))
+    result += [Accuracy(found["comparison"], split).table_1() for split in others]
+    if printed and set(PRINTED) <= set(accuracy.metrics):
+        result.append(accuracy.beside_the_paper(printed["table_1"]))
+    result.append(accuracy.by_slice(inputs["slices_figure"]))
+    if run["ablation"]:
+        result.append(analyses.ablation(of, run["ablation"], printed))
+    for name, section in (
+        ("beam_widths", analyses.widths),
+        ("embeddings", analyses.embeddings),
+        ("alignment", analyses.alignment),
+    ):
+        if name in found:
+            result.append(section(found[name], inputs[f"{name}_figure"]))
+    if "cases" in found:
+        result.append(analyses.cases(found["cases"]))
+    if run["priors"]:
+        result.append(analyses.priors(of, run["priors"]))
+    result.append(analyses.statistics(found["statistics"], printed))
+    if "quality" in found:
+        result.append(analyses.codebooks(found["quality"]))
+    if "training_figure" in inputs:
+        of_training = inputs["training_figure"]
+        result.append(analyses.drawn("training", "Training", TRAINING, of_training))
+    if measured := analyses.cost(benchmarks):
+        result.append(measured)
+    result.append(how_it_was_made(run, made))
+    return result
+
+
+def what_was_run(run: dict[str, Any], statistics: dict[str, Any], accuracy: Accuracy) -> Section:
+    """The data, the preset, and the rows with their seeds."""
+    category = f", category {run['category']}" if run["category"] else ""
+    text = [
+        f"{statistics['users']:,} users, {statistics['items']:,} items and "
+        f"{statistics['interactions']:,} interactions of the source {run['source']}{category}; "
+        f"preset {run['preset']}. Each user's last item is in the test set, the one before in the "
+        "dev set, all others are trained on."
+    ]
+    rows = [
+        cells(
+            [
+                name,
+                KINDS[accuracy.kinds[name]],
+                _inline({key: value for key, value in row.items() if key != "optional"}),
+                ", ".join(map(str, run["seeds"][name])),
+            ]
+        )
+        for name, row in run["variants"].items()
+    ]
+    header = ["method", "kind", "its row", "seeds"]
+    table = Table(
+        "run", "Methods", header, rows, "Rows are those of variants.yaml, completed.", words=True
+    )
+    return Section("run", "What was run", text, [table])
+
+
+def how_it_was_made(run: dict[str, Any], made: dict[str, Any]) -> Section:
+    """Versions, and the settings of the reference."""
+    versions = [cells([name, version or "-"]) for name, version in made["versions"].items()]
+    settings = [
+        cells([section, _inline(values)])
+        for section, values in made["config"]["settings"].items()
+        if values
+    ]
+    title = f"Settings of {run['reference']}"
+    shown = [
+        Table("versions", "Versions", ["package", "version"], versions, words=True),
+        Table("settings", title, ["section", "values"], settings, words=True, folded=True),
+    ]
+    text = ["As written into `metrics.json` of the reference when it was measured."]
+    return Section("made", "How it was made", text, shown)
+
+
+def render(template: str | Path, title: str, parts: Sequence[Section]) -> str:
+    """The page, complete in itself: figures are embedded, nothing is fetched.
+
+    Args:
+        template: of jinja2.
+    """
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["embedded"] = embedded
+    page = environment.from_string(Path(template).read_text(encoding="utf-8"))
+    return page.render(title=title, sections=parts)
+
+
+def embedded(path: str | Path) -> str:
+    """A file as a data URL."""
+    kind, _ = mimetypes.guess_type(path)
+    return f"data:{kind};base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
+
+
+def _inline(values: Any) -> str:
+    """Settings on one line."""
+    return json.dumps(values).replace('"', "")[1:-1]

@@ -1,0 +1,132 @@
+"""How good lists are on items that came after the training, and what they cost the others."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lohrec.data.examples import Examples
+from lohrec.evaluation import bootstrap
+from lohrec.recommender.recommender import Recommender
+from lohrec.serving import new_items
+from lohrec.serving.item_files import NewItem
+
+CUTOFFS = (10, 50)
+MOST = 10_000  # interactions of a kind that are measured
+RESAMPLES = 1000
+
+
+class Met(NamedTuple):
+    """Interactions with new items.
+
+    Attributes:
+        history: for each, the names of the items that the user chose before, the oldest first.
+        item: for each, the name of the new item.
+    """
+
+    history: list[list[str]]
+    item: list[str]
+
+
+def met(
+    user: np.ndarray, item: np.ndarray, names: Sequence[str], old: set[str], new: set[str]
+) -> Met:
+    """The interactions with new items of users who have chosen an old one before.
+
+    Args:
+        user, item: (interactions,), by user and time.
+        names: of the items.
+        old, new: names; other items are passed over.
+    """
+    found, history, last = Met([], []), list[str](), -1
+    for own, number in zip(user.tolist(), item.tolist(), strict=True):
+        if own != last:
+            history, last = [], own
+        if names[number] in old:
+            history.append(names[number])
+        elif names[number] in new and history:
+            found.history.append(history.copy())
+            found.item.append(names[number])
+    return found
+
+
+def measure(
+    model: str | Path, items: Sequence[NewItem], met: Met, test: Examples
+) -> dict[str, Any]:
+    """Recall@K before and after new items are added, and of popularity and chance.
+
+    At most `MOST` interactions of each kind are drawn, and lists leave the history out. New items
+    have no train interaction, so that popularity lists them last; chance is a random order of all.
+
+    Args:
+        model: the folder of a recommender.
+        items: the new ones.
+        met: interactions with them.
+        test: of the dataset that the recommender was fitted to: none of its targets is new.
+
+    Returns:
+        items, new_items, new and old (interactions measured), and `recall`: {what: {cutoff:
+        {mean, low, high}}} with 95 % intervals over interactions, where what is new,
+        new_popularity, new_chance, old_before, old_after, old_change.
+    """
+    before = Recommender.load(model)
+    names = before.catalogue.names
+    drawn = np.random.default_rng(0).permutation(len(met.item))[:MOST].tolist()
+    of_new = Met([met.history[n] for n in drawn], [met.item[n] for n in drawn])
+    test = test.sample(MOST)
+    histories = test.histories(np.arange(len(test)))
+    of_old = Met(
+        [[names[item] for item in row if item >= 0] for row in histories.tolist()],
+        [names[item] for item in test.target.tolist()],
+    )
+    with TemporaryDirectory() as folder:
+        new_items.add(model, items, Path(folder) / "model")
+        after = Recommender.load(Path(folder) / "model")
+    places = {
+        "new": _places(after, of_new),
+        "new_popularity": _popular(after, of_new),
+        "old_before": _places(before, of_old),
+        "old_after": _places(after, of_old),
+    }
+    hits = {
+        what: np.stack([place <= cutoff for cutoff in CUTOFFS], 1).astype(float)
+        for what, place in places.items()
+    }
+    left = [len(after.catalogue) - len(set(history)) for history in of_new.history]
+    hits["new_chance"] = np.minimum(np.array(CUTOFFS) / np.array(left)[:, None], 1)
+    hits["old_change"] = hits["old_after"] - hits["old_before"]
+    return {
+        "items": len(after.catalogue),
+        "new_items": len(items),
+        "new": len(of_new.item),
+        "old": len(of_old.item),
+        "recall": {what: _interval(values) for what, values in hits.items()},
+    }
+
+
+def _places(recommender: Recommender, met: Met) -> np.ndarray:
+    """The place of each item in its list, infinite where it is not there."""
+    lists = recommender.recommend(met.history, max(CUTOFFS), True)
+    listed = ([name for name, _ in lists[row]] for row in range(len(lists)))
+    both = zip(listed, met.item, strict=True)
+    return np.array([own.index(item) + 1 if item in own else np.inf for own, item in both])
+
+
+def _popular(recommender: Recommender, met: Met) -> np.ndarray:
+    """The place of each item by train interactions; one that has none comes last."""
+    catalogue = recommender.catalogue
+    order = np.argsort(-catalogue.count, kind="stable")
+    place = np.empty(len(order))
+    place[order] = np.arange(1, len(order) + 1)
+    own = [place[[catalogue.number[name] for name in set(history)]] for history in met.history]
+    target = place[[catalogue.number[item] for item in met.item]]
+    return np.array([at - (before < at).sum() for at, before in zip(target, own, strict=True)])
+
+
+def _interval(values: np.ndarray) -> dict[str, dict[str, float]]:
+    """Means over rows with their intervals, by cutoff."""
+    low, high = bootstrap.interval(bootstrap.resampled_means(values, RESAMPLES, 0))
+    figures = zip(CUTOFFS, values.mean(0), low, high, strict=True)
+    return {str(k): {"mean": float(m), "low": float(a), "high": float(b)} for k, m, a, b in figures}
