@@ -220,7 +220,7 @@ def test_metadata_of_wanted_items_the_first_row_counts(tmp_path):
     )
     texts, report = read_metadata(path, ["B1", "B3", "B4"])
     assert texts == {"B1": ItemText("One", "", []), "B3": ItemText("", "d", [])}
-    assert report["lines"] == 8 and report["repeats_dropped"] == 1
+    assert report["lines"] == 8 and report["duplicates"] == 1
     assert report["rejected"] == {
         "missing_asin": 1,
         "not_an_object": 1,

@@ -40,7 +40,9 @@ def faults(config: Any, schema: dict[str, Any], files: Sequence[str | Path] = ()
             continue
         place = tuple(map(str, error.absolute_path))
         for key, said in _said(error):
-            found.append((place, (*place, *key), error.instance, said))
+            value = error.instance if key is None else error.instance[key]
+            at = place if key is None else (*place, str(key))
+            found.append((place, at, value, said))
     lines = set()
     for place, at, value, said in found:
         line = where(files, at, value)
@@ -73,21 +75,21 @@ def values(schema: dict[str, Any], code: Any = str) -> str:
     return ", ".join(parts)
 
 
-def _said(error: Any) -> Iterator[tuple[Place, str]]:
-    """The key that is wrong at the error's place, if it is one, and what is wrong."""
+def _said(error: Any) -> Iterator[tuple[Any, str]]:
+    """The key that is wrong at the error's place, None if it is all there, and what is wrong."""
     kind, schema, value = error.validator, error.schema, error.instance
     if kind == "additionalProperties":
         names = schema.get("properties", {})
         for key in value:
             if key not in names:
-                yield (str(key),), f"unknown key {key!r}. {instead(key, names)}"
+                yield key, f"unknown key {key!r}. {instead(key, names)}"
         return
     if kind == "required":
         missing = [name for name in error.validator_value if name not in value]
-        yield (), f"{', '.join(missing)} is missing"
+        yield None, f"{', '.join(missing)} is missing"
         return
     if kind == "enum" and isinstance(value, str):
-        yield (), f"there is no {value!r}. {instead(value, map(_shown, error.validator_value))}"
+        yield None, f"there is no {value!r}. {instead(value, map(_shown, error.validator_value))}"
         return
     name = "the name " if "propertyNames" in error.absolute_schema_path else ""
     shown = f"{name}{value!r}" if isinstance(value, str) else _shown(value)
@@ -97,7 +99,7 @@ def _said(error: Any) -> Iterator[tuple[Place, str]]:
         said = f"{shown} is no group of keys with values"
     else:
         said = f"{shown} is not: {schema.get('words') or values(schema)}"
-    yield (), ". ".join(filter(None, [said, schema.get("description"), _hint(value)]))
+    yield None, ". ".join(filter(None, [said, schema.get("description"), _hint(value)]))
 
 
 def _shown(value: Any) -> str:
