@@ -125,7 +125,7 @@ LCREC: list[tuple[dict[str, bytes], list[str]]] = [
     ({LC_INTER: INTER, LC_INDEX: b""}, [f"{LC_INDEX} is empty", "Make or fetch"]),
     ({LC_INTER: INTER, LC_INDEX: b'{"1": ["<a_1>"]}'}, ["misses 5 of 6 items", "Use the index"]),
     ({LC_INTER: INTER, LC_INDEX: json.dumps({item: ["<a_1>"] for item in TOKENS}).encode()},
-     ["not those of 6 items", "1 levels", "Use an index of 4 levels"]),
+     ["all 6 items have the identifier ['<a_1>'", "Use another index"]),
     ({LC_INTER: INTER, LC_INDEX: json.dumps(TOKENS).replace("<a_1>", "<a_007>").encode()},
      ["not those of 1 items: 1", "<a_007>", "Write the index"]),
     ({LC_INTER: INTER, LC_INDEX: json.dumps(TOKENS | {"0": None, "1": [1, 2, 3, 4]}).encode()},

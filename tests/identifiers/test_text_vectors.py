@@ -120,7 +120,7 @@ def test_a_killed_llama_continues_where_it_was(checkpoint, settings, tmp_path, m
     # Killed before the output was recorded, which Snakemake then deletes: nothing is encoded.
     calls.clear()
     output.unlink()
-    text_vectors.llama(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
+    text_vectors.states(TITLES, DESCRIPTIONS, output, settings, {}, CPU)
     assert not calls and "resuming after" in capsys.readouterr().out
     np.testing.assert_allclose(np.load(output), one_by_one(checkpoint, 12), atol=1e-5)
     unfinished.remove([output])
