@@ -18,7 +18,7 @@ def test_another_recommender_is_a_module_with_settings_and_a_row(
     setting = {"type": "integer", "minimum": 1, "default": 5, "description": "Items compared."}
     path = folder / "workflow_scripts/lohrec/recommender/baselines/nearest.py"
     path.write_text(f"SETTINGS = {{'neighbours': {setting}}}\n")
-    for value, refused in ((3, ""), (0, "recommenders.nearest.neighbours: 0 is less than")):
+    for value, refused in ((3, ""), (0, "recommenders.nearest.neighbours: 0 is not: integer")):
         row = {"recommender": "nearest", "settings": {"recommenders": {"nearest": {}}}}
         row["settings"]["recommenders"]["nearest"]["neighbours"] = value
         (folder / "mine.yaml").write_text(yaml.safe_dump({"variants": {"mine": row}}))
