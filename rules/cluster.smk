@@ -23,11 +23,10 @@ def runtime(rule):
 
     def minutes(wildcards, threads, attempt):
         step, gpus = step_of(rule, wildcards)
-        values, found = SETTINGS[wildcards.dataset], {}
+        values = SETTINGS[wildcards.dataset]
         if rule == "fit":
             values = rows.of_row(values, VARIANTS[wildcards.variant])
-        if (path := Path(f"results/{wildcards.dataset}/data/statistics.json")).exists():
-            found = json.loads(path.read_text())
+        found = facts(f"results/{wildcards.dataset}/data/statistics.json")
         operations = demands.operations(step, values, found, checked_model(wildcards))
         first, now = (demands.minutes(operations, threads, gpus, n) for n in (1, attempt))
         # A retry that asks for more than its partition has would wait for ever.
@@ -48,8 +47,16 @@ def step_of(rule, wildcards):
 
 def checked_model(wildcards):
     """What is known of a pretrained teacher; nothing before it has been looked at."""
-    path = Path(f"results/{wildcards.dataset}/teacher/language_model.json")
-    return json.loads(path.read_text()) if path.exists() else {}
+    return facts(f"results/{wildcards.dataset}/teacher/language_model.json")
+
+
+def facts(path):
+    """A JSON object that estimates draw on; empty where there is none yet, or a damaged one."""
+    try:
+        found = json.loads(Path(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def require_cluster():
