@@ -19,6 +19,7 @@ def copied(folder: Path) -> Path:
     for name in ("Snakefile", "rules", "config", "profiles", "envs", "workflow_scripts"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "docs/captions", folder / "docs/captions")
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
     row["variants"] = VARIANTS
     row["settings"] = {
