@@ -2,7 +2,7 @@
 # make report   all tables and figures of the demo as one page, results/demo/report.html;
 #               DATASET=NAME: of another row of config/config.yaml; RAW=FOLDER: with its files
 # make test     set up, check style and run the tests
-# make faults   kill, fill up and damage runs, and print what came of it; ten minutes on two cores
+# make faults   kill, fill up and damage runs, and print what came of it
 # make slurm-test   the workflow on a SLURM cluster of this machine; root, and slurm-wlm and munge
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data

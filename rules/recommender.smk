@@ -75,6 +75,11 @@ def gpus_of_row(wildcards, step):
     return SETTINGS[wildcards.dataset]["cuda"][used[step]] if step in used else none
 
 
+def folds_of_fit(wildcards):
+    """How many folds there are, of a fit that leaves one out."""
+    return rows.folds(wildcards.variant, VARIANTS) if hasattr(wildcards, "fold") else 1
+
+
 rule fit:
     input:
         unpack(read_in_fitting),
@@ -101,6 +106,7 @@ rule fit:
         decoding=fitting_decoding,
         batch_size=decoded_at_once,
         cuda=cuda_of("fit"),
+        folds=folds_of_fit,
     script:
         "../workflow_scripts/recommender/fit.py"
 
@@ -113,13 +119,6 @@ use rule fit as fit_fold with:
         "logs/{dataset}/fit_fold/{variant}_seed_{seed}_{fold}.log",
     benchmark:
         "benchmarks/{dataset}/fit_fold/{variant}_seed_{seed}_{fold}.tsv"
-    params:
-        code=code("fit", modules_of("variant")),
-        settings=fitting,
-        decoding=fitting_decoding,
-        batch_size=decoded_at_once,
-        cuda=cuda_of("fit"),
-        folds=lambda wildcards: rows.folds(wildcards.variant, VARIANTS),
 
 
 rule recommend:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 # Fixtures that several files share.
-pytest_plugins = ["digest_workflow", "shipped_config"]
+pytest_plugins = ["digest_workflow", "shipped_config", "tiny_shop"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

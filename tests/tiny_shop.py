@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import torch
 
 from lohrec.configuration.sections import defaults, overlaid, tree
@@ -101,3 +102,9 @@ def make(folder: Path) -> Shop:
         artefacts[role] = str(folder / role)
     artefacts["members"] = [artefacts["retriever"], artefacts["ranker"]]
     return shop
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> Shop:
+    """What `make` makes, for the tests of one file."""
+    return make(tmp_path_factory.mktemp("shop"))

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
+import tiny_lists
 import yaml
 from conftest import ROOT
 
-from lohrec.evaluation import best_baseline, comparison, metrics, ranked_lists, slices
+from lohrec.evaluation import best_baseline, comparison, metrics, slices
 from lohrec.evaluation.report import analyses, page, paper, tables
 from lohrec.evaluation.report.accuracy import Accuracy
 from lohrec.evaluation.report.tables import Cell, Section, Table
@@ -20,13 +21,7 @@ GAINS = {"popularity": 0, "tiger": 6, "smooth": 12, "lcrec": 30}
 
 
 def of_places(place):
-    lists = ranked_lists.from_arrays(
-        np.repeat(np.arange(USERS), 20),
-        np.tile(np.arange(1, 21), USERS),
-        np.tile(np.arange(20), USERS),
-        np.arange(USERS),
-        100,
-    )
+    lists = tiny_lists.alike(USERS)
     diversity = {f"diversity@{k}": np.full(USERS, 0.5) for k in (5, 10)}
     return metrics.accuracy(lists, place - 1, [5, 10]) | diversity
 

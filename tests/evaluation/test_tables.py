@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import summarise
+import tiny_lists
 
 from lohrec.common import artefacts, provenance
 from lohrec.data import sequences
-from lohrec.evaluation import metrics, per_user, ranked_lists, slices, tables
+from lohrec.evaluation import metrics, per_user, slices, tables
 
 EVALUATION = {"cutoffs": [5, 10], "diversity": "text", "resamples": 300}
 USERS = 400
@@ -20,13 +21,7 @@ SPLITS = ("dev", "test", "test_kept")  # test and dev lists leave the users' own
 
 def figures(place, diversity):
     """Figures of users whose targets stand at `place`."""
-    lists = ranked_lists.from_arrays(
-        np.repeat(np.arange(USERS), 20),
-        np.tile(np.arange(1, 21), USERS),
-        np.tile(np.arange(20), USERS),
-        np.arange(USERS),
-        100,
-    )
+    lists = tiny_lists.alike(USERS)
     of_places = metrics.accuracy(lists, place - 1, [5, 10])
     of_places |= metrics.reciprocal_rank(lists, place - 1, 20)
     return of_places | {"diversity@5": diversity, "diversity@10": diversity}

@@ -19,11 +19,6 @@ from lohrec.recommender.recommender import Histories, Recommender, named
 TOP = 10
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> tiny_shop.Shop:
-    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
-
-
 # Each recommender with its defaults, and the generative one with other networks.
 OTHERS = {"compact": ("generative", {"network": tiny_shop.COMPACT})}
 KINDS = {name: (name, {}) for name in registry.names("recommender")} | OTHERS

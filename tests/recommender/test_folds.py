@@ -17,11 +17,6 @@ FOLDS = 3
 CPU = {"count": 0, "memory_gb": 0}
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> tiny_shop.Shop:
-    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
-
-
 def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
     import fit
     import teach

@@ -1,15 +1,8 @@
 """Lists of the teacher itself, in the tree and without it."""
 
 import numpy as np
-import pytest
-import tiny_shop
 
 from lohrec.evaluation import ranked_lists, recommendations
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> tiny_shop.Shop:
-    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
 
 
 def test_without_the_tree_a_list_may_end_early_or_hold_nothing(shop, tmp_path) -> None:

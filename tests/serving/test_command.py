@@ -10,18 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tiny_shop
 
 from lohrec.common.artefacts import write_json
 from lohrec.recommender.recommender import Recommender, item_vectors
 from lohrec.serving.command import main
 
 MADE = {"dataset": "shop", "variant": "mine", "seed": 3, "settings": {"history": 20}}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> tiny_shop.Shop:
-    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture(scope="module")

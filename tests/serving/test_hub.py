@@ -9,7 +9,6 @@ import local_hub
 import numpy as np
 import pyarrow as pa
 import pytest
-import tiny_shop
 import write_card
 import yaml
 from huggingface_hub import constants
@@ -23,11 +22,6 @@ from lohrec.serving.command import main
 
 MADE = {"dataset": "shop", "variant": "mine", "seed": 3, "settings": {"history": 20}}
 HISTORIES = [["B001", "B002"], ["B030"], []]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> tiny_shop.Shop:
-    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture(scope="module")

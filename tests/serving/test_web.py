@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 import browser
 import numpy as np
 import pytest
-import tiny_shop
 
 uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is not installed")
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
@@ -21,11 +20,6 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 from lohrec.benchmarks import load  # noqa: E402
 from lohrec.recommender.recommender import Recommender  # noqa: E402
 from lohrec.serving import web  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> tiny_shop.Shop:
-    return tiny_shop.make(tmp_path_factory.mktemp("shop"))
 
 
 def served(recommender: Recommender) -> Iterator[str]:

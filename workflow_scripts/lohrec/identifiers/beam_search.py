@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lohrec.identifiers.codewords import LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
 
 
 class Steps(Protocol):
@@ -29,23 +30,6 @@ class Steps(Protocol):
             code: int64 (users, beams), its codeword of `level` - 1: a place among those whose
                 probabilities that step returned.
         """
-        ...
-
-
-class Tree(Protocol):
-    """Which identifiers are legal; see `PrefixTree`."""
-
-    @property
-    def levels(self) -> int:
-        """Codewords an identifier."""
-        ...
-
-    def children(self, depth: int, node: Tensor) -> Tensor:
-        """The child of each node (...) by codeword, int64 (..., codewords); -1 for none."""
-        ...
-
-    def exhausted(self, excluded: Tensor) -> list[Tensor]:
-        """For each level, nodes all of whose leaves are among `excluded`, int64 (users, n)."""
         ...
 
 
@@ -77,7 +61,7 @@ class FreeBeams(NamedTuple):
 @overload
 def beam_search(
     steps: Steps,
-    tree: Tree,
+    tree: PrefixTree,
     beams: int,
     excluded: Tensor | None = None,
     renormalise: bool = False,
@@ -91,7 +75,7 @@ def beam_search(steps: Steps, tree: None, beams: int) -> FreeBeams: ...
 @torch.inference_mode()
 def beam_search(
     steps: Steps,
-    tree: Tree | None,
+    tree: PrefixTree | None,
     beams: int,
     excluded: Tensor | None = None,
     renormalise: bool = False,
