@@ -17,7 +17,8 @@ from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
 CONFIG = {
-    "width": 32, "layers": 2, "heads": 2, "positions": 20, "dropout": 0.2, "codewords": "legal",
+    "width": 32, "layers": 2, "heads": 2, "positions": 20, "dropout": 0.2, "pairs": 8,
+    "codewords": "legal",
 }  # fmt: skip
 ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one_hot": {}}}
 DWR = {
@@ -56,7 +57,8 @@ def data() -> TrainingData:
 
 def network(change: dict | None = None) -> Compact:
     torch.manual_seed(0)
-    return Compact(CONFIG | (change or {})).eval()
+    ids = torch.from_numpy(some_ids(np.random.default_rng(0), 50))
+    return Compact.new(CONFIG | (change or {}), ids).eval()
 
 
 def batch_with_every_item(data, rows):

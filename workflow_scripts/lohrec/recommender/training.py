@@ -119,7 +119,8 @@ def train(
         FloatingPointError: the loss is no longer finite.
     """
     torch.manual_seed(seed)
-    model = (networks.build(network) if start is None else copy.deepcopy(start)).to(device)
+    fresh = networks.build(network, torch.from_numpy(data.ids)) if start is None else None
+    model = (fresh or copy.deepcopy(start)).to(device)
     _check_alike(model.config, network)
     retriever = start.to(device).eval() if start and not objective["generation"] else None
     tree = PrefixTree.from_ids(data.ids).to(device)

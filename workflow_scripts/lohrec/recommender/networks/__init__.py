@@ -41,6 +41,11 @@ class CodewordNetwork(nn.Module, ABC):
         return bool(self.config["codewords"] == "legal")
 
     @classmethod
+    def new(cls, config: dict[str, Any], ids: Tensor) -> Self:
+        """An untrained network for items of these identifiers, int (items, levels)."""
+        return cls(config)
+
+    @classmethod
     def shares_rows(cls, config: dict[str, Any]) -> bool:
         """Whether a network with these settings reads histories that are prefixes of one row at
         once, each as if alone (`Batch.row`)."""
@@ -94,9 +99,9 @@ class CodewordNetwork(nn.Module, ABC):
         """Read a folder written by `save`, in evaluation mode."""
 
 
-def build(config: Mapping[str, Any]) -> CodewordNetwork:
-    """A new network: its `name` and its settings."""
-    network: CodewordNetwork = registry.load("network", config["name"]).Network(config)
+def build(config: Mapping[str, Any], ids: Tensor) -> CodewordNetwork:
+    """A new network: its `name` and its settings, for items of these identifiers."""
+    network: CodewordNetwork = registry.load("network", config["name"]).Network.new(config, ids)
     return network
 
 

@@ -5,6 +5,10 @@ the whole next item: before its codeword of level j the state is z_j = h + sum_{
 embeddings u_i of the codewords chosen so far, and P(c | prefix) is a softmax of the products of
 norm(z_j + MLP_j(norm(z_j))) and the level's output embeddings. So the history is read once, and a
 prefix costs one small MLP.
+
+Codewords are shared by many items, and so is all that is learned of them. The first two of an item
+are nearly its own, so each pair of first codewords that some item has gets a narrow vector p: A p is
+added to an item where it is read, and p.(B norm(h)) to the logit of a pair's second codeword.
 """
 
 from pathlib import Path
@@ -40,6 +44,10 @@ SETTINGS = {
         "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.3,
         "description": "Dropout of embeddings, attention and layers.",
     },
+    "pairs": {
+        "type": "integer", "minimum": 0, "default": 64,
+        "description": "Width of the vectors of pairs of first codewords; 0 has none.",
+    },
     "codewords": {
         "enum": ["legal", "level"], "default": "legal",
         "description": (
@@ -50,6 +58,7 @@ SETTINGS = {
 }  # fmt: skip
 
 SHAPES = 32
+NO_PAIRS = torch.empty(0, dtype=torch.int32)
 
 
 class Compact(CodewordNetwork):
@@ -57,12 +66,17 @@ class Compact(CodewordNetwork):
 
     Args:
         config: the values of `SETTINGS`.
+        pairs: int (pairs,), the first two codewords of each pair that has a vector, as one number
+            (`pair_numbers`).
 
     Raises:
         ValueError: the width is no multiple of the heads.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    known: Tensor
+    place: Tensor
+
+    def __init__(self, config: dict[str, Any], pairs: Tensor = NO_PAIRS) -> None:
         super().__init__()
         self.config = {key: config[key] for key in SETTINGS}
         width, dropout = config["width"], config["dropout"]
@@ -72,14 +86,29 @@ class Compact(CodewordNetwork):
         self.item = nn.Embedding(LEVELS * CODES + 1, width)
         self.prefix = nn.Embedding((LEVELS - 1) * CODES, width)
         self.output = nn.Parameter(torch.empty(LEVELS, CODES, width))
-        for table in (self.item.weight, self.prefix.weight, self.output):
+        # The last vector is 0: of padding, and of pairs that were not there in training.
+        self.pair = nn.Embedding(len(pairs) + 1, config["pairs"], padding_idx=len(pairs))
+        self.read_pair = nn.Parameter(torch.empty(width, config["pairs"]))
+        self.write_pair = nn.Parameter(torch.empty(config["pairs"], width))
+        place = torch.full((CODES**2 + 1,), len(pairs), device=pairs.device)
+        place[pairs.long()] = torch.arange(len(pairs), device=pairs.device)
+        self.register_buffer("known", pairs)
+        self.register_buffer("place", place, persistent=False)
+        for table in (self.item.weight, self.prefix.weight, self.output, self.pair.weight[:-1]):
             nn.init.normal_(table, std=0.05)
+        for matrix in (self.read_pair, self.write_pair):
+            nn.init.normal_(matrix, std=width**-0.5)
         self.layers = nn.ModuleList(
             Layer(width, config["heads"], config["positions"], dropout)
             for _ in range(config["layers"])
         )
         self.heads = nn.ModuleList(FeedForward(width, dropout) for _ in range(LEVELS))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(LEVELS))
+
+    @classmethod
+    def new(cls, config: dict[str, Any], ids: Tensor) -> "Compact":
+        """An untrained network, with a vector for each pair of the identifiers."""
+        return cls(config, pair_numbers(*ids.long().unbind(1)[:2]).unique().int())
 
     @classmethod
     def shares_rows(cls, config: dict[str, Any]) -> bool:
@@ -97,8 +126,9 @@ class Compact(CodewordNetwork):
                 is one example.
             length: int64 (examples,), tokens of each example's history; given with `row`.
         """
-        x = self.item(history.unflatten(1, (-1, LEVELS))).sum(2)
-        x = drop(x, self.config["dropout"], self.training)
+        x = drop(
+            self._items(history.unflatten(1, (-1, LEVELS))), self.config["dropout"], self.training
+        )
         if length is None:
             length = (history != PAD).sum(1)
         last = length // LEVELS - 1
@@ -110,6 +140,30 @@ class Compact(CodewordNetwork):
             return state
         x = top(x)
         return torch.flatten(x, 0, 1).index_select(0, row * x.shape[1] + last)
+
+    def _items(self, tokens: Tensor) -> Tensor:
+        """Embeddings (..., width) of items, int64 tokens (..., levels)."""
+        x: Tensor = self.item(tokens).sum(-2)
+        first, second = tokens[..., 0], tokens[..., 1] - CODES
+        pair = self.pair(self.place[pair_numbers(first, second).clamp(max=CODES**2)])
+        return x + F.linear(pair, self.read_pair)
+
+    def pair_logits(self, state: Tensor) -> Tensor:
+        """What the states h (n, width) of histories add to logits of pairs, float32 (n, pairs + 1)."""
+        with torch.autocast(state.device.type, enabled=False), exact_products():
+            state = F.layer_norm(state.float(), state.shape[-1:])
+            return F.linear(F.linear(state, self.write_pair), self.pair.weight)
+
+    def second(self, pairs: Tensor, example: Tensor, first: Tensor) -> Tensor:
+        """What is added to the logits of second codewords, float32 (..., codes).
+
+        Args:
+            pairs: the `pair_logits` of some histories.
+            example: int64 (...), which of them.
+            first: int64 (...), the first codeword.
+        """
+        place = self.place[:-1].view(CODES, CODES)[first] + example.unsqueeze(-1) * pairs.shape[1]
+        return pairs.flatten().index_select(0, place.flatten()).view(place.shape)
 
     def further(self, level: int, state: Tensor, code: Tensor) -> Tensor:
         """States (..., width) after the codeword of `level` - 1, int64 (...), is chosen."""
@@ -145,13 +199,17 @@ class Compact(CodewordNetwork):
         place = key.unsqueeze(1).expand(ids.shape[:2])  # of each candidate's prefix
         node = torch.zeros_like(key)
         total, along_first = torch.zeros((), device=ids.device), []
+        pairs = self.pair_logits(state)
         for level, code in enumerate(ids.unbind(-1)):
             child = tree.children(level, node)
             if self.legal:
                 logits = self.open_logits(level, state, tree.certain(level, node))
-                logits = logits.masked_fill(child < 0, -torch.inf)
             else:
                 logits = self.logits(level, state)
+            if level == 1:
+                logits = logits + self.second(pairs, key // CODES, key % CODES)
+            if self.legal:
+                logits = logits.masked_fill(child < 0, -torch.inf)
             log_p = logits.log_softmax(-1)
             total = total + log_p[place, code]
             along_first.append(log_p.index_select(0, place[:, 0]))
@@ -176,8 +234,7 @@ class Compact(CodewordNetwork):
     def embed(self, ids: Tensor) -> Tensor:
         """Items as the network reads them, float (items, width): sums over their codewords."""
         level = torch.arange(LEVELS, device=ids.device)
-        item: Tensor = self.item(ids.long() + level * CODES).sum(1)
-        return item
+        return self._items(ids.long() + level * CODES)
 
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors."""
@@ -190,9 +247,15 @@ class Compact(CodewordNetwork):
     @classmethod
     def load(cls, folder: str | Path) -> "Compact":
         """Read a folder written by `save`."""
-        model = cls(read_json(Path(folder) / "config.json"))
-        model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
+        weights = load_file(Path(folder) / "model.safetensors")
+        model = cls(read_json(Path(folder) / "config.json"), weights["known"])
+        model.load_state_dict(weights)
         return model.eval()
+
+
+def pair_numbers(first: Tensor, second: Tensor) -> Tensor:
+    """Pairs of first codewords as one number, 0 .. CODES^2 - 1."""
+    return first * CODES + second
 
 
 def _few_shapes(state: Tensor) -> Tensor:
@@ -217,6 +280,7 @@ class HeadSteps:
     def first(self) -> Tensor:
         """Read the histories."""
         self.state = self.model.read(self.history).unsqueeze(1)
+        self.pairs = self.model.pair_logits(self.state[:, 0])
         self.node = torch.zeros(self.state.shape[:2], dtype=torch.long, device=self.state.device)
         return self._log_p(0)
 
@@ -225,12 +289,16 @@ class HeadSteps:
         self.state = self.model.further(level, along(self.state, parent), code)
         if self.tree is not None:
             self.node = self.tree.child(level - 1, self.node.gather(1, parent), code)
-        return self._log_p(level)
+        if level > 1:
+            return self._log_p(level)
+        example = torch.arange(len(code), device=code.device).unsqueeze(1).expand_as(code)
+        return self._log_p(level, self.model.second(self.pairs, example, code))
 
-    def _log_p(self, level: int) -> Tensor:
+    def _log_p(self, level: int, added: Tensor | float = 0.0) -> Tensor:
         if self.tree is None:
-            return self.model.logits(level, self.state).log_softmax(-1)
-        return self.model.open_logits(level, self.state, self.tree.certain(level, self.node))
+            return (self.model.logits(level, self.state) + added).log_softmax(-1)
+        certain = self.tree.certain(level, self.node)
+        return self.model.open_logits(level, self.state, certain) + added
 
 
 Network = Compact
