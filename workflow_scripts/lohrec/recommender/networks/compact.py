@@ -6,9 +6,9 @@ embeddings u_i of the codewords chosen so far, and P(c | prefix) is a softmax of
 norm(z_j + MLP_j(norm(z_j))) and the level's output embeddings. So the history is read once, and a
 prefix costs one small MLP.
 
-Codewords are shared by many items, and so is all that is learned of them. The first two of an item
-are nearly its own, so each pair of first codewords that some item has gets a narrow vector p: A p is
-added to an item where it is read, and p.(B norm(h)) to the logit of a pair's second codeword.
+Many items share a codeword, and so what is learned of it. The first two of an item are nearly its
+own: each pair of first codewords that some item has gets a narrow vector p. A p is added to an item
+where it is read, and p.(B norm(h)) to the logit of a pair's second codeword.
 """
 
 from pathlib import Path
@@ -149,7 +149,7 @@ class Compact(CodewordNetwork):
         return x + F.linear(pair, self.read_pair)
 
     def pair_logits(self, state: Tensor) -> Tensor:
-        """What the states h (n, width) of histories add to logits of pairs, float32 (n, pairs + 1)."""
+        """What states h (n, width) of histories add to the logits of pairs, float32 (n, pairs + 1)."""
         with torch.autocast(state.device.type, enabled=False), exact_products():
             state = F.layer_norm(state.float(), state.shape[-1:])
             return F.linear(F.linear(state, self.write_pair), self.pair.weight)
