@@ -201,3 +201,37 @@ def test_learns_which_of_twenty_items_tells_the_next(place):
     with torch.no_grad():
         certain = model.eval().score(data.batch(unseen), tree).total.exp() > 0.5
     assert certain.float().mean() > 0.95
+
+
+def test_a_pair_adds_its_product_to_the_logit_of_its_second_codeword(data):
+    model, tree = network(), PrefixTree.from_ids(data.ids)
+    batch = batch_with_every_item(data, np.arange(0, 60, 7))
+    with torch.no_grad():
+        model.read_pair.zero_()
+        found = model.score(batch, tree).along[:, 1]
+        state = model.read(batch.history)
+        spread = (state.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+        state = (state - state.mean(1, keepdim=True)) / spread
+        first = data.ids[0, 0]
+        added = torch.zeros(len(state), CODES)
+        for row, pair in enumerate(model.known.tolist()):
+            if pair // CODES == first:
+                added[:, pair % CODES] = state @ model.write_pair.T @ model.pair.weight[row]
+        model.pair.weight.zero_()
+        without = model.score(batch, tree).along[:, 1]
+    assert added.any()
+    torch.testing.assert_close(found, (without + added).log_softmax(-1), rtol=1e-4, atol=1e-5)
+
+
+def test_an_item_of_an_unknown_pair_is_the_sum_of_its_codewords(tmp_path):
+    model = network()
+    unknown = torch.tensor([[200, 201, 1, 2]])
+    level = torch.arange(LEVELS)
+    expected = model.item.weight[unknown[0] + level * CODES].sum(0, keepdim=True)
+    torch.testing.assert_close(model.embed(unknown), expected)
+    known = torch.tensor([[*divmod(int(model.known[0]), CODES), 1, 2]])
+    model.save(tmp_path)
+    torch.testing.assert_close(Compact.load(tmp_path).embed(known), model.embed(known))
+    assert not torch.equal(
+        model.embed(known)[0], model.item.weight[known[0] + level * CODES].sum(0)
+    )
