@@ -119,8 +119,10 @@ def train(
         FloatingPointError: the loss is no longer finite.
     """
     torch.manual_seed(seed)
-    fresh = networks.build(network, torch.from_numpy(data.ids)) if start is None else None
-    model = (fresh or copy.deepcopy(start)).to(device)
+    if start is None:
+        model = networks.build(network, torch.from_numpy(data.ids)).to(device)
+    else:
+        model = copy.deepcopy(start).to(device)
     _check_alike(model.config, network)
     retriever = start.to(device).eval() if start and not objective["generation"] else None
     tree = PrefixTree.from_ids(data.ids).to(device)
