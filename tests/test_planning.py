@@ -125,7 +125,8 @@ def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path)
 
 
 def test_the_papers_baselines_are_searched_alike(fresh: Path) -> None:
-    names = "caser hgn gru4rec bert4rec sasrec fmlp_rec fdsa s3_rec p5_cid".split()
+    names = ["caser", "hgn", "gru4rec", "bert4rec", "sasrec", "fmlp_rec", "fdsa", "s3_rec"]
+    names.append("p5_cid")
     trials = yaml.safe_load((ROOT / "config/searches.yaml").read_text())["searches"]
     each = {len(trials[name]) for name in names}
     assert len(each) == 1
