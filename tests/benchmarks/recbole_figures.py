@@ -31,5 +31,5 @@ class Given(torch.nn.Module):
 
 
 config, train, dev = prepared()
-found = Trainer(config, Given(train.dataset)).evaluate(dev, load_best_model=False)
+found = Trainer(config, Given(train._dataset)).evaluate(dev, load_best_model=False)
 Path("figure.json").write_text(json.dumps(dict(found)))

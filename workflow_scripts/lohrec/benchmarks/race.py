@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ def ours(inputs: Inputs, settings: Mapping[str, Any], threads: int) -> Curve:
 
 def theirs(
     test: Examples, asked: Mapping[str, Any], recbole: Path, threads: int, minutes: float
-) -> Iterator[dict[str, float]]:
+) -> Generator[dict[str, float], None, None]:
     """What RecBole makes of the data, then its figures after each epoch.
 
     Args:

@@ -31,9 +31,9 @@ def main() -> None:
     figures = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what else is printed is no figure
     config, train, dev = prepared()
-    data = train.dataset
+    data = train._dataset
     counts = {"users": data.user_num - 1, "items": data.item_num - 1}  # without padding
-    counts |= {"train": len(data), "dev": len(dev.dataset), "threads": torch.get_num_threads()}
+    counts |= {"train": len(data), "dev": len(dev._dataset), "threads": torch.get_num_threads()}
     print(json.dumps(counts), file=figures)
     model = get_model(config["model"])(config, data)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
