@@ -153,7 +153,7 @@ def test_both_figures_mean_the_same(data: Path, tmp_path: Path) -> None:
 
 @with_recbole
 def test_a_race(data: Path, tmp_path: Path) -> None:
-    race.race(data, PYTHON, 1, 1.0, tmp_path / "race")
+    race.race(data, PYTHON, 1, 10, tmp_path / "race")
     found = json.loads((tmp_path / "race.json").read_text())
     assert list(found["curves"]) == [*race.OURS, race.THEIRS]
     for curve in found["curves"].values():
