@@ -9,6 +9,7 @@
 # make performance   the same, and put the tables into docs/performance.md
 # make load     50 clients for a minute ask `lohrec serve` for lists of the demonstration's TIGER
 # make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
+# make race     SASRec's time to the same dev figure as RecBole's own program; RAW=FOLDER has Instruments
 # make lock     requirements.lock: every package that is installed, with hashes, for Python 3.11 to 3.13
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test faults slurm-test docs bench performance load recbole lock setup
+.PHONY: demo report test faults slurm-test docs bench performance load recbole race lock setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -84,6 +85,10 @@ recbole: .recbole/stamp
 	.recbole/bin/python -m pip install -qq --disable-pip-version-check recbole==1.2.1 'numpy<2' 'pandas<3' \
 	    $$(grep ^torch== requirements.txt)
 	@touch $@
+
+race: setup .recbole/stamp
+	@$(RUN) --cores all --config raw_dir=$(RAW) -- results/instruments_lcrec/data/examples.parquet
+	@$(BIN)/python -m lohrec.benchmarks.race results/instruments_lcrec/data
 
 # First the same pins for each Python, since a lock that suits all is no proof for one.
 lock: setup

@@ -124,6 +124,19 @@ def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path)
     assert jobs["fit"] == 3 and jobs["tabulate_search"] == 1 and "recommend" not in jobs
 
 
+def test_the_papers_baselines_are_searched_alike(fresh: Path) -> None:
+    names = ["caser", "hgn", "gru4rec", "bert4rec", "sasrec", "fmlp_rec", "fdsa", "s3_rec"]
+    names.append("p5_cid")
+    trials = yaml.safe_load((ROOT / "config/searches.yaml").read_text())["searches"]
+    each = {len(trials[name]) for name in names}
+    assert len(each) == 1
+    for name in names:
+        assert trials[name].count({}) == 1 and all(trials[name].count(t) == 1 for t in trials[name])
+    jobs = planned(fresh, *(f"results/demo/searches/{name}.md" for name in names))
+    assert jobs["fit"] == len(names) * each.pop() and jobs["tabulate_search"] == len(names)
+    assert "recommend" not in jobs and "evaluate" not in jobs
+
+
 def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:
     overlay = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "mine.yaml").write_text(textwrap.dedent(overlay))

@@ -2,15 +2,17 @@
 
 The network is BERT's over items and positions. Before it learns the next item as SASRec does, with
 causal attention, it sees whole sequences and learns (Section 4.3), with h_i the state of an item,
-h~_i that of a masked one, x items, a attributes and s the last state of a sequence,
+h~_i that of a masked one, x items, a attributes, s the last state of a sequence and
+f(u, v) = sigmoid(u W v), with a W for each,
 
-    AAP   sum_a BCE(h_i W a)         the attributes a of an item
-    MIP   -log sigmoid(h~_i W (x - x'))    a masked item x against another, x'
-    MAP   sum_a BCE(h~_i W a)        the attributes of a masked item
-    SP    -log sigmoid(s W (s+ - s-))      a masked segment s+ against another user's, s-
+    AAP   sum_a BCE(f(h_i, a))       the attributes a of an item
+    MIP   -log sigmoid(f(h~_i, x) - f(h~_i, x'))    a masked item x against another, x'
+    MAP   sum_a BCE(f(h~_i, a))      the attributes of a masked item
+    SP    -log sigmoid(f(s, s+) - f(s, s-))    a masked segment s+ against another user's, s-
 
-each a mean over places or users, and together 0.2 AAP + MIP + MAP + 0.5 SP, as in the authors'
-program. Attributes are the codewords of the semantic ID, as in FDSA.
+each a sum over the places of a user and a mean over users, and together
+0.2 AAP + MIP + MAP + 0.5 SP, as in the authors' program. Attributes are the codewords of the
+semantic ID, as in FDSA.
 """
 
 from collections.abc import Mapping
@@ -171,7 +173,7 @@ def segments(length: Tensor) -> tuple[Tensor, Tensor]:
 def tells_items(
     network: Network, items: Tensor, masked: Tensor, other: Tensor
 ) -> dict[str, Tensor]:
-    """AAP, MIP and MAP.
+    """AAP, MIP and MAP: sums over places, means over rows.
 
     Args:
         items: int64 (rows, places), -1 on the right.
@@ -184,10 +186,10 @@ def tells_items(
         score = network.pairs[name](h[where]) @ network.attribute.weight.T
         wanted = torch.zeros_like(score).scatter(1, network.attributes[items[where]], 1.0)
         cost = F.binary_cross_entropy_with_logits(score, wanted, reduction="sum")
-        found[name] = cost / max(1, len(score))
-    difference = network.embed(items[masked]) - network.embed(other[masked])
-    gain = (network.pairs["mip"](h[masked]) * difference).sum(1)
-    return found | {"mip": -F.logsigmoid(gain).sum() / max(1, len(gain))}
+        found[name] = cost / len(items)
+    read = network.pairs["mip"](h[masked])
+    own, wrong = (fits(read, network.embed(x[masked])) for x in (items, other))
+    return found | {"mip": -F.logsigmoid(own - wrong).sum() / len(items)}
 
 
 def tells_segments(
@@ -208,6 +210,12 @@ def tells_segments(
     theirs = items[partner].gather(1, turn).where(inside, items)
     last = torch.arange(len(items), device=items.device), length - 1
     rest = network.fill(items, inside)[last]
-    own, others = (network.fill(x, ~inside & (items >= 0))[last] for x in (items, theirs))
-    gain = (network.pairs["sp"](rest) * (own - others)).sum(1)
-    return {"sp": -F.logsigmoid(gain).mean()}
+    read = network.pairs["sp"](rest)
+    alone = (network.fill(x, ~inside & (items >= 0))[last] for x in (items, theirs))
+    own, wrong = (fits(read, state) for state in alone)
+    return {"sp": -F.logsigmoid(own - wrong).mean()}
+
+
+def fits(read: Tensor, other: Tensor) -> Tensor:
+    """f, (pairs,), of u W and v, both (pairs, width)."""
+    return torch.sigmoid((read * other).sum(1))
