@@ -149,7 +149,7 @@ def ours(inputs: Inputs, settings: Mapping[str, Any], threads: int) -> Curve:
             "processor": cores * row["seconds"],
             "ndcg": row["dev_ndcg@10"],
         }
-        for number, row in enumerate(curve, start=1)
+        for number, row in enumerate(curve or [], start=1)
     ]
 
 

@@ -149,7 +149,7 @@ class Compact(CodewordNetwork):
         return x + F.linear(pair, self.read_pair)
 
     def pair_logits(self, state: Tensor) -> Tensor:
-        """What states h (n, width) of histories add to the logits of pairs, float32 (n, pairs + 1)."""
+        """What states (n, width) of histories add to logits of pairs, float32 (n, pairs + 1)."""
         with torch.autocast(state.device.type, enabled=False), exact_products():
             state = F.layer_norm(state.float(), state.shape[-1:])
             return F.linear(F.linear(state, self.write_pair), self.pair.weight)
