@@ -21,15 +21,10 @@ from conftest import ROOT
 
 if "LOHREC_SLURM" not in os.environ:
     pytest.skip("a cluster is started by `make slurm-test` alone", allow_module_level=True)
-pytest.importorskip(
-    "snakemake_executor_plugin_slurm", reason="pip install -r requirements-slurm.txt"
-)
-if lacking := slurm_cluster.lacking():
-    pytest.skip(lacking, allow_module_level=True)
 
 TARGET, DATA = "results/demo/sasrec/metrics.json", "results/demo/data/interactions.parquet"
-# Looks at jobs as often as may be, and minds no lock of a killed run. The trainings take the pretended
-# GPUs and run on the CPU. The first try to split has less memory than Python alone.
+# Looks at jobs as often as may be, and minds no lock of a killed run. The trainings take the
+# pretended GPUs and run on the CPU. The first try to split has less memory than Python alone.
 SLURM = [
     *("--workflow-profile", "profiles/slurm", "--nolock"),
     *("--slurm-init-seconds-before-status-checks", "1"),
@@ -148,6 +143,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory) -> Story:
+    if lacking := slurm_cluster.lacking():
+        pytest.skip(lacking)
     root = tmp_path_factory.mktemp("slurm")
     # Both begin with one reading of the data, to save the time of a second one.
     local, far = workflow(root / "local"), root / "far"
