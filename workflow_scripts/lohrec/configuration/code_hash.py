@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# A record is of this program alone.
+# What another version has recorded does not count.
 PROGRAM = Path(__file__).read_bytes()
 
 
@@ -25,8 +25,8 @@ def closure(
     Args:
         starts: a script, and the modules that the configuration names for it.
         root: the folder that modules are imported from.
-        record: a file that keeps what was read of each content, since reading hundreds of files
-            takes a second of every start; None for none.
+        record: a file that keeps what was read of each content, so that the next start parses only
+            what has changed; None for none.
 
     Returns:
         {path relative to root: hexadecimal hash}, sorted by path.
