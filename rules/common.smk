@@ -57,9 +57,11 @@ def code(rule, modules=lambda wildcards: ()):
     """
     root = registry.LIBRARY.parent
     (script,) = root.glob(f"*/{rule}.py")
+    record = Path(".snakemake/code_hashes")
 
     def hashes(wildcards):
-        return code_hash.closure([script, *(registry.path(*m) for m in modules(wildcards))], root)
+        starts = [script, *(registry.path(*m) for m in modules(wildcards))]
+        return code_hash.closure(starts, root, record)
 
     return hashes
 

@@ -21,7 +21,9 @@ from small_workflow import COMMAND, ENVIRONMENT, copied, run
 from lohrec.common.artefacts import read_json
 
 KILLS, SHARE = 20, 1 / 6  # each at most such a share of the undisturbed run after the first job
-TARGET = "results/demo/dwr/metrics.json"
+# The shortest way that trains three networks, fills an array part by part, and ends in figures.
+TARGET = "results/demo/distill/metrics.json"
+PATIENCE = 1800  # seconds that a run may take
 TIMES = re.compile("seconds|.*_per_second")  # the names of fields that differ from run to run
 
 
@@ -129,14 +131,14 @@ def test_sigterm(disturbed: Path) -> None:
 
 
 def test_killed_before_it_is_recorded(disturbed: Path) -> None:
-    beams = disturbed / "results/demo/teacher/shards/0/beams.npy"
+    taught = disturbed / "results/demo/teacher/shards/0/probabilities.npy"
     started = Started(disturbed)
-    assert started.reaches(beams.exists), started.said.read_text()
+    assert started.reaches(taught.exists), started.said.read_text()
     started.end(signal.SIGKILL)
-    done = read_json(beams.with_name(".beams.npy.partial.json"))["done"]  # all parts
+    done = read_json(taught.with_name(".probabilities.npy.partial.json"))["done"]  # all parts
     # Snakemake deletes what it has no record of; then it comes again.
     started = Started(disturbed)
-    log = disturbed / "logs/demo/generate_candidates/0.log"
+    log = disturbed / "logs/demo/score_codewords/0.log"
     again = f"resuming after {done:,} parts"
     there = started.reaches(lambda: log.exists() and again in log.read_text())
     assert there, started.said.read_text()
@@ -177,7 +179,7 @@ def small_disk(calm: Path, tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk(calm: Path, small_disk: Path) -> None:
     started = Started(small_disk)
-    assert not started.runs_for(600)
+    assert not started.runs_for(PATIENCE)
     assert started.process.returncode == 1
     assert re.search("The disk is full: .* needs .* are free", started.said.read_text())
     remount = ["mount", "-o", "remount,size=1g", str(small_disk / "results")]
@@ -188,11 +190,11 @@ def test_a_full_disk(calm: Path, small_disk: Path) -> None:
 
 def test_an_output_that_is_cut_off(calm: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(calm, tmp_path / "run"))
-    name = "results/demo/dwr/seed_0/recommendations.parquet"
+    name = "results/demo/distill/seed_0/recommendations.parquet"
     path = folder / name
     os.truncate(path, path.stat().st_size // 2)
     started = Started(folder)
-    assert not started.runs_for(600)
+    assert not started.runs_for(PATIENCE)
     assert started.process.returncode == 1
     assert f"{name} is damaged" in started.said.read_text()
     path.unlink()

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import faults
 import pytest
 import yaml
 from conftest import ROOT
@@ -128,3 +129,19 @@ def test_the_page_of_outputs_names_what_rules_leave_and_nothing_else() -> None:
         assert path in left or (path in folders and any(p.startswith(path) for p in left)), path
     library = "".join(file.read_text() for file in registry.LIBRARY.rglob("*.py"))
     assert len(files) == 6 and all(f'"{name}"' in library for name in files)
+
+
+def test_the_page_counts_what_is_tried() -> None:
+    def cases(file: str) -> int:
+        """Rows of the lists that a module of tests goes through."""
+        module = ast.parse((ROOT / "tests" / file).read_text())
+        functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+        marks = [mark for one in functions for mark in one.decorator_list]
+        lists = [one.value for one in module.body if isinstance(one, ast.AnnAssign)]
+        lists += [given for mark in marks for given in getattr(mark, "args", ())]
+        return sum(len(one.elts) for one in lists if isinstance(one, ast.List))
+
+    page = " ".join((ROOT / "docs/running.md").read_text().split())
+    assert f"tries {len(faults.KINDS)} kinds of faults" in page
+    assert f"{cases('test_bad_inputs.py')} broken files" in page
+    assert f"{cases('configuration/test_config.py')} wrong configurations" in page

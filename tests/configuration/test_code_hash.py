@@ -27,10 +27,11 @@ def program(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def closure(root: Path) -> dict[str, str]:
-    code_hash._read.cache_clear()
-    code_hash._closure.cache_clear()
-    return code_hash.closure([root / "script.py"], root)
+def closure(root: Path, record: Path | None = None) -> dict[str, str]:
+    """As a new process computes it."""
+    for kept in (code_hash._read, code_hash._closure, code_hash._recorded):
+        kept.cache_clear()
+    return code_hash.closure([root / "script.py"], root, record)
 
 
 def test_the_closure_follows_imports_at_any_depth(program: Path) -> None:
@@ -110,3 +111,28 @@ def test_no_script_of_the_workflow_imports_by_name() -> None:
             continue
         text = path.read_text()
         assert "import_module" not in text and "__import__" not in text, path
+
+
+def test_a_record_spares_the_parsing_and_changes_no_hash(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, plain = tmp_path / "record", closure(program)
+    assert closure(program, record) == plain
+    with monkeypatch.context() as patch:
+        patch.setattr(code_hash.ast, "parse", lambda *_, **__: pytest.fail("parsed again"))
+        assert closure(program, record) == plain
+
+    two = program / "pack/two.py"
+    two.write_text(two.read_text().replace("+ 1", "+ 2"))
+    edited = closure(program, record)
+    assert {name for name in plain if plain[name] != edited[name]} == {"pack/two.py"}
+
+
+@pytest.mark.parametrize("line", ["", "[1", "3", '["a", "b"]', "\x00"])
+def test_damaged_lines_of_a_record_are_read_anew(program: Path, tmp_path: Path, line: str) -> None:
+    record, plain = tmp_path / "record", closure(program)
+    closure(program, record)
+    lines = record.read_text().splitlines()
+    record.write_text("\n".join([line, *lines[1:], lines[0][:40]]) + "\n")
+    assert closure(program, record) == plain
+    assert closure(program, tmp_path / "no_folder/record") == plain

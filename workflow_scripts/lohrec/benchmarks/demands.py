@@ -4,6 +4,7 @@ A first try asks for what is computed here, each further one for twice as much.
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,10 @@ def megabytes(files: Iterable[str], network: float, gpus: int, attempt: int) -> 
         attempt: 1, and one more for each retry.
     """
     factors = {".npy": 1, ".safetensors": WEIGHTS, ".bin": WEIGHTS}
-    sizes = {path: path.stat().st_size for path in set(map(Path, files)) if path.is_file()}
-    arrays = sum(size for path, size in sizes.items() if path.suffix == ".npy")
-    data: float = sum(factors.get(path.suffix, TABLE) * size for path, size in sizes.items())
+    sizes = {path: os.path.getsize(path) for path in set(files) if os.path.isfile(path)}
+    arrays = sum(size for path, size in sizes.items() if path.endswith(".npy"))
+    suffix = {path: os.path.splitext(path)[1] for path in sizes}
+    data: float = sum(factors.get(suffix[path], TABLE) * size for path, size in sizes.items())
     data -= max(0, arrays - MAPPED)
     whole = PROCESS + (CUDA if gpus else 0) + network + data
     # In steps, so that jobs that differ by little ask for the same.

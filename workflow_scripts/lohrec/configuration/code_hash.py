@@ -2,13 +2,20 @@
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+# What another version has recorded does not count.
+PROGRAM = Path(__file__).read_bytes()
 
-def closure(starts: Iterable[str | Path], root: str | Path) -> dict[str, str]:
+
+def closure(
+    starts: Iterable[str | Path], root: str | Path, record: Path | None = None
+) -> dict[str, str]:
     """Hash the code of `starts` and of all modules below `root` that they import, at any depth.
 
     Comments, docstrings, layout and file times do not count, nor do declarations of settings, whose
@@ -18,6 +25,8 @@ def closure(starts: Iterable[str | Path], root: str | Path) -> dict[str, str]:
     Args:
         starts: a script, and the modules that the configuration names for it.
         root: the folder that modules are imported from.
+        record: a file that keeps what was read of each content, so that the next start parses only
+            what has changed; None for none.
 
     Returns:
         {path relative to root: hexadecimal hash}, sorted by path.
@@ -26,29 +35,50 @@ def closure(starts: Iterable[str | Path], root: str | Path) -> dict[str, str]:
         FileNotFoundError: there is no such file.
         SyntaxError: a file is no Python; the error names it.
     """
-    return dict(_closure(tuple(map(Path, starts)), Path(root)))
+    return dict(_closure(tuple(map(Path, starts)), Path(root), record))
 
 
 # Jobs of one rule ask for the same files again and again.
 @cache
-def _closure(starts: tuple[Path, ...], root: Path) -> dict[str, str]:
+def _closure(starts: tuple[Path, ...], root: Path, record: Path | None) -> dict[str, str]:
     todo, hashes = list(starts), {}
     while todo:
         path = todo.pop()
         name = path.relative_to(root).as_posix()
         if name not in hashes:
-            hashes[name], modules = _read(path)
-            todo += [found for module in modules for found in _files(module, root, path)]
+            hashes[name], imported = _read(path, root, record)
+            todo += imported
     return dict(sorted(hashes.items()))
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The hash of a file's code, and the modules that its import statements name."""
-    tree = _Behaviour().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
-    # Unparsed code, unlike a dump of the tree, is hardly a matter of the Python version.
-    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
-    return digest, tuple(_imported(tree))
+def _read(path: Path, root: Path, record: Path | None) -> tuple[str, list[Path]]:
+    """The hash of a file's code, and the files that its import statements run."""
+    source = path.read_bytes()
+    content = hashlib.sha256(PROGRAM + source).hexdigest()
+    known = _recorded(record)
+    if content not in known:
+        tree = _Behaviour().visit(ast.parse(source, filename=str(path)))
+        # Unparsed code, unlike a dump of the tree, is hardly a matter of the Python version.
+        digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+        known[content] = digest, list(dict.fromkeys(_imported(tree)))
+        if record is not None:
+            with suppress(OSError), open(record, "a", encoding="utf-8") as file:
+                file.write(json.dumps([content, *known[content]]) + "\n")
+    digest, modules = known[content]
+    return digest, [found for module in modules for found in _files(module, root, path)]
+
+
+@cache
+def _recorded(record: Path | None) -> dict[str, tuple[str, list[str]]]:
+    """{digest of a content: hash of its code, modules that it imports}, less damaged lines."""
+    known: dict[str, tuple[str, list[str]]] = {}
+    if record is not None and record.exists():
+        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(TypeError, ValueError):
+                content, digest, modules = json.loads(line)
+                known[content] = digest, modules
+    return known
 
 
 class _Behaviour(ast.NodeTransformer):

@@ -58,8 +58,12 @@ def load(kind: str, name: str) -> ModuleType:
     return importlib.import_module(".".join(relative.parts))
 
 
+# Jobs of one row ask for the same literals again and again.
+@cache
 def literal(file: Path, what: str) -> Any:
     """The literal that a file assigns to the name `what` at its top; None if it does not.
+
+    Callers get one and the same value, and leave it as it is.
 
     Raises:
         ValueError: what it assigns is no literal.
