@@ -50,8 +50,12 @@ def test_reviews_to_comparison(workflow: Path) -> None:
         assert lists["user"].n_unique() == statistics["users"]
 
     logs = workflow / "logs/demo"
-    for training in ("fit/tiger_seed_0/training", "train_teacher/training", "train_rqvae/RQ-VAE"):
-        assert len(list((logs / training).glob("events.out.tfevents.*"))) == 1
+    for job, training in (
+        ("fit/tiger_seed_0", "training"),
+        ("train_teacher", "training_the_teacher"),
+        ("train_rqvae", "RQ-VAE"),
+    ):
+        assert len(list((logs / job / training).glob("events.out.tfevents.*"))) == 1
 
     table = (results / "comparison.md").read_text()
     assert all(f"| {variant}" in table for variant in VARIANTS)

@@ -17,8 +17,10 @@ GAINS = {"0.1": 0, "0.3": 9, "1.0": 0}  # places by which each value finds the t
 
 @pytest.fixture
 def tables(tmp_path):
-    """per_user.parquet of two seeds of each value."""
-    places, paths = np.random.default_rng(0).integers(1, 60, size=(2, USERS)), []
+    """per_user.parquet of two seeds of each value, which differ in users and not in means."""
+    rng, paths = np.random.default_rng(0), []
+    place = rng.integers(1, 60, size=USERS)
+    places = np.stack([place, rng.permutation(place)])
     for value, gain in GAINS.items():
         for seed, place in enumerate(places):
             lists = tiny_lists.alike(USERS)

@@ -122,7 +122,7 @@ def _with(place: str, row: Values, setting: str, value: object, schema: Values) 
         ValueError: the row cannot have it; the message begins with `place`.
     """
     over = _nested(setting, value)
-    found = overlaid(row, over if setting in row else {"settings": over})
+    found = overlaid(row, {"settings": over} if "." in setting else over)
     lines = faults(found, {"$ref": "#/$defs/variant", "$defs": schema["$defs"]})
     if lines := lines or rows.faults(place, found, schema["$defs"]["variant"]):
         raise ValueError(f"{place}\n  " + "\n  ".join(lines))
