@@ -67,8 +67,8 @@ def described_sweep(wildcards):
     return {
         "row": sweep["row"],
         "setting": sweep["setting"],
-        "seeds": {str(value): count for value, count in counts.items()},
-        "reference": str(base),
+        "seeds": {searches.shown(value): count for value, count in counts.items()},
+        "reference": searches.shown(base),
     }
 
 

@@ -50,7 +50,7 @@ def swept(sweeps: Table, variants: Table, schema: Values) -> Table:
     for name, sweep in sweeps.items():
         row = known(sweep["row"], variants, f"sweeps.{name}.row")
         for value in sweep["values"]:
-            place = f"sweeps.{name}, {sweep['setting']}: {value}"
+            place = f"{sweep['row']} (sweeps.{name}, {sweep['setting']}: {shown(value)})"
             trial = _with(place, row, sweep["setting"], value, schema)
             if sweep["setting"] != BEAMS:
                 rows.check(place, trial, variants)
@@ -60,7 +60,12 @@ def swept(sweeps: Table, variants: Table, schema: Values) -> Table:
 
 def value_name(name: str, value: object) -> str:
     """The row of a value of the sweep `name`, which no row of variants.yaml can be called."""
-    return f"{name}={value}"
+    return f"{name}={shown(value)}"
+
+
+def shown(value: object) -> str:
+    """A value as the configuration has it."""
+    return "null" if value is None else str(value)
 
 
 def row_with(name: str, value: object, sweep: Values, settings: Values, variants: Table) -> str:
@@ -95,7 +100,7 @@ def check_studies(studies: Table, variants: Table, schema: Values) -> None:
         row = known(name, variants, "studies")
         for setting, tried in study["settings"].items():
             for value in tried.get("values") or [tried["low"], tried["high"]]:
-                place = f"studies.{name}, {setting}: {value}"
+                place = f"{name} (studies, {setting}: {shown(value)})"
                 rows.check(place, _with(place, row, setting, value, schema), variants)
             if "low" in tried and (
                 tried["low"] >= tried["high"] or (tried.get("log") and tried["low"] <= 0)
