@@ -1,9 +1,14 @@
 """A search in ranges: what cuts it off changes nothing, and the poor are given up."""
 
+import copy
+import csv
+
 import optuna
 import pytest
+import search_ranges
+import tiny_shop
 
-from lohrec.common import tracking
+from lohrec.common import artefacts, tracking
 from lohrec.recommender import studies
 
 RANGES = {
@@ -107,3 +112,40 @@ def test_values_come_into_their_places_and_the_rest_stays():
     assert found["network"] == {"layers": 4, "codewords": "all", "heads": 2}
     assert found["training"] == {"epochs": 3, "learning_rate": 0.2}
     assert given["network"]["layers"] == 1
+
+
+def test_the_script_leaves_the_study_and_its_tables(shop, tmp_path):
+    settings = copy.deepcopy(tiny_shop.SMALL | {"recommender": "generative", "history": 20})
+    settings["training"] |= {"epochs": 2, "evaluations": 2, "patience": 2}
+    names = ("training.learning_rate", "networks.t5.layers")
+    tried = {"trials": 3, "ranges": {n: RANGES[n] for n in names}}
+    tried["places"] = {n: PLACES[n] for n in names}
+    artefacts.write_json(tmp_path / "statistics.json", {"repeats": 0})
+    outputs = {
+        name: str(tmp_path / "studies" / f"tiger.{ending}")
+        for name, ending in (("study", "sqlite"), ("markdown", "md"), ("table", "csv"))
+    }
+
+    def run():
+        search_ranges.main(
+            {"ids": shop.artefacts["ids"]}, str(shop.folder / "sequences.npy"),
+            str(shop.folder / "examples"), str(shop.folder / "items.parquet"),
+            str(tmp_path / "statistics.json"), *outputs.values(), settings, tried,
+            {n: v for n, v in tiny_shop.DECODING.items() if n != "batch_size"}, 16, "demo", "tiger",
+            {"seed": 0}, {"fit.py": "1"}, {"count": 0, "memory_gb": 0}, 1,
+        )  # fmt: skip
+        with open(outputs["table"]) as file:
+            return list(csv.DictReader(file))
+
+    given, rows = copy.deepcopy(settings), run()
+    assert settings == given and sorted(row["trial"] for row in rows) == ["0", "1", "2"]
+    found = [float(row["dev_ndcg@10"]) for row in rows]
+    assert found == sorted(found, reverse=True) and {row["evaluations"] for row in rows} == {"2"}
+    assert "`{networks.t5.layers: " in (tmp_path / "studies/tiger.md").read_text()
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{outputs['study']}")
+    assert study.best_value == pytest.approx(found[0])
+    # The settings of the best trial give its figure again.
+    chosen = studies.with_values(settings, tried["places"], study.best_params)
+    own = {k: v for k, v in chosen.items() if k not in ("recommender", "history")}
+    curve = shop.fit("generative", own).curve
+    assert max(row["dev_ndcg@10"] for row in curve) == study.best_value
