@@ -17,7 +17,7 @@ sys.path.insert(0, LIBRARY)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
 from lohrec.benchmarks import demands
-from lohrec.common import unfinished
+from lohrec.common import tracking, unfinished
 from lohrec.configuration import (
     cluster,
     code_hash,

@@ -10,11 +10,15 @@ try:
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
     TRIALS = searches.trials(config["searches"], config["variants"])
+    TRIALS |= searches.swept(config["sweeps"], config["variants"], settings.schema(SCHEMA))
+    searches.check_studies(config["studies"], config["variants"], settings.schema(SCHEMA))
     for target in sys.argv[1:]:
         targets.check(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
 
+# For the trainings of all jobs, of which no result depends on it.
+os.environ[tracking.TOOL] = config["tracking"]
 DATASETS, VARIANTS = config["datasets"], config["variants"] | TRIALS
 COMPARED = rows.compared_rows(config["variants"])
 

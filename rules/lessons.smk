@@ -9,9 +9,9 @@ def lessons_of(dataset, teacher, seed):
 
 
 def settings_of_lesson(wildcards):
-    """What a lesson depends on: only probabilities have a temperature, only candidates a number."""
-    idle = {"probabilities": ("beams",), "beams": ("temperature",)}
-    return section("lessons", without=idle[wildcards.lesson])(wildcards)
+    """What a lesson depends on: only of candidates there is a number."""
+    idle = ("beams",) if wildcards.lesson == "probabilities" else ()
+    return section("lessons", without=idle)(wildcards)
 
 
 def who_teaches(wildcards):

@@ -118,7 +118,9 @@ def reported(wildcards):
     files = {name: path for name, path in files.items() if name not in without}
     if generative_rows(dataset):
         files["quality"] = f"results/{dataset}/ids/quality.json"
-    return files
+    # A report shows the sweeps that somebody has asked for, and asks for none.
+    sweeps = {name: f"results/{dataset}/sweeps/{name}.svg" for name in config["sweeps"]}
+    return files | {f"sweep_{n}": path for n, path in sweeps.items() if Path(path).exists()}
 
 
 def described(wildcards):

@@ -1,14 +1,17 @@
 """Settings of an objective, grouped as a variant's row has them."""
 
-OF = {
-    "one_hot": (),
-    "smoothed": ("smoothing",),
-    "distilled": ("mixture",),
-    "margin_ranking": ("margin", "reduction", "ranked_target"),
-}
+from lohrec.configuration import registry
+
+LOSSES = ("one_hot", "smoothed", "distilled", "margin_ranking")
 
 
 def grouped(flat: dict) -> dict:
-    """{loss, generation, ranking, losses: {name: settings}} of flat settings."""
-    losses = {loss: {n: flat[n] for n in names if n in flat} for loss, names in OF.items()}
+    """{loss, generation, ranking, losses: {name: settings}} of flat settings, or the defaults."""
+    losses = {
+        loss: {
+            name: flat.get(name, one["default"])
+            for name, one in registry.declared("loss", loss, "SETTINGS").items()
+        }
+        for loss in LOSSES
+    }
     return {name: flat[name] for name in ("loss", "generation", "ranking")} | {"losses": losses}

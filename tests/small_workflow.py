@@ -35,7 +35,14 @@ def copied(folder: Path) -> Path:
         "evaluation": {"resamples": 200},
         "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
     }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    sweeps = {
+        "gamma": {"row": "dwr", "setting": "ranking", "values": [0.3, 30.0]},
+        "width": {"row": "tiger", "setting": "decoding.beams", "values": [10, 20]},
+    }
+    rate = {"training.learning_rate": {"low": 1.0e-3, "high": 1.0e-2, "log": True}}
+    studies = {"tiger": {"trials": 2, "settings": rate}}
+    overlay = {"datasets": {"demo": row}, "sweeps": sweeps, "studies": studies}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
     return folder
 
 

@@ -221,7 +221,7 @@ def test_beams_and_probabilities_of_a_teacher_are_those_of_the_cpu(teachers, con
         with torch.inference_mode():
             batch = prompts.batch(rows, with_answers=True).to(device)
             logits = answer_logits(network, batch)
-            probabilities.append(codeword_probabilities(logits, "all", 1.0).cpu())
+            probabilities.append(codeword_probabilities(logits, "all").cpu())
     torch.testing.assert_close(beams[1][0], beams[0][0], rtol=1e-3, atol=1e-3)
     assert (beams[0][1][:, :5] == beams[1][1][:, :5]).float().mean() > 0.98
     torch.testing.assert_close(probabilities[1], probabilities[0], rtol=1e-3, atol=1e-5)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,14 @@ def test_reviews_to_comparison(workflow: Path) -> None:
         assert lists["item"].is_between(0, statistics["items"] - 1).all()
         assert (lists.group_by("split", "user").agg(pl.col("rank").max())["rank"] == 20).all()
         assert lists["user"].n_unique() == statistics["users"]
+
+    logs = workflow / "logs/demo"
+    for job, training in (
+        ("fit/tiger_seed_0", "training"),
+        ("train_teacher", "training_the_teacher"),
+        ("train_rqvae", "RQ-VAE"),
+    ):
+        assert len(list((logs / job / training).glob("events.out.tfevents.*"))) == 1
 
     table = (results / "comparison.md").read_text()
     assert all(f"| {variant}" in table for variant in VARIANTS)
@@ -126,6 +135,41 @@ def test_analyses(workflow: Path) -> None:
     assert found["of_others_unlike_float64"]["ours"] <= 0.01 * found["users"]
 
 
+def test_sweeps(workflow: Path) -> None:
+    """Runs after the tests before, on their results; the report then shows them."""
+    target = "results/demo/sweeps"
+    run(workflow, f"{target}/gamma.md", f"{target}/width.md")
+    run(workflow, "results/demo/report.html")
+    for sweep, row in (("gamma", "dwr"), ("width", "tiger")):
+        with open(workflow / target / f"{sweep}.csv") as file:
+            rows = {(r["split"], r["value"], r["metric"]): r for r in csv.DictReader(file)}
+        metrics = json.loads((workflow / f"results/demo/{row}/metrics.json").read_text())
+        own = {"gamma": "0.3", "width": "20"}[sweep]
+        for split in ("dev", "test"):
+            for metric in ("recall@10", "ndcg@10", "diversity@10"):
+                mean = float(rows[split, own, metric]["mean"])
+                assert mean == pytest.approx(metrics[split][metric]["mean"], abs=1e-7)
+        assert len({float(r["mean"]) for r in rows.values()}) > 6
+    assert (workflow / "results/demo/gamma=30.0/seed_0/model/recommender.json").exists()
+    assert 'alt="gamma"' in (workflow / "results/demo/report.html").read_text()
+
+
+def test_a_study(workflow: Path) -> None:
+    """Runs after the first test, on its identifiers."""
+    folder = workflow / "results/demo/studies"
+    run(workflow, "results/demo/studies/tiger.md")
+    with open(folder / "tiger.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["trial"] for row in rows) == ["0", "1"]
+    rates = {float(row["settings"].split()[-1].rstrip("}")) for row in rows}
+    assert len(rates) == 2 and all(1e-3 <= rate <= 1e-2 for rate in rates)
+    with sqlite3.connect(folder / "tiger.sqlite") as study:
+        values = study.execute("select value from trial_values").fetchall()
+    best = [row["dev_ndcg@10"] for row in rows]
+    assert sorted(float(one) for one in best) == pytest.approx(sorted(v for (v,) in values))
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
 def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
     """Runs after the test before, which makes it."""
     folder = workflow / "results/demo"
@@ -135,8 +179,8 @@ def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
     named = re.findall(r'<section id="([^"]*)"', page)
     assert named == [
         "run", "headline", "table-1", "table-1-test-kept", "slices", "table-2", "widths",
-        "embeddings", "alignment", "cases", "priors", "data", "identifiers", "training", "cost",
-        "made",
+        "embeddings", "alignment", "cases", "priors", "data", "identifiers", "training", "sweeps",
+        "cost", "made",
     ]  # fmt: skip
     assert {link[1:] for link in links if link.startswith("#")} == set(named)
 

@@ -89,7 +89,7 @@ def test_shards_come_from_the_teacher_that_has_not_seen_them(finished: Path) -> 
         for name in ("data/sequences.npy", "data/examples.parquet", "ids/semantic_ids.npy")
     ]
     settings = {
-        "probabilities": {"codewords": "level", "temperature": 1.0, "batch_size": 64},
+        "probabilities": {"codewords": "level", "batch_size": 64},
         "sharding": {"folds": 2, "shards": 1},
     }
     examples = pl.read_parquet(results / "data/examples.parquet").filter(

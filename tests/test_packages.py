@@ -19,7 +19,7 @@ ORDER = (
 # modules in the same folder that build on one another. Nothing else in the library imports them.
 FOUND_BY_NAME = {
     "data/sources": {"simulated": {"amazon2018"}},
-    "recommender/losses": {"distilled": {"one_hot"}},
+    "recommender/losses": {},
     "recommender/methods": {"cascade": {"generative"}},
     "recommender/baselines": {},
 }

@@ -137,6 +137,26 @@ def test_the_papers_baselines_are_searched_alike(fresh: Path) -> None:
     assert "recommend" not in jobs and "evaluate" not in jobs
 
 
+def test_every_sweep_fits_the_values_that_its_row_does_not_have(fresh: Path) -> None:
+    sweeps = yaml.safe_load((ROOT / "config/searches.yaml").read_text())["sweeps"]
+    targets = [f"results/demo/sweeps/{name}.md" for name in sweeps]
+    jobs = planned(fresh, *targets)
+    assert jobs["draw_sweep"] == len(sweeps) == 9
+    # The rows dwr, distill, smooth and tiger are each fitted once, and have a value of each sweep
+    # of theirs; beams fit nothing.
+    own = {sweep["row"] for sweep in sweeps.values()}
+    fitted = [len(s["values"]) - 1 for s in sweeps.values() if s["setting"] != "decoding.beams"]
+    assert jobs["fit"] == sum(fitted) + len(own) and jobs["recommend_at_width"] == 3
+    assert jobs["train_teacher"] == jobs["train_rqvae"] == jobs["order_candidates"] == 1
+
+
+def test_every_study_is_one_job_on_the_dev_set(fresh: Path) -> None:
+    studies = yaml.safe_load((ROOT / "config/searches.yaml").read_text())["studies"]
+    jobs = planned(fresh, *(f"results/demo/studies/{name}.md" for name in studies))
+    assert jobs["search_ranges"] == len(studies) == 2
+    assert not {"fit", "recommend", "evaluate"} & jobs.keys()
+
+
 def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:
     overlay = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
     (tmp_path / "mine.yaml").write_text(textwrap.dedent(overlay))

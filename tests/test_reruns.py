@@ -73,7 +73,7 @@ def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
     ("overlay", "expected"),
     [
         (
-            {"presets": {"demo": {"probabilities": {"temperature": 2.0}}}},
+            {"presets": {"demo": {"probabilities": {"codewords": "legal"}}}},
             {
                 "score_codewords": 1,
                 "gather_shards": 1,

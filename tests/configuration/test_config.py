@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import test_searches
 from conftest import ROOT
 from shipped_config import SCHEMA
 
-from lohrec.configuration import config_files, registry, searches, settings, targets
+from lohrec.configuration import config_files, registry, settings, targets
 
 
 def all_of(kind: str) -> str:
@@ -308,25 +309,6 @@ def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: 
 
 
 @pytest.mark.parametrize(
-    ("tried", "words"),
-    [
-        ({"tigger": [{}, {}]}, ["'tigger'", "Did you mean tiger?"]),
-        (
-            {"tiger": [{}, {"networks": {"compact": {"width": 8}}}]},
-            ["tiger (searches, number 1)", "networks.compact.width", "no effect"],
-        ),
-    ],
-)
-def test_a_trial_that_changes_nothing_is_refused(
-    config: dict, tried: dict, words: list[str]
-) -> None:
-    with pytest.raises(ValueError) as error:
-        searches.trials(tried, config["variants"])
-    for word in words:
-        assert word in str(error.value)
-
-
-@pytest.mark.parametrize(
     ("target", "words"),
     [
         ("results/gamez/dwr/metrics.json", ["'gamez'", "Did you mean games?", "demo"]),
@@ -399,7 +381,10 @@ def test_a_key_that_is_twice_in_a_group_is_refused(tmp_path: Path) -> None:
 def test_the_page_says_how_many_are_tried() -> None:
     tables = (
         test_a_broken_schema_names_the_place, test_a_row_that_names_nothing_is_refused,
-        test_a_trial_that_changes_nothing_is_refused, test_an_unknown_target_is_refused,
+        test_an_unknown_target_is_refused,
+        test_searches.test_a_trial_that_changes_nothing_is_refused,
+        test_searches.test_a_sweep_of_what_a_row_does_not_have_is_refused,
+        test_searches.test_a_study_of_what_a_row_cannot_have_is_refused,
     )  # fmt: skip
     tried = sum(len(mark.args[1]) for table in tables for mark in table.pytestmark)
     page = " ".join((ROOT / "docs/running.md").read_text().split())

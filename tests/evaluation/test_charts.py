@@ -39,12 +39,23 @@ def test_every_figure_is_as_wide_as_a_page_and_tells_lines_apart(drawn):
     charts.curves(["x"], "t", "step", {m: {n: ([1, 2], [1, 2], 0) for n in names} for m in "abc"})
     charts.bars(["x"], "t", {n: {"m": {"mean": 1, "low": 0, "high": 2}} for n in names})
     charts.slices(["x"], "t", {("m", "w"): (["p", "q"], {n: [1, 2] for n in names})})
+    points = {n: [(1, 0, 2), (2, 1, 3)] for n in names[:2]}
+    charts.intervals(["x"], "t", ["p", "q"], {"m": points}, 1)
     for figure in drawn:
         assert figure.get_figwidth() == charts.WIDTH
         for panel in figure.axes:
             of_names = [line for line in panel.get_lines() if line.get_label() in names]
             marks = {(line.get_color(), line.get_marker()) for line in of_names}
-            assert len(marks) == len(of_names) == (0 if figure is drawn[2] else 9)  # bars
+            shown = {2: 0, 4: 0}.get(drawn.index(figure), 9)  # bars are no lines
+            assert len(marks) == len(of_names) == shown
+    for panel in drawn[4].axes:
+        bars = [one for one in panel.containers if one.get_label() in names]
+        marks = {(bar[0].get_color(), bar[0].get_marker()) for bar in bars}
+        assert len(marks) == len(bars) == 2
+        assert [tuple(segment[:, 1]) for segment in bars[0][2][0].get_segments()] == [
+            (0, 2),
+            (1, 3),
+        ]
 
 
 def test_a_figure_is_the_same_file_each_time(tmp_path):

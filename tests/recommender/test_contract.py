@@ -149,7 +149,7 @@ def test_what_can_teach_teaches_its_own_lists(fitted, shop) -> None:
     every_item = lessons.candidates(found.steps(read, tree), tree, len(ids))
     assert torch.equal(every_item[0].unique(dim=0), torch.from_numpy(ids).unique(dim=0))
     target = torch.from_numpy(ids[[7, 30]])
-    p = lessons.probabilities(found.steps(read, tree), target, tree, 1.0)
+    p = lessons.probabilities(found.steps(read, tree), target, tree)
     torch.testing.assert_close(p.sum(-1), torch.ones(2, 4))
     assert not p[~tree.legal(target)].any()
     expected = of_leaf.gather(1, tree.leaf_of_item[torch.tensor([[7], [30]])])[:, 0]

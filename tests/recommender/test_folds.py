@@ -35,7 +35,7 @@ def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
 
     ids = shop.artefacts["ids"]
     taught = tmp_path / "probabilities.npy"
-    given = {"temperature": 1.0, "batch_size": 16, "exclude_history": False, "bf16": False}
+    given = {"batch_size": 16, "exclude_history": False, "bf16": False}
     rest = [str(statistics), str(taught), "probabilities", given, {}, CPU, 1]
     teach.main(models, *common, ids, *rest)
 
@@ -47,7 +47,7 @@ def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
         target = torch.from_numpy(store.load_ids(ids)[shop.train.target[mine]])
         for number in range(FOLDS):
             steps = Recommender.load(models[number]).steps(histories, tree)
-            wanted = lessons.probabilities(steps, target, tree, 1.0).numpy()
+            wanted = lessons.probabilities(steps, target, tree).numpy()
             same = np.allclose(found[mine], wanted, atol=1e-3)
             assert same == (number == fold)
         others = shop.train.without_fold(fold, FOLDS)

@@ -9,6 +9,8 @@ from lohrec.configuration.sections import defaults, tree
 from lohrec.recommender.losses import distilled, margin_ranking, one_hot, smoothed
 from lohrec.recommender.training_data import Batch
 
+PLAIN = {"mixture": 0.0, "temperature": 1.0}
+
 
 def of_teacher(teacher: torch.Tensor) -> Batch:
     none = torch.empty(0)
@@ -47,7 +49,7 @@ def test_what_is_not_legal_costs_nothing_and_has_no_gradient(module):
     logits = torch.randn(3, 4, 9, requires_grad=True)
     teacher = torch.rand(3, 4, 9).masked_fill(~legal, -torch.inf).softmax(-1)
     log_p = logits.masked_fill(~legal, -torch.inf).log_softmax(-1)
-    settings = {"smoothing": 0.1, "mixture": 0.3}
+    settings = {"smoothing": 0.1, "mixture": 0.3, "temperature": 2.0}
     loss = module.loss(log_p, code, of_teacher(teacher), settings)
     loss.backward()
     assert loss.isfinite() and (logits.grad[~legal] == 0).all() and logits.grad[legal].any()
@@ -62,15 +64,35 @@ def test_generation_of_one_hot_is_the_negative_log_likelihood():
     log_p = logits.log_softmax(-1)
     batch = of_teacher(torch.nn.functional.one_hot(code, 256).float())
     torch.testing.assert_close(one_hot.loss(log_p, code, batch, {}), expected)
-    torch.testing.assert_close(distilled.loss(log_p, code, batch, {"mixture": 0.0}), expected)
+    torch.testing.assert_close(distilled.loss(log_p, code, batch, PLAIN), expected)
 
 
 def test_generation_is_least_at_the_target_itself():
     target = torch.rand(2, 4, 9).softmax(-1)
     code, batch = target.argmax(-1), of_teacher(target)
-    best = distilled.loss(target.log(), code, batch, {"mixture": 0.0})
+    best = distilled.loss(target.log(), code, batch, PLAIN)
     other = torch.rand(2, 4, 9).log_softmax(-1)
-    assert best < distilled.loss(other, code, batch, {"mixture": 0.0})
+    assert best < distilled.loss(other, code, batch, PLAIN)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_a_temperature_divides_what_the_teacher_gave_to_its_softmax(temperature):
+    logits, log_p = torch.randn(3, 4, 9), torch.randn(3, 4, 9).log_softmax(-1)
+    code = torch.zeros(3, 4, dtype=torch.long)
+    wanted = -((logits / temperature).softmax(-1) * log_p).sum(-1).mean()
+    settings = PLAIN | {"temperature": temperature}
+    found = distilled.loss(log_p, code, of_teacher(logits.softmax(-1)), settings)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_an_example_without_probabilities_learns_the_true_item():
+    log_p, code = torch.randn(2, 4, 9).log_softmax(-1), torch.randint(0, 9, (2, 4))
+    teacher = torch.rand(2, 4, 9).softmax(-1)
+    teacher[1] = 0
+    first = distilled.loss(log_p[:1], code[:1], of_teacher(teacher[:1]), PLAIN)
+    second = one_hot.loss(log_p[1:], code[1:], of_teacher(teacher[1:]), {})
+    both = distilled.loss(log_p, code, of_teacher(teacher), PLAIN)
+    torch.testing.assert_close(both, (first + second) / 2)
 
 
 def test_scores_are_normalised_by_length_as_in_equation_13():

@@ -35,11 +35,11 @@ def test_target_logits_equal_one_full_forward_an_example(data):
 
 def test_probabilities_are_softmaxes_over_the_level_or_over_all_codewords():
     logits = torch.randn(5, 4, 1026)
-    level = codeword_probabilities(logits, "level", 2.0)
-    every = codeword_probabilities(logits, "all", 1.0)
+    level = codeword_probabilities(logits, "level")
+    every = codeword_probabilities(logits, "all")
     for d in range(4):
         of_level = logits[:, d, d * 256 : (d + 1) * 256]
-        torch.testing.assert_close(level[:, d], F.softmax(of_level / 2, -1))
+        torch.testing.assert_close(level[:, d], F.softmax(of_level, -1))
     torch.testing.assert_close(every, F.softmax(logits[..., :1024], -1))
 
 
@@ -47,6 +47,6 @@ def test_legal_probabilities_are_those_of_the_level_over_the_legal_codewords():
     logits = torch.randn(5, 4, 1026)
     ids = np.random.default_rng(0).integers(0, 3, (40, 4))
     legal = PrefixTree.from_ids(ids).legal(torch.from_numpy(ids[:5]))
-    found = codeword_probabilities(logits, "legal", 2.0, legal=legal)
-    level = codeword_probabilities(logits, "level", 2.0) * legal
+    found = codeword_probabilities(logits, "legal", legal=legal)
+    level = codeword_probabilities(logits, "level") * legal
     torch.testing.assert_close(found, level / level.sum(-1, keepdim=True))

@@ -51,7 +51,7 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
         generate_candidates.main(*common, model, shard, number, settings, *run)
     gather_shards.main(shards, *common[:2], beams, sharding)
     probabilities = str(tmp_path / "teacher" / "probabilities.npy")
-    scoring = {"codewords": "level", "temperature": 1.0, "batch_size": 16}
+    scoring = {"codewords": "level", "batch_size": 16}
     settings = {"probabilities": scoring, "sharding": sharding}
     for number, shard in enumerate(shards):
         score_codewords.main(*common, model, shard, number, settings, *run)

@@ -75,7 +75,7 @@ def main(
                 steps = lessons.steps(recommender, histories, tree, excluded)
                 if lesson == "probabilities":
                     along = target[rows].to(device)
-                    found = lessons.probabilities(steps, along, tree, settings["temperature"])
+                    found = lessons.probabilities(steps, along, tree)
                 else:
                     found = lessons.candidates(steps, tree, settings["beams"])
             out.values[rows] = found.cpu().numpy()

@@ -45,8 +45,7 @@ def main(
     def teacher_forced(batch: PromptBatch) -> torch.Tensor:
         legal = None if tree is None else tree.legal((batch.answer - first) % CODES)
         logits = answer_logits(part.network, batch)
-        given = codewords, chosen["temperature"], first, legal
-        return codeword_probabilities(logits, *given).half()
+        return codeword_probabilities(logits, codewords, first, legal).half()
 
     shape = LEVELS, normalised(chosen["codewords"])
     part.compute(

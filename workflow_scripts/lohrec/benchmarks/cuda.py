@@ -70,7 +70,7 @@ SIZES = {
 OBJECTIVE = {
     "loss": "distilled", "generation": 1.0, "ranking": 1.0,
     "losses": {
-        "distilled": {"mixture": 0.0},
+        "distilled": {"mixture": 0.0, "temperature": 1.0},
         "margin_ranking": {"margin": 0.001, "reduction": "mean", "ranked_target": True},
     },
 }  # fmt: skip
@@ -248,7 +248,7 @@ def teach(train: Examples, ids: np.ndarray, size: Size, device: torch.device) ->
     def probabilities() -> None:
         for part in parts:
             logits = answer_logits(network, prompts.batch(part, with_answers=True).to(device))
-            codeword_probabilities(logits, "all", 1.0).half().cpu()
+            codeword_probabilities(logits, "all").half().cpu()
 
     share = sum(len(prompts.windows.examples_of(part)[0]) for part in parts) / len(train)
     return {

@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+LOG = "LOHREC_LOG"  # the environment variable that names the log file while a job writes it
 MARK = "======== attempt"  # begins what a job says that was started again
 # Begins what people read of an error: the end of a failed job's log.
 ERROR = "ERROR: "
@@ -37,6 +38,7 @@ def redirect(path: str | Path) -> Iterator[None]:
     """
     global _terminal
     path = Path(path)
+    os.environ[LOG] = str(path)  # where processes that the job starts find it, too
     path.parent.mkdir(parents=True, exist_ok=True)
     # Snakemake deletes the log before each attempt; so it has a second name until one ends well.
     kept = path.with_name(f".{path.name}.attempts")
@@ -62,6 +64,7 @@ def redirect(path: str | Path) -> Iterator[None]:
         sys.excepthook = _silent
         raise
     finally:
+        del os.environ[LOG]
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(saved[0], 1)

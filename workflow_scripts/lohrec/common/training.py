@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from lohrec.common import disk, processes
+from lohrec.common import disk, processes, tracking
 from lohrec.common.averaging import Averages
 from lohrec.common.checkpoints import Checkpoint, random_state, set_random_state
 from lohrec.common.job_log import progress
@@ -48,6 +48,8 @@ def train(
 ) -> pa.Table:
     """Train a model, on its device, and put it into its best state.
 
+    A job's training leaves its curves where `tracking` says.
+
     A run that was cut off goes on from its checkpoint to the same result, bit for bit on a CPU.
     Where several processes train together, each calls this, and `step` adds up the gradients.
 
@@ -70,6 +72,7 @@ def train(
         checkpoint: where the run leaves its state, and has left it: a run that goes on from the
             last step learns nothing more.
         unit: what a batch's size counts, for the throughput.
+        description: of the training, among those of a job.
         remedy: what to change where a loss is no longer finite.
 
     Returns:
@@ -82,6 +85,9 @@ def train(
         FloatingPointError: a loss is no longer finite.
     """
     run = _Run(model, settings, len(epoch(0)), optimizer, schedule, checkpoint, unit, remedy)
+    curves = None
+    if processes.rank() == 0:
+        curves = tracking.Curves(description, run.at.history, run.at.seconds)
     at, bar = run.at, progress(None, description, run.steps, "step", run.at.step)
     model.train()
     while run.goes_on():
@@ -92,12 +98,16 @@ def train(
             if evaluated:
                 row = run.measure(evaluate, better, after)
                 bar.set_postfix(dict(list(row.items())[3:8]))  # what a line has room for
+                if curves:
+                    curves.add(row)
             run.save(evaluated)
             if not run.goes_on():
                 break
         else:
             at.epoch, at.place = at.epoch + 1, 0
     bar.close()
+    if curves:
+        curves.close()
     return run.finish()
 
 

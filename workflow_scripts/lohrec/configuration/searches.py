@@ -1,8 +1,12 @@
-"""Settings that are tried for a row on the dev set, as rows of their own."""
+"""Settings that are tried for a row, as rows of their own: on the dev set, or value by value."""
 
 from lohrec.configuration import rows
+from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
 from lohrec.configuration.sections import Table, Values, overlaid
+
+# No row has it: lists of one model are made again for each width, and nothing is fitted.
+BEAMS = "decoding.beams"
 
 
 def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
@@ -29,3 +33,108 @@ def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
 def trial_name(name: str, number: int) -> str:
     """The row of a trial of the row `name`, which no row of variants.yaml can be called."""
     return f"{name}-{number}"
+
+
+def swept(sweeps: Table, variants: Table, schema: Values) -> Table:
+    """A row for each value of each sweep: the swept row with the value in one place.
+
+    Args:
+        sweeps: {name: row, setting and values}. A setting is a key of the row, such as `ranking`,
+            or has a section, such as losses.smoothed.smoothing; of `BEAMS` there are no rows.
+        schema: of the configuration.
+
+    Raises:
+        ValueError: a sweep is of no row or of no setting, or the row cannot have a value.
+    """
+    found = {}
+    for name, sweep in sweeps.items():
+        row = known(sweep["row"], variants, f"sweeps.{name}.row")
+        for value in sweep["values"]:
+            place = f"{sweep['row']} (sweeps.{name}, {sweep['setting']}: {shown(value)})"
+            trial = _with(place, row, sweep["setting"], value, schema)
+            if sweep["setting"] != BEAMS:
+                rows.check(place, trial, variants)
+                found[value_name(name, value)] = trial
+    return found
+
+
+def value_name(name: str, value: object) -> str:
+    """The row of a value of the sweep `name`, which no row of variants.yaml can be called."""
+    return f"{name}={shown(value)}"
+
+
+def shown(value: object) -> str:
+    """A value as the configuration has it."""
+    return "null" if value is None else str(value)
+
+
+def row_with(name: str, value: object, sweep: Values, settings: Values, variants: Table) -> str:
+    """The row of a sweep's value: the swept row itself where it has the value in a dataset.
+
+    Args:
+        settings: all sections of the dataset.
+        variants: with the rows of `swept`.
+    """
+    if sweep["setting"] == BEAMS:
+        return str(sweep["row"])
+    one = value_name(name, value)
+    of_value, own = (
+        {key: said for key, said in variants[n].items() if key != "settings"}
+        | rows.fitting(settings, variants[n])
+        for n in (one, sweep["row"])
+    )
+    return str(sweep["row"]) if of_value == own else one
+
+
+def check_studies(studies: Table, variants: Table, schema: Values) -> None:
+    """Refuse a study of no row, or of values that its row cannot have.
+
+    Args:
+        studies: {row: trials, and settings with a range, or values, each}.
+        schema: of the configuration.
+
+    Raises:
+        ValueError: it is one.
+    """
+    for name, study in studies.items():
+        row = known(name, variants, "studies")
+        for setting, tried in study["settings"].items():
+            for value in tried.get("values") or [tried["low"], tried["high"]]:
+                place = f"{name} (studies, {setting}: {shown(value)})"
+                rows.check(place, _with(place, row, setting, value, schema), variants)
+            if "low" in tried and (
+                tried["low"] >= tried["high"] or (tried.get("log") and tried["low"] <= 0)
+            ):
+                raise ValueError(
+                    f"studies.{name}, {setting}: low is to be below high, and above 0 where log is "
+                    f"true; {tried} is not so."
+                )
+
+
+def place_of(setting: str) -> list[str]:
+    """Where the settings of a row's fitting (`rows.fitting`) have one, as keys from outside in."""
+    section, *rest = setting.split(".")
+    within = {"networks": ["network"], "recommenders": []}
+    if section in within:  # the row's own of several
+        return [*within[section], *rest[1:]]
+    return [*(["objective"] if section == "losses" else []), section, *rest]
+
+
+def _with(place: str, row: Values, setting: str, value: object, schema: Values) -> Values:
+    """A row with a value in one place.
+
+    Raises:
+        ValueError: the row cannot have it; the message begins with `place`.
+    """
+    over = _nested(setting, value)
+    found = overlaid(row, {"settings": over} if "." in setting else over)
+    lines = faults(found, {"$ref": "#/$defs/variant", "$defs": schema["$defs"]})
+    if lines := lines or rows.faults(place, found, schema["$defs"]["variant"]):
+        raise ValueError(f"{place}\n  " + "\n  ".join(lines))
+    return found
+
+
+def _nested(place: str, value: object) -> Values:
+    """{"a": {"b": value}} of "a.b"."""
+    first, _, rest = place.partition(".")
+    return {first: _nested(rest, value) if rest else value}

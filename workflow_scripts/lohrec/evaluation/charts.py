@@ -76,6 +76,36 @@ def lines(
         save(figure, paths)
 
 
+def intervals(
+    paths: Sequence[str | Path],
+    title: str,
+    ticks: list[str],
+    panels: dict[str, dict[str, list[tuple[float, float, float]]]],
+    marked: int,
+) -> None:
+    """A panel of lines for each measure, with a bar at each point; points are evenly spread.
+
+    Args:
+        panels: {measure: {name: (value, low end, high end) at each tick}}.
+        marked: number of the tick with a line of its own.
+    """
+    with rc_context(STYLE):
+        figure, axes = _panels(title, len(panels), 3)
+        for panel, (measure, series) in zip(axes, panels.items(), strict=True):
+            panel.axvline(marked, color=OTHERS, linewidth=4, zorder=0)
+            for number, (name, points) in enumerate(series.items()):
+                value, low, high = np.array(points).T
+                bars = np.array([value - low, high - value]).clip(min=0)
+                panel.errorbar(
+                    range(len(ticks)), value, bars, label=name, capsize=2, **_line(number)
+                )
+            panel.set_xticks(range(len(ticks)), ticks)
+            panel.margins(x=0.1)
+            panel.set_title(measure)
+        _legend(figure, axes[0])
+        save(figure, paths)
+
+
 def curves(
     paths: Sequence[str | Path],
     title: str,

@@ -9,10 +9,6 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.recommender import Histories, Recommender
 
 SETTINGS = {
-    "temperature": {
-        "type": "number", "exclusiveMinimum": 0, "default": 1.0,
-        "description": "Temperature of the probabilities.",
-    },
     "beams": {
         "type": "integer", "minimum": 1, "default": 25,
         "description": "Candidates for a train example.",
@@ -52,14 +48,13 @@ def steps(
 
 
 @torch.inference_mode()
-def probabilities(steps: Steps, target: Tensor, tree: PrefixTree, temperature: float) -> Tensor:
+def probabilities(steps: Steps, target: Tensor, tree: PrefixTree) -> Tensor:
     """Probabilities of every codeword along the true items (Eq. 12), over those that some item has.
 
     Args:
         steps: the recommender and the users' histories.
         target: int64 (users, levels), codewords of the true next items.
         tree: of all identifiers.
-        temperature: log-probabilities are divided by it.
 
     Returns:
         float (users, levels, codes), zero where no item has the codeword.
@@ -68,7 +63,7 @@ def probabilities(steps: Steps, target: Tensor, tree: PrefixTree, temperature: f
     only = torch.zeros_like(target[:, :1])  # one beam a user
     for level in range(1, tree.levels):
         log_p.append(steps.next(level, only, target[:, level - 1 : level]))
-    found = torch.cat(log_p, 1).float() / temperature
+    found = torch.cat(log_p, 1).float()
     return found.masked_fill(~legal, -torch.inf).softmax(-1)
 
 

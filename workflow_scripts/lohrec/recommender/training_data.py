@@ -59,6 +59,8 @@ class TrainingData:
         teacher: float16 (examples, levels, codewords), possibly memory-mapped; or None.
         shared: histories that start alike share a row, for a causal encoder.
         labels: int (examples,), items to learn in place of the targets; or None.
+        taught: bool (examples,), which examples have the teacher's probabilities, the others having
+            none at all; or None, all have them.
     """
 
     examples: Examples
@@ -67,9 +69,10 @@ class TrainingData:
     teacher: np.ndarray | None = None
     shared: bool = False
     labels: np.ndarray | None = None
+    taught: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("prior", "teacher", "labels"):
+        for name in ("prior", "teacher", "labels", "taught"):
             array = getattr(self, name)
             if array is not None and len(array) != len(self.examples):
                 raise ValueError(
@@ -104,7 +107,9 @@ class TrainingData:
         item = np.where(real, item, target[:, None])
         teacher = None
         if self.teacher is not None:
-            teacher = torch.from_numpy(np.asarray(self.teacher[rows]))
+            given = np.asarray(self.teacher[rows])
+            given = given if self.taught is None else given * self.taught[rows, None, None]
+            teacher = torch.from_numpy(given)
         padded = self.examples.length[longest]
         return Batch(
             history,

@@ -39,7 +39,7 @@ def probabilities(
     target = tree.identifiers(tree.leaf_of_item[torch.tensor(items)])
     with torch.inference_mode():
         steps = recommender.steps(Histories(read.items, read.length), tree)
-        every = lessons.probabilities(steps, target, tree, 1.0)
+        every = lessons.probabilities(steps, target, tree)
         found: list[list[float]] = every.gather(-1, target.unsqueeze(-1)).squeeze(-1).tolist()
     return found
 

@@ -17,10 +17,6 @@ SETTINGS = {
             "the level's, or over all."
         ),
     },
-    "temperature": {
-        "type": "number", "exclusiveMinimum": 0, "default": 1.0,
-        "description": "Temperature of the softmax.",
-    },
     "batch_size": {
         "type": "integer", "minimum": 1, "default": 256,
         "description": "Examples at once.",
@@ -48,7 +44,6 @@ def answer_logits(model: PreTrainedModel, batch: PromptBatch) -> Tensor:
 def codeword_probabilities(
     logits: Tensor,
     codewords: str,
-    temperature: float,
     first: int = 0,
     legal: Tensor | None = None,
 ) -> Tensor:
@@ -58,14 +53,13 @@ def codeword_probabilities(
         logits: (n, levels, vocabulary).
         codewords: "legal": the softmax runs over the codewords that some item has after the prefix;
             "level": over the level's own; "all": over those of every level.
-        temperature: divides the logits.
         first: the token of the first codeword.
         legal: bool (n, levels, 256), which codewords are, see `PrefixTree.legal`; for "legal".
 
     Returns:
         float32 (n, levels, 256) or (n, levels, 1024).
     """
-    logits = logits[..., first : first + LEVELS * CODES].float() / temperature
+    logits = logits[..., first : first + LEVELS * CODES].float()
     if codewords != "all":
         level = torch.arange(LEVELS, device=logits.device)
         logits = logits.unflatten(-1, (LEVELS, CODES))[:, level, level]

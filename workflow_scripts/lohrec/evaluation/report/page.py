@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from lohrec.common import artefacts
 from lohrec.evaluation.report import analyses, paper
 from lohrec.evaluation.report.accuracy import KINDS, PRINTED, Accuracy
-from lohrec.evaluation.report.tables import Section, Table, cells
+from lohrec.evaluation.report.tables import Figure, Section, Table, cells
 
 TRAINING = (
     "First seed: the loss that is minimised, the mean loss a codeword of the dev set's true items "
@@ -69,6 +69,8 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     if "training_figure" in inputs:
         of_training = inputs["training_figure"]
         result.append(analyses.drawn("training", "Training", TRAINING, of_training))
+    if figures := {n: path for n, path in inputs.items() if n.startswith("sweep_")}:
+        result.append(single_settings(figures))
     if measured := analyses.cost(benchmarks):
         result.append(measured)
     result.append(how_it_was_made(run, made))
@@ -100,6 +102,21 @@ def what_was_run(run: dict[str, Any], statistics: dict[str, Any], accuracy: Accu
         "run", "Methods", header, rows, "Rows are those of variants.yaml, completed.", words=True
     )
     return Section("run", "What was run", text, [table])
+
+
+def single_settings(figures: dict[str, str]) -> Section:
+    """What single settings of rows do.
+
+    Args:
+        figures: {"sweep_NAME": path}.
+    """
+    text = [
+        "A row with one setting changed at a time. Bars are 95 % intervals of the difference from "
+        "the marked value, over users and seeds; the figures themselves are in `sweeps/` beside "
+        "this report. Who chooses a value looks at the dev set alone."
+    ]
+    drawn = [Figure(path, name.removeprefix("sweep_")) for name, path in figures.items()]
+    return Section("sweeps", "Single settings", text, [], drawn)
 
 
 def how_it_was_made(run: dict[str, Any], made: dict[str, Any]) -> Section:

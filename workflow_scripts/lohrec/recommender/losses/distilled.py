@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lohrec.recommender.losses import one_hot
 from lohrec.recommender.training_data import Batch
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -14,6 +13,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": "number", "minimum": 0, "maximum": 1, "default": 0.0,
         "description": (
             "Share of the one-hot loss (Eq. 8) beside the teacher's probabilities (Eq. 11)."
+        ),
+    },
+    "temperature": {
+        "type": "number", "exclusiveMinimum": 0, "default": 1.0,
+        "description": "Temperature of the teacher's probabilities.",
+    },
+    "share": {
+        "type": "number", "minimum": 0, "maximum": 1, "default": 1.0,
+        "description": (
+            "Share of the train examples that have the teacher's probabilities; the others learn "
+            "the true item alone (Eq. 8)."
         ),
     },
 }  # fmt: skip
@@ -25,7 +35,8 @@ def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) ->
 
     Args:
         batch: with the teacher's probabilities, shaped like `log_p`. Where that is -inf theirs are
-            left out, and the others are divided by their sum.
+            left out, and the others are divided by their sum. Where all are zero, the true codeword
+            is learned.
 
     Raises:
         ValueError: the batch has none.
@@ -34,10 +45,11 @@ def loss(log_p: Tensor, code: Tensor, batch: Batch, settings: dict[str, Any]) ->
         raise ValueError("Distillation needs the teacher's probabilities of the train examples.")
     illegal = log_p == -math.inf
     teacher = batch.teacher.float().masked_fill(illegal, 0.0)
-    # A teacher to which no legal codeword is possible, in half precision, teaches nothing.
-    legal = teacher / teacher.sum(-1, keepdim=True).clamp(min=1e-6)
-    teacher = torch.where(illegal.any(-1, keepdim=True), legal, teacher)
-    distilled = -(teacher * log_p.masked_fill(illegal, 0.0)).sum(-1).mean()
-    if not settings["mixture"]:
-        return distilled
-    return distilled.lerp(one_hot.loss(log_p, code, batch, settings), settings["mixture"])
+    if settings["temperature"] != 1:
+        teacher = teacher.pow(1 / settings["temperature"])  # softmax(z / T), once it adds up to 1
+    total = teacher.sum(-1, keepdim=True)
+    true = torch.zeros_like(teacher).scatter(-1, code.unsqueeze(-1), 1.0)
+    # In half precision a teacher may give all that is legal no probability.
+    taught = torch.where(total > 0, teacher / total, true)
+    target = taught.lerp(true, settings["mixture"])
+    return -(target * log_p.masked_fill(illegal, 0.0)).sum(-1).mean()

@@ -17,6 +17,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "enum": ["mean", "sum", "by_gap"], "default": "mean",
         "description": "Of the pairs of an example: sum is Eq. 14, by_gap BRIO's program.",
     },
+    "candidates": {
+        "type": ["integer", "null"], "minimum": 2, "default": None,
+        "description": (
+            "Most candidates of an example that are ranked, the target among them; null: all that "
+            "candidates.keep has kept."
+        ),
+    },
     "ranked_target": {
         "type": "boolean", "default": True,
         "description": "Whether the true target is among the ranked candidates.",

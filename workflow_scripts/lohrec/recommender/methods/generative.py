@@ -71,14 +71,20 @@ class Generative(Recommender):
         if learns != "next_item":
             beams = np.load(paths["beams"], mmap_mode="r")
             learned = labels(beams, taught.target, ids, learns.removeprefix("teacher_"), seed)
+        ranked = objective["losses"].get("margin_ranking", {}).get("candidates")
+        prior = _mapped(paths.get("prior"))
+        share = objective["losses"].get("distilled", {}).get("share", 1.0)
+        # The same order for every share: a smaller one has a part of a larger one's examples.
+        drawn = np.random.default_rng([seed, 1]).random(len(taught))
         shared = registry.load("network", kind).Network.shares_rows(shape)
         data = TrainingData(
             taught.aligned() if shared else taught,
             ids,
-            _mapped(paths.get("prior")),
+            None if prior is None else prior[:, :ranked],
             _mapped(paths.get("probabilities")),
             shared=shared,
             labels=learned,
+            taught=drawn < share if share < 1 else None,
         )
         start = networks.load(kind, home(paths["start"])) if "start" in paths else None
         network, curve = train(

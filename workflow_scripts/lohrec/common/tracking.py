@@ -1,0 +1,190 @@
+"""Curves of trainings where people look for them: TensorBoard, MLflow or Weights & Biases.
+
+The environment variable `TOOL` names the tool, TensorBoard where nothing is said. A training of no
+job, which has no log file to keep its curves beside, has none.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from lohrec.common.job_log import LOG
+
+TOOL = "LOHREC_TRACKING"
+PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
+PROJECT = "lohrec"  # in tools that many programs share
+
+Row = dict[str, Any]
+
+# A job that trains several times says which training it is, and may follow it.
+_part: tuple[str, Callable[[Row], None]] | None = None
+
+
+class Run(Protocol):
+    """A training as a tool knows it."""
+
+    def add(self, figures: dict[str, float], step: int, moment: float) -> None:
+        """Figures of a step, which were known at a moment in seconds since 1970."""
+
+    def close(self) -> None:
+        """The training has ended."""
+
+
+@contextmanager
+def part(name: str, follow: Callable[[Row], None]) -> Iterator[None]:
+    """Name the trainings inside, and have `follow` called with each row of their histories, those
+    of a run that goes on once more.
+
+    What it raises ends the training.
+    """
+    global _part
+    _part = name, follow
+    try:
+        yield
+    finally:
+        _part = None
+
+
+class Curves:
+    """The curves of one training, of which a tool has each point once.
+
+    Args:
+        description: of the training, among those of its job.
+        history: what it has found before it was cut off; such a run replaces what it has told.
+        seconds: that it has run.
+    """
+
+    def __init__(self, description: str, history: Sequence[Row], seconds: float) -> None:
+        self.began = time.time() - seconds
+        name, self.follow = _part or ("", None)
+        self.run = None
+        if LOG in os.environ:
+            folder = Path(os.environ[LOG]).with_suffix("") / name / description.replace(" ", "_")
+            self.run = _opened(folder, bool(history))
+        for row in history:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Add a row of the history: numbers by name, among them step and seconds."""
+        if self.run is not None:
+            # No tool takes all of the field's names.
+            figures = {
+                name.replace("@", "_at_"): float(value)
+                for name, value in row.items()
+                if name not in ("step", "seconds") and isinstance(value, int | float)
+            }
+            self.run.add(figures, row["step"], self.began + row["seconds"])
+        if self.follow is not None:
+            try:
+                self.follow(row)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Say that the training has ended."""
+        if self.run is not None:
+            self.run.close()
+
+
+def _opened(folder: Path, goes_on: bool) -> Run | None:
+    """A run of the tool that is asked for, named by a folder, which only TensorBoard's files fill.
+
+    Raises:
+        ValueError: the tool is unknown, or its package is missing.
+    """
+    tool = os.environ.get(TOOL, "tensorboard")
+    if tool == "none":
+        return None
+    if tool not in RUNS:
+        raise ValueError(f"{TOOL}: there is no {tool!r}. There is: {', '.join(RUNS)}, none.")
+    if find_spec(PACKAGES[tool]) is None:
+        if TOOL in os.environ:
+            raise ValueError(
+                f"tracking: {tool} needs the package {PACKAGES[tool]}: install it with pip, or "
+                "set tracking to none."
+            )
+        print(f"There is no {PACKAGES[tool]} here: no curves beside the history.")
+        return None
+    return RUNS[tool](folder, goes_on)
+
+
+class _TensorBoard:
+    """A folder with one file of events."""
+
+    def __init__(self, folder: Path, goes_on: bool) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        # It writes at once; SummaryWriter hands on to a thread, which a kill may overtake.
+        self.writer = EventsWriter(str(folder / "events"))
+
+    def add(self, figures: dict[str, float], step: int, moment: float) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        values = [Summary.Value(tag=name, simple_value=value) for name, value in figures.items()]
+        self.writer.write_event(Event(wall_time=moment, step=step, summary=Summary(value=values)))
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class _MLflow:
+    """A run where MLFLOW_TRACKING_URI says, which takes the place of one with its name."""
+
+    def __init__(self, folder: Path, goes_on: bool) -> None:
+        mlflow, name = import_module("mlflow"), _name(folder)
+        self.client = mlflow.MlflowClient()
+        experiment = mlflow.set_experiment(PROJECT).experiment_id
+        for old in self.client.search_runs([experiment], f"attributes.run_name = '{name}'"):
+            self.client.delete_run(old.info.run_id)
+        self.id = self.client.create_run(experiment, run_name=name).info.run_id
+
+    def add(self, figures: dict[str, float], step: int, moment: float) -> None:
+        for name, value in figures.items():
+            self.client.log_metric(self.id, name, value, int(1000 * moment), step)
+
+    def close(self) -> None:
+        self.client.set_terminated(self.id)
+
+
+class _WeightsAndBiases:
+    """A run where WANDB_MODE and its account say; one that goes on is the same run."""
+
+    def __init__(self, folder: Path, goes_on: bool) -> None:
+        known = folder / "run"
+        folder.mkdir(parents=True, exist_ok=True)
+        id = known.read_text() if goes_on and known.exists() else None
+        # It takes no second point of a step, so that a history may be told again.
+        self.run = import_module("wandb").init(
+            project=PROJECT, name=_name(folder), dir=str(folder), id=id, resume="allow"
+        )
+        known.write_text(self.run.id)
+
+    def add(self, figures: dict[str, float], step: int, moment: float) -> None:
+        self.run.log(figures, step=step)
+
+    def close(self) -> None:
+        self.run.finish()
+
+
+def _name(folder: Path) -> str:
+    """demo/fit/tiger_seed_0/training of logs/demo/fit/tiger_seed_0/training."""
+    parts = folder.parts
+    return "/".join(parts[1:] if parts[0] == "logs" else parts)
+
+
+RUNS: dict[str, Callable[[Path, bool], Run]] = {
+    "tensorboard": _TensorBoard,
+    "mlflow": _MLflow,
+    "wandb": _WeightsAndBiases,
+}
