@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from lohrec.common import processes
 from lohrec.common.job_log import LOG
 
 TOOL = "LOHREC_TRACKING"
@@ -62,9 +63,10 @@ class Curves:
 
     def __init__(self, description: str, history: Sequence[Row], seconds: float) -> None:
         self.began = time.time() - seconds
-        name, self.follow = _part or ("", None)
+        name = _part[0] if _part else ""
+        self.follow = _part[1] if _part else None
         self.run = None
-        if LOG in os.environ:
+        if LOG in os.environ and processes.rank() == 0:
             folder = Path(os.environ[LOG]).with_suffix("") / name / description.replace(" ", "_")
             self.run = _opened(folder, bool(history))
         for row in history:

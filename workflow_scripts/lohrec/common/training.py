@@ -46,9 +46,7 @@ def train(
     remedy: str = "Lower the learning rate.",
     description: str = "training",
 ) -> pa.Table:
-    """Train a model, on its device, and put it into its best state.
-
-    A job's training leaves its curves where `tracking` says.
+    """Train a model, on its device, and put it into its best state; curves go to `tracking`.
 
     A run that was cut off goes on from its checkpoint to the same result, bit for bit on a CPU.
     Where several processes train together, each calls this, and `step` adds up the gradients.
@@ -85,9 +83,7 @@ def train(
         FloatingPointError: a loss is no longer finite.
     """
     run = _Run(model, settings, len(epoch(0)), optimizer, schedule, checkpoint, unit, remedy)
-    curves = None
-    if processes.rank() == 0:
-        curves = tracking.Curves(description, run.at.history, run.at.seconds)
+    curves = tracking.Curves(description, run.at.history, run.at.seconds)
     at, bar = run.at, progress(None, description, run.steps, "step", run.at.step)
     model.train()
     while run.goes_on():
@@ -98,16 +94,14 @@ def train(
             if evaluated:
                 row = run.measure(evaluate, better, after)
                 bar.set_postfix(dict(list(row.items())[3:8]))  # what a line has room for
-                if curves:
-                    curves.add(row)
+                curves.add(row)
             run.save(evaluated)
             if not run.goes_on():
                 break
         else:
             at.epoch, at.place = at.epoch + 1, 0
     bar.close()
-    if curves:
-        curves.close()
+    curves.close()
     return run.finish()
 
 
@@ -273,9 +267,8 @@ class _Run:
         if at.best_weights:
             self._put(at.best_weights)
         self.model.eval()
-        return pa.Table.from_pylist(
-            [row | {"kept": row["step"] == at.best_step} for row in at.history]
-        )
+        rows = [row | {"kept": row["step"] == at.best_step} for row in at.history]
+        return pa.Table.from_pylist(rows)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self._put(state["weights"])

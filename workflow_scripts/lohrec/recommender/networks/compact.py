@@ -26,7 +26,7 @@ from lohrec.identifiers.beam_search import along
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork, Scored
-from lohrec.recommender.networks.compact_layers import FeedForward, Layer
+from lohrec.recommender.networks.compact_layers import FeedForward, Layer, few_shapes
 from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
@@ -57,7 +57,6 @@ SETTINGS = {
     },
 }  # fmt: skip
 
-SHAPES = 32
 NO_PAIRS = torch.empty(0, dtype=torch.int32)
 
 
@@ -172,7 +171,7 @@ class Compact(CodewordNetwork):
 
     def logits(self, level: int, state: Tensor) -> Tensor:
         """Logits of a level's codewords, float32 (..., codes), of states (..., width)."""
-        state, rows = _few_shapes(state.flatten(0, -2)), state.shape[:-1]
+        state, rows = few_shapes(state.flatten(0, -2)), state.shape[:-1]
         state = self.norms[level](self.heads[level](state))[: rows.numel()].unflatten(0, rows)
         # In float32 also under autocast: Eq. 14 ranks by smaller differences than bfloat16 has.
         with torch.autocast(state.device.type, enabled=False), exact_products():
@@ -256,15 +255,6 @@ class Compact(CodewordNetwork):
 def pair_numbers(first: Tensor, second: Tensor) -> Tensor:
     """Pairs of first codewords as one number, 0 .. CODES^2 - 1."""
     return first * CODES + second
-
-
-def _few_shapes(state: Tensor) -> Tensor:
-    """States (n, width) with zeros behind them, so that n is a multiple of `SHAPES`.
-
-    A CPU prepares a product for each number of rows that it meets, which takes longer than the
-    product; and how many prefixes a batch has is chance.
-    """
-    return F.pad(state, (0, 0, 0, -len(state) % SHAPES))
 
 
 class HeadSteps:
