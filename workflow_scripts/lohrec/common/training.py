@@ -20,8 +20,7 @@ from lohrec.common.job_log import progress
 from lohrec.common.optimiser import adamw, learning_rate
 
 # At most so much work is lost to a kill, and in the first pause no more than that, so that tries
-# with a short time limit get on. An evaluation leaves a checkpoint too, but where evaluations are
-# many, only one in each pause.
+# with a short time limit get on. Evaluations leave checkpoints too, at most one in each pause.
 SAVE_SECONDS = 300
 PAUSE_SECONDS = 30
 
@@ -69,8 +68,7 @@ def train(
             may change the model that the training goes on with, and what it returns joins the row.
         checkpoint: where the run leaves its state, and has left it: a run that goes on from the
             last step learns nothing more.
-        unit: what a batch's size counts, for the throughput.
-        description: of the training, among those of a job.
+        unit, description: what a batch's size counts; what a job's trainings are told apart by.
         remedy: what to change where a loss is no longer finite.
 
     Returns:
