@@ -58,6 +58,18 @@ def test_all_layouts_hold_the_same_histories(tmp_path, kind) -> None:
     assert histories(written(tmp_path, kind)) == HISTORIES
 
 
+@pytest.mark.parametrize("separator", [";", "|", "::"])
+def test_other_separators_do_too(tmp_path, separator) -> None:
+    rows = [("user", "item", "time"), *((user, item.strip('"'), str(t)) for user, item, t in ROWS)]
+    text = "\n".join(separator.join(row) for row in rows)
+    (tmp_path / "h.dat").write_text(text)
+    expected = [(user, [item.strip('"') for item in items]) for user, items in HISTORIES]
+    assert histories(tmp_path / "h.dat") == expected
+    (tmp_path / "h.dat").write_text(text.partition("\n")[2])  # as MovieLens 1M, without a header
+    with gathered(read(tmp_path / "h.dat", {"user": 1, "item": 2, "time": 3})) as found:
+        assert [tuple(user) for batch in found.batches(1) for user in batch] == expected
+
+
 @pytest.mark.parametrize(
     "header", ["timestamp user_id item_id", "timestamp:float user_id:token item_id:token",
                "unixReviewTime reviewerID asin"],
