@@ -113,6 +113,17 @@ def test_without_times_the_order_of_rows_is_that_of_time(tmp_path) -> None:
     assert histories(tmp_path / "h.csv") == [("1", ["9", "7", "8"]), ("2", ["8"])]
 
 
+def test_a_time_that_is_not_known_as_one_is_told(tmp_path, capsys) -> None:
+    (tmp_path / "h.csv").write_text("user,item,ordered\nu,a,2\nu,b,1\n")
+    assert histories(tmp_path / "h.csv") == [("u", ["a", "b"])]
+    assert "none of ordered is known to be the time" in "".join(capsys.readouterr())
+    (tmp_path / "h.csv").write_text("user,item\nu,a\n")
+    (tmp_path / "h.jsonl").write_text('{"user": "u", "items": ["a"], "age": 3}\n')
+    for name in ("h.csv", "h.jsonl"):
+        assert histories(tmp_path / name) == [("u", ["a"])]
+        assert "".join(capsys.readouterr()) == ""
+
+
 def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:
     days = ["2024-05-31", "2024-05-30T23:00:00+00:00", "2024-05-31 00:00:01"]
     rows = "".join(f"u,{item},{day}\n" for item, day in zip("bac", days, strict=True))

@@ -15,6 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lohrec.common import job_log
 from lohrec.data.layout import known_as
 from lohrec.data.table_files import NO_BYTE, SEPARATORS
 
@@ -203,6 +204,12 @@ def _found(names: list[str], where: str, columns: Columns) -> dict[str, int]:
             raise ValueError(f"{where}: the {role} may be any of {several}. {REMEDY}")
         if found:
             places[role] = found[0]
+    others = [name for n, name in enumerate(names) if n not in places.values()]
+    if "time" not in places and "items" not in names and others:
+        job_log.warn(
+            f"{where}: none of {', '.join(others)} is known to be the time, so the oldest row of a "
+            "user comes first. If one is, say --columns time=NAME."
+        )
     return places
 
 
