@@ -12,7 +12,7 @@ import torch
 import lohrec
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers import collisions, lsa, rqvae, store, text_encoder
-from lohrec.identifiers.mixtures import Mixture, WithNew, log_probabilities
+from lohrec.identifiers.mixtures import WithNew, log_probabilities
 from lohrec.identifiers.rqvae import RQVAE
 from lohrec.identifiers.text_encoder import TextEncoder
 from lohrec.recommender.methods.generative import Generative
@@ -114,7 +114,6 @@ def test_lists_go_by_what_new_items_share_with_others(model, shop, tmp_path) -> 
     steps = judge.steps(Histories(own, np.array([3])), judge.tree)
     if isinstance(judge, Generative):
         assert isinstance(steps, WithNew)
-        steps = Mixture([steps], judge.tree) if judge.network.legal else steps
     with torch.inference_mode():
         score = log_probabilities(steps, torch.from_numpy(identifiers(tmp_path / "new")[0])[None])
     listed = dict(again.recommend(own, 100, exclude_history=False)[0])

@@ -95,8 +95,9 @@ class WithNew:
 
     Where a codeword never stood in training a network gives it next to nothing. So a new child has
     what its known siblings have, leaf for leaf: their mean, weighted by how alike their codewords
-    are. Below a child that is new all leaves have the same. Then all children together get what the
-    network gives the known ones.
+    are. Below a child that is new all leaves have the same. Then all is normalised over the
+    children: where codewords of no item kept a share, a leaf below a new child would lose nothing
+    to them and the others would.
 
     Args:
         steps: of a network; its probabilities need not be normalised.
@@ -123,15 +124,15 @@ class WithNew:
         first, place = self.tree.first_leaf[level + 1], child.clamp(min=0)
         leaves = (first[place + 1] - first[place]).float().masked_fill(child < 0, 0.0)
         new = self.tree.new[level][place] & (child >= 0)
-        known = log_p.float().masked_fill((child < 0) | new, -torch.inf)
-        together = known.logsumexp(-1, keepdim=True)
-        alone = together == -torch.inf  # no child is known
-        together = together.masked_fill(alone, 0.0)
-        a_leaf, near = (known - together).exp() / leaves.clamp(min=1), self.tree.near[level]
-        mean = a_leaf @ near / ((known > -torch.inf).float() @ near).clamp(min=1e-30)
-        weight = leaves * mean.masked_fill(alone, 1.0).clamp(min=1e-30) * new
-        log_sum = (weight.sum(-1, keepdim=True) + (~alone).float()).clamp(min=1e-30).log()
-        return torch.where(new, weight.log() + together, known) - log_sum
+        known = (child >= 0) & ~new
+        some = known.any(-1, keepdim=True)
+        own = log_p.float().masked_fill(~known, -torch.inf).log_softmax(-1)
+        own = own.masked_fill(~known, -torch.inf)  # where no child is known, that made NaN
+        near = self.tree.near[level]
+        mean = own.exp() / leaves.clamp(min=1) @ near / (known.float() @ near).clamp(min=1e-30)
+        weight = leaves * mean.where(some, 1.0).clamp(min=1e-30) * new
+        total = weight.sum(-1, keepdim=True) + some
+        return torch.where(new, weight.log(), own) - total.clamp(min=1e-30).log()
 
 
 def with_new(steps: Steps, tree: PrefixTree) -> Steps:

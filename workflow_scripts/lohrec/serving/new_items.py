@@ -87,8 +87,8 @@ def _place(model: Path, items: Sequence[NewItem], ids: np.ndarray) -> np.ndarray
     texts = [item.title for item in items], [item.description for item in items]
     vectors = torch.from_numpy(encoder.encode(*texts, CPU))
     levels = len(quantiser.codebooks)
-    found = collisions.place(quantiser, rqvae.encode_all(quantiser, vectors), ids[:, :levels])
-    return filled(found)
+    latents = rqvae.encode_all(quantiser, vectors)
+    return filled(collisions.place(quantiser, latents, ids[:, :levels]))
 
 
 def _grow(folder: Path, catalogue: Catalogue, ids: np.ndarray, added: int) -> None:
