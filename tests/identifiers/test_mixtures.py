@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from lohrec.identifiers.beam_search import Steps, beam_search
-from lohrec.identifiers.mixtures import ItemSteps, Mixture, Without
+from lohrec.identifiers.mixtures import (
+    ItemSteps,
+    Mixture,
+    WithNew,
+    Without,
+    log_probabilities,
+    with_new,
+)
 from lohrec.identifiers.prefix_tree import PrefixTree
 
 USERS, ITEMS, LEVELS, CODES = 5, 40, 3, 4
@@ -93,3 +100,88 @@ def test_without_some_items_the_others_keep_their_shares(ids, tree) -> None:
         Without(lambda: ItemSteps(p.log(), tree), excluded, tree), tree, 5, renormalise=True
     )
     assert not (beams.leaf.unsqueeze(-1) == excluded.unsqueeze(1)).any()
+
+
+TRAINED = 22  # of the items; the others came later
+
+
+@pytest.fixture(scope="module")
+def grown(tree) -> PrefixTree:
+    near = torch.rand(LEVELS, CODES, CODES, generator=torch.Generator().manual_seed(5)) + 0.1
+    return tree.with_new(TRAINED, near + near.transpose(1, 2))
+
+
+def by_likeness(
+    p: torch.Tensor, ids: np.ndarray, identifier: np.ndarray, near: torch.Tensor
+) -> torch.Tensor:
+    """`by_sums`, but a new child has what its siblings have, by leaf and likeness."""
+    said, out = by_sums(p, ids, identifier), torch.zeros(USERS, LEVELS, CODES)
+    every, old = np.unique(ids, axis=0), np.unique(ids[:TRAINED], axis=0)
+    for level in range(LEVELS):
+        leaves, known = (
+            np.bincount(
+                some[(some[:, :level] == identifier[:level]).all(1), level], minlength=CODES
+            )
+            for some in (every, old)
+        )
+        for code in range(CODES):
+            siblings = np.flatnonzero(known)
+            if known[code]:
+                out[:, level, code] = said[:, level, code]
+            elif leaves[code]:
+                like = near[level, code, siblings]
+                mean = sum(
+                    w * said[:, level, other] / leaves[other]
+                    for w, other in zip(like / like.sum(), siblings, strict=True)
+                )
+                out[:, level, code] = leaves[code] * (mean if len(siblings) else 1.0)
+        out[:, level] /= out[:, level].sum(-1, keepdim=True)
+    return out
+
+
+def test_a_new_child_has_what_its_siblings_have(ids, tree, grown) -> None:
+    p, leaves = some_items(0), np.unique(ids, axis=0)
+    is_old = (leaves[:, None] == np.unique(ids[:TRAINED], axis=0)).all(2).any(1)
+    assert 5 < is_old.sum() < len(leaves) - 5
+
+    def steps() -> Steps:
+        return WithNew(ItemSteps(p.log(), tree), grown)
+
+    for identifier in leaves:
+        expected = by_likeness(p, ids, identifier, grown.near)
+        torch.testing.assert_close(along(steps(), identifier).exp(), expected, rtol=1e-4, atol=1e-6)
+    table = torch.from_numpy(leaves).expand(USERS, -1, -1)
+    every = log_probabilities(steps(), table).exp()
+    torch.testing.assert_close(every.sum(1), torch.ones(USERS))  # a distribution
+    assert every.min() > 0
+
+
+def test_a_new_item_that_is_like_one_alone_has_what_that_has() -> None:
+    ids = np.array([[0, 0], [0, 1], [0, 2], [1, 0]])
+    tree = PrefixTree.from_ids(ids, CODES)
+    near = torch.full((2, CODES, CODES), 1e-9)
+    near[1, 2, 1] = near[1, 1, 2] = 1.0
+    p = torch.tensor([[0.1, 0.5, 0.0, 0.4]])
+    steps = WithNew(ItemSteps(p.log(), tree), tree.with_new(2, near))
+    found = log_probabilities(steps, torch.from_numpy(ids)[None]).exp()[0]
+    # The last item, new too, has a third of what the three others have: the mean of their leaves.
+    expected = torch.tensor([1 / 11, 5 / 11, 5 / 11, 1 / 3]) * 3 / 4
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_a_search_with_new_items_equals_brute_force(ids, tree, grown, renormalise) -> None:
+    table = torch.from_numpy(np.unique(ids, axis=0)).expand(USERS, -1, -1)
+    every = log_probabilities(WithNew(ItemSteps(some_items(0).log(), tree), grown), table)
+    found = beam_search(
+        with_new(ItemSteps(some_items(0).log(), tree), grown), grown, tree.leaves,
+        renormalise=renormalise,
+    )  # fmt: skip
+    best = every.sort(descending=True).values
+    torch.testing.assert_close(found.score, best, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(every.gather(1, found.leaf), best, rtol=1e-4, atol=1e-5)
+
+
+def test_where_nothing_is_new_the_network_has_the_word(tree) -> None:
+    steps = ItemSteps(some_items(0).log(), tree)
+    assert with_new(steps, tree) is steps

@@ -58,6 +58,18 @@ def test_all_layouts_hold_the_same_histories(tmp_path, kind) -> None:
     assert histories(written(tmp_path, kind)) == HISTORIES
 
 
+@pytest.mark.parametrize("separator", [";", "|", "::"])
+def test_other_separators_do_too(tmp_path, separator) -> None:
+    rows = [("user", "item", "time"), *((user, item.strip('"'), str(t)) for user, item, t in ROWS)]
+    text = "\n".join(separator.join(row) for row in rows)
+    (tmp_path / "h.dat").write_text(text)
+    expected = [(user, [item.strip('"') for item in items]) for user, items in HISTORIES]
+    assert histories(tmp_path / "h.dat") == expected
+    (tmp_path / "h.dat").write_text(text.partition("\n")[2])  # as MovieLens 1M, without a header
+    with gathered(read(tmp_path / "h.dat", {"user": 1, "item": 2, "time": 3})) as found:
+        assert [tuple(user) for batch in found.batches(1) for user in batch] == expected
+
+
 @pytest.mark.parametrize(
     "header", ["timestamp user_id item_id", "timestamp:float user_id:token item_id:token",
                "unixReviewTime reviewerID asin"],
@@ -99,6 +111,17 @@ def test_standard_input_is_read_as_a_file_is(monkeypatch) -> None:
 def test_without_times_the_order_of_rows_is_that_of_time(tmp_path) -> None:
     (tmp_path / "h.csv").write_text("user,item\n1,9\n2,8\n1,7\n\n1,8\n")
     assert histories(tmp_path / "h.csv") == [("1", ["9", "7", "8"]), ("2", ["8"])]
+
+
+def test_a_time_that_is_not_known_as_one_is_told(tmp_path, capsys) -> None:
+    (tmp_path / "h.csv").write_text("user,item,ordered\nu,a,2\nu,b,1\n")
+    assert histories(tmp_path / "h.csv") == [("u", ["a", "b"])]
+    assert "none of ordered is known to be the time" in "".join(capsys.readouterr())
+    (tmp_path / "h.csv").write_text("user,item\nu,a\n")
+    (tmp_path / "h.jsonl").write_text('{"user": "u", "items": ["a"], "age": 3}\n')
+    for name in ("h.csv", "h.jsonl"):
+        assert histories(tmp_path / name) == [("u", ["a"])]
+        assert "".join(capsys.readouterr()) == ""
 
 
 def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:

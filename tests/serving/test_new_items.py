@@ -1,5 +1,6 @@
 """New items: identifiers beside those of their like, places in lists, and nothing else moves."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import torch
 import lohrec
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers import collisions, lsa, rqvae, store, text_encoder
+from lohrec.identifiers.mixtures import WithNew, log_probabilities
 from lohrec.identifiers.rqvae import RQVAE
 from lohrec.identifiers.text_encoder import TextEncoder
-from lohrec.recommender.recommender import item_vectors
+from lohrec.recommender.methods.generative import Generative
+from lohrec.recommender.recommender import Histories, item_vectors
 from lohrec.serving import item_files, new_items
 from lohrec.serving.command import main
 from lohrec.serving.item_files import NewItem
@@ -100,6 +103,42 @@ def test_new_items_are_known_and_listed_and_nothing_moves(model, shop, tmp_path)
     assert len(lohrec.Recommender.load(tmp_path / "more").catalogue) == len(old) + 4
 
 
+def test_lists_go_by_what_new_items_share_with_others(model, shop, tmp_path) -> None:
+    new_items.add(model, NEW, tmp_path / "first")
+    new_items.add(tmp_path / "first", [NewItem("N4", "blue drum", "")], tmp_path / "new")
+    trained = {store.trained(path.parent) for path in (tmp_path / "new").rglob(store.FILE)}
+    assert trained == {tiny_shop.ITEMS}
+    again = lohrec.Recommender.load(tmp_path / "new")
+    judge = getattr(again, "ranker", again)  # who gives the scores
+    own = np.array([[0, 7, 11]])
+    steps = judge.steps(Histories(own, np.array([3])), judge.tree)
+    if isinstance(judge, Generative):
+        assert isinstance(steps, WithNew)
+    with torch.inference_mode():
+        score = log_probabilities(steps, torch.from_numpy(identifiers(tmp_path / "new")[0])[None])
+    listed = dict(again.recommend(own, 100, exclude_history=False)[0])
+    found = [listed[name] for name in again.catalogue.names]
+    np.testing.assert_allclose(found, score[0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_new_item_is_as_probable_as_its_like(shop, tmp_path) -> None:
+    for n, item in enumerate(NEW):
+        new_items.add(shop.artefacts["retriever"], [item], tmp_path / str(n))
+        again = lohrec.Recommender.load(tmp_path / str(n))
+        *old, new = identifiers(tmp_path / str(n))[0].tolist()
+        own = dict(again.recommend([shop.catalogue.names[:3]], 100, exclude_history=False)[0])
+        p = np.exp([own[name] for name in again.catalogue.names])
+        # Among those that share its known codewords, a leaf of each that the next one may be.
+        depth = max(d for d in range(4) if new[:d] in [row[:d] for row in old])
+        alike = [
+            (row[depth], own)
+            for row, own in zip(old, p, strict=False)
+            if row[:depth] == new[:depth]
+        ]
+        means = [np.mean([own for code, own in alike if code == c]) for c in {c for c, _ in alike}]
+        assert min(means) * 0.999 <= p[-1] <= max(means) * 1.001
+
+
 def test_an_item_with_the_text_of_an_old_one_lands_beside_it(shop, tmp_path) -> None:
     model = Path(shop.artefacts["retriever"])
     old = identifiers(model)[0]
@@ -159,7 +198,10 @@ def test_what_cannot_be_added_is_refused(shop, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("i.csv", "asin,title\nA,b\n", "asin, title. New items need the column item"),
+        ("i.csv", "thing,title\nA,b\n", "thing, title. New items need the column item"),
+        ("i.csv", "asin,sku,title\nA,b,c\n", "the item may be any of asin, sku. Call"),
+        ("i.csv", "sku,price\nA,3\n", "price, sku. New items need the column item"),
+        ("i.jsonl.gz", "no gzip", "cannot be read"),
         ("i.csv", "item,title\nA,b\nA,c\n", "2 rows of 'A'"),
         ("i.csv", "item,title\n,b\n", "item 1: item is None"),
         ("i.csv", "item,title\n", "holds no items"),
@@ -175,3 +217,11 @@ def test_files_without_new_items_are_refused(tmp_path, name, text, said) -> None
     with pytest.raises(ValueError) as caught:
         item_files.read(tmp_path / name)
     assert said in str(caught.value)
+
+
+def test_usual_names_of_columns_and_gzip_are_known(tmp_path) -> None:
+    line = {"parent_asin": "B1", "title": None, "description": ["first part", "second"]}
+    (tmp_path / "meta.jsonl.gz").write_bytes(gzip.compress(json.dumps(line).encode()))
+    assert item_files.read(tmp_path / "meta.jsonl.gz") == [NewItem("B1", "", "first part second")]
+    (tmp_path / "products.csv").write_text("sku,name,price\n007,Lamp,3\n")
+    assert item_files.read(tmp_path / "products.csv") == [NewItem("007", "Lamp", "")]

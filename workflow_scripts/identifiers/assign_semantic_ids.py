@@ -6,6 +6,7 @@ import torch
 from lohrec.common import artefacts, job
 from lohrec.identifiers import collisions, rqvae
 from lohrec.identifiers import index as index_file
+from lohrec.identifiers.codewords import filled
 
 
 def main(
@@ -23,8 +24,8 @@ def main(
     Args:
         embeddings: .npy, float32 (items, dimensions).
         model: rqvae.safetensors.
-        ids: semantic_ids.npy to write, int16 (items, levels).
-        index: index.json to write; items are named by their numbers, as in LC-Rec.
+        ids: semantic_ids.npy to write, int16 (items, 4); levels that the model lacks are filled.
+        index: index.json to write, without those; items are named by their numbers, as in LC-Rec.
         quality: quality.json to write.
         latents: latents.npy to write, float32 (items, latent), before quantisation.
         settings: the settings section `collisions`.
@@ -39,7 +40,7 @@ def main(
     report = collisions.report(trained, vectors, resolved)
     print(report)
     artefacts.write_npy(latents, z.numpy())
-    artefacts.write_npy(ids, resolved.final)
+    artefacts.write_npy(ids, filled(resolved.final))
     index_file.write(index, resolved.final, [str(item) for item in range(len(vectors))])
     artefacts.write_json(quality, report)
 

@@ -21,6 +21,17 @@ def normalised(codewords: str) -> int:
     return LEVELS * CODES if codewords == "all" else CODES
 
 
+def filled(ids: np.ndarray) -> np.ndarray:
+    """Identifiers with the codeword 0 at the levels that they lack, int16 (items, LEVELS).
+
+    After any prefix it is then the only one that goes on, so nothing is to be chosen there.
+
+    Args:
+        ids: int (items, levels), at most LEVELS.
+    """
+    return np.pad(ids.astype(np.int16), ((0, 0), (0, LEVELS - ids.shape[1])))
+
+
 def token_table(ids: np.ndarray) -> np.ndarray:
     """Tokens of every item, int64 (items + 1, levels); the last row is padding (item -1).
 

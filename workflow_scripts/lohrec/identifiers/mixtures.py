@@ -90,6 +90,56 @@ class Mixture:
         return joint - self.prefix.logsumexp(0).unsqueeze(-1)
 
 
+class WithNew:
+    """The steps of a beam search in a tree with items that came after a network's training.
+
+    Where a codeword never stood in training a network gives it next to nothing. So a new child has
+    what its known siblings have, leaf for leaf: their mean, weighted by how alike their codewords
+    are. Below a child that is new all leaves have the same. Then all is normalised over the
+    children: where codewords of no item kept a share, a leaf below a new child would lose nothing
+    to them and the others would.
+
+    Args:
+        steps: of a network; its probabilities need not be normalised.
+        tree: of all identifiers, on the same device (`PrefixTree.with_new`).
+    """
+
+    def __init__(self, steps: Steps, tree: PrefixTree) -> None:
+        self.steps, self.tree = steps, tree
+
+    def first(self) -> Tensor:
+        """Of the first codeword."""
+        log_p = self.steps.first()
+        self.node = torch.zeros(log_p.shape[:2], dtype=torch.long, device=log_p.device)
+        return self._shared(0, log_p)
+
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+        """Add the codewords just chosen."""
+        self.node = self.tree.child(level - 1, self.node.gather(1, parent), code)
+        return self._shared(level, self.steps.next(level, parent, code))
+
+    def _shared(self, level: int, log_p: Tensor) -> Tensor:
+        assert self.tree.new is not None and self.tree.near is not None
+        child = self.tree.children(level, self.node)
+        first, place = self.tree.first_leaf[level + 1], child.clamp(min=0)
+        leaves = (first[place + 1] - first[place]).float().masked_fill(child < 0, 0.0)
+        new = self.tree.new[level][place] & (child >= 0)
+        known = (child >= 0) & ~new
+        some = known.any(-1, keepdim=True)
+        own = log_p.float().masked_fill(~known, -torch.inf).log_softmax(-1)
+        own = own.masked_fill(~known, -torch.inf)  # where no child is known, that made NaN
+        near = self.tree.near[level]
+        mean = own.exp() / leaves.clamp(min=1) @ near / (known.float() @ near).clamp(min=1e-30)
+        weight = leaves * mean.where(some, 1.0).clamp(min=1e-30) * new
+        total = weight.sum(-1, keepdim=True) + some
+        return torch.where(new, weight.log(), own) - total.clamp(min=1e-30).log()
+
+
+def with_new(steps: Steps, tree: PrefixTree) -> Steps:
+    """The steps of a network in a tree, whether or not some of its items are new."""
+    return steps if tree.new is None else WithNew(steps, tree)
+
+
 class Without:
     """The steps of a beam search by probabilities from which some items of each user are taken out.
 
@@ -104,7 +154,7 @@ class Without:
     def __init__(self, steps: Callable[[], Steps], excluded: Tensor, tree: PrefixTree) -> None:
         self.whole, self.tree = Mixture([steps()], tree), tree
         self.code = tree.identifiers(excluded.clamp(min=0))
-        self.mass = _log_p(Mixture([steps()], tree), self.code).exp()
+        self.mass = log_probabilities(Mixture([steps()], tree), self.code).exp()
         # A leaf that several items of a history share comes several times.
         again = (excluded.unsqueeze(-1) == excluded.unsqueeze(-2)).tril(-1).any(-1)
         self.mass = self.mass.masked_fill(again | (excluded < 0), 0.0)
@@ -131,7 +181,7 @@ class Without:
         return left.log().masked_fill(log_p == -torch.inf, -torch.inf).log_softmax(-1)
 
 
-def _log_p(steps: Steps, ids: Tensor) -> Tensor:
+def log_probabilities(steps: Steps, ids: Tensor) -> Tensor:
     """Log-probabilities of identifiers, float (users, n), of int64 (users, n, levels)."""
     log_p = steps.first()
     place = torch.zeros_like(ids[..., 0])

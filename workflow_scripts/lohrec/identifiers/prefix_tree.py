@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # Up to this size every node gets a full row of children: one gather a step, the fastest there is.
 DENSE_BYTES = 128 * 2**20
@@ -27,6 +28,9 @@ class PrefixTree:
             None where it would be too large.
         item_first: (leaves + 1,) int32 into `item`.
         item: (items,) int32, items by leaf; more than one where identifiers collide.
+        new: per depth, (children,) bool, whether all items below a child came after the training;
+            None where none did.
+        near: (levels, codes, codes), how alike the codewords of a level are, where some are new.
     """
 
     codes: int
@@ -35,6 +39,8 @@ class PrefixTree:
     table: list[Tensor] | None
     item_first: Tensor
     item: Tensor
+    new: list[Tensor] | None = None
+    near: Tensor | None = None
 
     @classmethod
     def from_ids(cls, ids: np.ndarray, codes: int = 256) -> "PrefixTree":
@@ -76,6 +82,19 @@ class PrefixTree:
             torch.from_numpy(item.astype(np.int32)),
         )
 
+    def with_new(self, trained: int, near: Tensor) -> "PrefixTree":
+        """The same tree, where all items but the first `trained` came after the training.
+
+        Args:
+            trained: how many items were in training.
+            near: float (levels, codes, codes), symmetric and above 0, how alike codewords are.
+        """
+        known = torch.zeros(self.leaves, dtype=torch.long, device=self.item.device)
+        known[self.leaf_of_item[:trained]] = 1
+        up_to = F.pad(known.cumsum(0), (1, 0))
+        new = [up_to[first.long()].diff() == 0 for first in self.first_leaf[1:]]
+        return replace(self, new=new, near=near.to(self.item.device))
+
     @property
     def levels(self) -> int:
         """Codewords an identifier."""
@@ -95,6 +114,8 @@ class PrefixTree:
             table=self.table and [t.to(device) for t in self.table],
             item_first=self.item_first.to(device),
             item=self.item.to(device),
+            new=self.new and [n.to(device) for n in self.new],
+            near=None if self.near is None else self.near.to(device),
         )
 
     def same_as(self, other: "PrefixTree") -> bool:

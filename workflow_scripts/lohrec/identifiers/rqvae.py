@@ -9,8 +9,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lohrec.common.artefacts import whole
+from lohrec.identifiers.codewords import CODES, LEVELS
 
 SETTINGS = {
     "network": {
@@ -25,8 +27,20 @@ SETTINGS = {
             "type": "integer", "minimum": 1, "default": 32,
             "description": "Length of a latent vector and of a codeword's.",
         },
-        "levels": {"const": 4, "default": 4, "description": "Codewords of an identifier; fixed."},
-        "codes": {"const": 256, "default": 256, "description": "Codewords of a level; fixed."},
+        "levels": {
+            "type": "integer", "minimum": 2, "maximum": 4, "default": 4,
+            "description": (
+                "Codewords of an identifier that are learned; models read four, and what is left "
+                "of those is one codeword for all items."
+            ),
+        },
+        "codes": {
+            "type": "integer", "minimum": 2, "maximum": 256, "default": 256,
+            "description": (
+                "Codewords of a level. A few hundred items want fewer than 256: they then share "
+                "some, and tell of each other."
+            ),
+        },
     },
 }  # fmt: skip
 
@@ -94,8 +108,8 @@ class RQVAE(nn.Module):
 
     def embed(self, codes: Tensor) -> Tensor:
         """The sum of the codewords of the levels given, (items, latent), of (items, <= levels)."""
-        first, *others = (self.codebooks[level][code] for level, code in enumerate(codes.T))
-        return sum(others, first)
+        none = self.codebooks.new_zeros(len(codes), self.codebooks.shape[2])
+        return sum((self.codebooks[level][code] for level, code in enumerate(codes.T)), none)
 
     def losses(self, x: Tensor, beta: float, reduction: str) -> tuple[Tensor, Tensor]:
         """Reconstruction and codebook loss (Eq. 4 and 5), averaged over the batch.
@@ -123,6 +137,19 @@ class RQVAE(nn.Module):
             reduce(reconstruction, dim=1).mean(),
             reduce(torch.stack(errors, 1), dim=(1, 2)).mean(),
         )
+
+
+@torch.no_grad()
+def nearness(model: RQVAE) -> Tensor:
+    """How alike the codewords of a level are, 1 / d^2 of their distance d, (LEVELS, CODES, CODES).
+
+    Codewords that the model lacks are all alike.
+    """
+    book = model.codebooks
+    squared = (book[:, :, None] - book[:, None]).square().sum(-1)
+    near = 1 / squared.clamp(min=1e-6 * float(squared.mean()))
+    missing = (0, CODES - book.shape[1]) * 2 + (0, LEVELS - len(book))
+    return F.pad(near, missing, value=1.0)
 
 
 @torch.no_grad()

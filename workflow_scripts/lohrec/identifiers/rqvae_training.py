@@ -89,13 +89,18 @@ def train(
         restarted (unused codewords moved afterwards), and what `common.training.train` writes.
 
     Raises:
-        ValueError: there are no items, or a vector is not finite.
+        ValueError: there are no items, or more than identifiers; or a vector is not finite.
         FloatingPointError: a loss is no longer finite.
     """
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     _check(vectors)
     network, training, objective = (settings[name] for name in ("network", "training", "objective"))
     seed, batch, epochs = training["seed"], training["batch_size"], training["epochs"]
+    if len(vectors) > (room := network["codes"] ** network["levels"]):
+        raise ValueError(
+            f"{network['codes']} codewords at {network['levels']} levels tell {room:,} items "
+            f"apart, but there are {len(vectors):,}. Raise rqvae.network.codes or levels."
+        )
     x = torch.from_numpy(vectors).to(device)
     torch.manual_seed(seed)
     model = RQVAE(

@@ -10,16 +10,28 @@ from lohrec.common.artefacts import whole
 FILE = "identifiers.safetensors"
 
 
-def save(folder: str | Path, ids: np.ndarray) -> None:
-    """Write identifiers, int (items, levels), into a model's folder."""
+def save(folder: str | Path, ids: np.ndarray, trained: int | None = None) -> None:
+    """Write identifiers into a model's folder.
+
+    Args:
+        ids: int (items, levels).
+        trained: how many items, the first, were in its training; None for all.
+    """
+    known = {} if trained is None else {"trained": np.array([trained])}
     with whole(Path(folder) / FILE) as temporary:
-        save_file({"semantic_ids": ids.astype(np.int16)}, temporary)
+        save_file({"semantic_ids": ids.astype(np.int16), **known}, temporary)
 
 
 def load(folder: str | Path) -> np.ndarray:
     """The identifiers in a model's folder, int64 (items, levels)."""
     ids: np.ndarray = load_file(Path(folder) / FILE)["semantic_ids"]
     return ids.astype(np.int64)
+
+
+def trained(folder: str | Path) -> int | None:
+    """How many items of a model's folder, the first, were in its training; None for all."""
+    known = load_file(Path(folder) / FILE).get("trained")
+    return None if known is None else int(known[0])
 
 
 def load_ids(path: str | Path) -> np.ndarray:

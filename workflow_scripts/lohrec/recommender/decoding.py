@@ -10,10 +10,10 @@ from torch import Tensor
 from lohrec.data.examples import Examples
 from lohrec.identifiers import user_lists
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import PAD, token_table
+from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.mixtures import Mixture, log_probabilities, with_new
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork
-from lohrec.recommender.training_data import Batch
 
 
 def best_leaves(
@@ -57,17 +57,17 @@ def best_leaves(
         padded = bool(length[users].min() < longest)
         history = table[items[users, :longest]].reshape(len(users), -1)
         history = torch.from_numpy(history).to(device)
-        steps = model.steps(history, padded, tree if renormalise else None)
+        steps = with_new(model.steps(history, padded, tree if renormalise else None), tree)
         best = beam_search(steps, tree, beams, excluded, renormalise)
         leaf, score = best.leaf[:, :candidates], best.score[:, :candidates]
         if ranker is None:
             return leaf, score
-        real = leaf >= 0
-        found = tree.identifiers(leaf.clamp(min=0))
-        batch = Batch(history, padded, None, (history != PAD).sum(1), found, real, None)
+        ordered = with_new(ranker.steps(history, padded, tree if ranker.legal else None), tree)
+        if ranker.legal:
+            ordered = Mixture([ordered], tree)
         with torch.inference_mode():
-            score = ranker.score(batch, tree).total
-        score, order = score.masked_fill(~real, -torch.inf).topk(top)
+            score = log_probabilities(ordered, tree.identifiers(leaf.clamp(min=0)))
+        score, order = score.masked_fill(leaf < 0, -torch.inf).topk(top)
         return leaf.gather(1, order), score
 
     return user_lists.best_leaves(search, items, length, tree, decoding, description)

@@ -14,8 +14,8 @@ known, and --columns tells any others. A JSON line may also be a user with all i
 {"user": "anna", "items": ["B0H5K753EK", "B1DCJYSQYO"]}. Names are those of the source."""
 
 ITEMS = """\
-Items are rows with the columns item, title and description, as CSV, TSV, Parquet or JSON lines;
-either text may be missing."""
+Items are rows with the columns item, title and description, as CSV, TSV, Parquet or JSON lines,
+gzip or not; either text may be missing, and other usual names of such columns are known."""
 Run = Callable[[argparse.Namespace, TextIO], None]
 
 

@@ -15,7 +15,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lohrec.common import job_log
 from lohrec.data.layout import known_as
+from lohrec.data.table_files import NO_BYTE, SEPARATORS
 
 REMEDY = "Say which is which: --columns user=NAME,item=NAME,time=NAME."
 NEEDED = "Histories need the columns user and item, and time unless the oldest row comes first"
@@ -83,7 +85,11 @@ def _text(file: IO[bytes], name: str, columns: Columns) -> Iterator[Row]:
 
 
 def _separated(first: str, lines: Iterable[str], name: str, columns: Columns) -> Iterator[Row]:
-    delimiter = "\t" if "\t" in first else ","
+    # A tab is in few names; of what else separates, whatever the first line has most of.
+    delimiter = "\t" if "\t" in first else max(SEPARATORS, key=first.count)
+    if len(delimiter) > 1:  # the reader takes one character
+        first, lines = first.replace(delimiter, NO_BYTE), _replaced(lines, delimiter)
+        delimiter = NO_BYTE
     header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
     places, rows = _places(header, name, columns), Rows()
     named = not any(isinstance(place, int) for place in columns.values())
@@ -102,6 +108,10 @@ def _separated(first: str, lines: Iterable[str], name: str, columns: Columns) ->
             yield rows.row(user, item, time, where)
     except csv.Error as error:
         raise ValueError(f"{name}, line {reader.line_num + named}: {error}.") from None
+
+
+def _replaced(lines: Iterable[str], delimiter: str) -> Iterator[str]:
+    return (line.replace(delimiter, NO_BYTE) for line in lines)
 
 
 def _json_lines(lines: Iterable[str], name: str, columns: Columns) -> Iterator[Row]:
@@ -194,6 +204,12 @@ def _found(names: list[str], where: str, columns: Columns) -> dict[str, int]:
             raise ValueError(f"{where}: the {role} may be any of {several}. {REMEDY}")
         if found:
             places[role] = found[0]
+    others = [name for n, name in enumerate(names) if n not in places.values()]
+    if "time" not in places and "items" not in names and others:
+        job_log.warn(
+            f"{where}: none of {', '.join(others)} is known to be the time, so the oldest row of a "
+            "user comes first. If one is, say --columns time=NAME."
+        )
     return places
 
 

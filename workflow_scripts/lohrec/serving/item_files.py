@@ -1,5 +1,6 @@
 """New items as files have them: name, title, description."""
 
+import gzip
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import polars as pl
 
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.item_texts import item_text
+from lohrec.data.layout import known_as
 
 COLUMNS = ("item", "title", "description")
 
@@ -23,9 +25,10 @@ class NewItem(NamedTuple):
 
 
 def read(path: str | Path) -> list[NewItem]:
-    """The items of a CSV, TSV, Parquet or JSON lines file with the columns `COLUMNS`.
+    """The items of a CSV, TSV, Parquet or JSON lines file with the columns `COLUMNS`, gzip or not.
 
-    Titles and descriptions are cleaned as those of a dataset.
+    Columns with other usual names are found (`layout.NAMES`). Titles and descriptions are cleaned
+    as those of a dataset.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -65,27 +68,41 @@ def check_new(items: Iterable[NewItem], catalogue: Catalogue) -> None:
 
 
 def _records(path: Path) -> list[Mapping[str, Any]]:
+    kind = Path(path.name.removesuffix(".gz")).suffix
     try:
-        if path.suffix == ".jsonl":
-            lines = path.read_bytes().splitlines()
-            records = [orjson.loads(line) for line in lines if line.strip()]
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        if kind == ".jsonl":
+            records = [orjson.loads(line) for line in content.splitlines() if line.strip()]
             if not all(isinstance(record, dict) for record in records):
                 raise ValueError(f"{path}: each line must be an object.")
             names = {name for record in records for name in record}
-        elif path.suffix == ".parquet":
-            frame = pl.read_parquet(path)
+        elif kind == ".parquet":
+            frame = pl.read_parquet(content)
             names, records = set(frame.columns), frame.to_dicts()
-        elif path.suffix in (".csv", ".tsv"):
-            separator = "\t" if path.suffix == ".tsv" else ","
-            frame = pl.read_csv(path, separator=separator, infer_schema=False)
+        elif kind in (".csv", ".tsv"):
+            separator = "\t" if kind == ".tsv" else ","
+            frame = pl.read_csv(content, separator=separator, infer_schema=False)
             names, records = set(frame.columns), frame.to_dicts()
         else:
             raise ValueError(f"{path}: name it *.csv, *.tsv, *.parquet or *.jsonl.")
-    except (pl.exceptions.PolarsError, orjson.JSONDecodeError) as error:
+    except (pl.exceptions.PolarsError, orjson.JSONDecodeError, OSError, EOFError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    if "item" not in names or not {"title", "description"} & names:
+    called = {role: name for role in COLUMNS if (name := _called(role, names, path))}
+    if "item" not in called or len(called) < 2:
         raise ValueError(
             f"{path} has {', '.join(sorted(names)) or 'nothing'}. New items need the column item, "
             "and title or description or both: their identifiers are made of texts."
         )
-    return [dict.fromkeys(COLUMNS) | record for record in records]
+    return [{role: record.get(called.get(role, "")) for role in COLUMNS} for record in records]
+
+
+def _called(role: str, names: set[str], path: Path) -> str | None:
+    """The name of the column that has what `role` says; None where there is none."""
+    alike = [role] if role in names else sorted(name for name in names if known_as(name, role))
+    if len(alike) > 1:
+        raise ValueError(
+            f"{path}: the {role} may be any of {', '.join(alike)}. Call the right one {role}."
+        )
+    return alike[0] if alike else None

@@ -11,6 +11,7 @@ from lohrec.common.artefacts import link, read_json, whole_folder, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers import collisions, rqvae, store, text_encoder
+from lohrec.identifiers.codewords import filled
 from lohrec.recommender.places import FILE, home
 from lohrec.recommender.recommender import CPU, ITEMS, digests
 from lohrec.serving import item_files
@@ -21,8 +22,9 @@ def add(model: str | Path, items: Sequence[NewItem], output: str | Path) -> np.n
     """Write a recommender that knows new items too.
 
     Each gets the identifier nearest to its text that is free, one after the other; the identifiers
-    of all others stay. A new item is chosen by the probabilities of its codewords, and counts as
-    never bought. Unchanged files are linked where the file system can.
+    of all others stay. A new item is as probable as those are that share its first codewords and
+    are like it (`identifiers.mixtures.WithNew`), and counts as never bought. Unchanged files are
+    linked where the file system can.
 
     Args:
         model: the folder of a recommender; it stays as it is.
@@ -30,7 +32,7 @@ def add(model: str | Path, items: Sequence[NewItem], output: str | Path) -> np.n
         output: a folder that is not there, or empty.
 
     Returns:
-        int64 (items, levels), their identifiers.
+        int (items, levels), their identifiers.
 
     Raises:
         ValueError: the recommender cannot take new items, or knows one already.
@@ -84,7 +86,9 @@ def _place(model: Path, items: Sequence[NewItem], ids: np.ndarray) -> np.ndarray
     quantiser = rqvae.load(found[0].with_name(text_encoder.RQVAE))
     texts = [item.title for item in items], [item.description for item in items]
     vectors = torch.from_numpy(encoder.encode(*texts, CPU))
-    return collisions.place(quantiser, rqvae.encode_all(quantiser, vectors), ids)
+    levels = len(quantiser.codebooks)
+    latents = rqvae.encode_all(quantiser, vectors)
+    return filled(collisions.place(quantiser, latents, ids[:, :levels]))
 
 
 def _grow(folder: Path, catalogue: Catalogue, ids: np.ndarray, added: int) -> None:
@@ -93,7 +97,8 @@ def _grow(folder: Path, catalogue: Catalogue, ids: np.ndarray, added: int) -> No
         _grow(part.parent, catalogue, ids, added)
     catalogue.save(folder / ITEMS)
     if (folder / store.FILE).is_file():
-        store.save(folder, ids)
+        trained = store.trained(folder)
+        store.save(folder, ids, len(ids) - added if trained is None else trained)
     saved = read_json(folder / FILE)
     saved["made"]["added_items"] = saved["made"].get("added_items", 0) + added
     write_json(folder / FILE, saved | {"sha256": digests(folder)})

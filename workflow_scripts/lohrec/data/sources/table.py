@@ -137,7 +137,7 @@ def read(
     everything, counted = table_interactions.read(
         parts["interactions"], of, time_unit, min_rating, until, most_rejected
     )
-    print(f"{parts['interactions']}: {counted}")
+    print(f"{_named(parts['interactions'])}: {counted}")
     distinct = interactions.drop_repeats(everything)
     counted["repeats_dropped"] = len(everything) - len(distinct)
     kept, rounds = interactions.core(distinct, core)
@@ -149,13 +149,17 @@ def read(
         texts, counted["metadata"] = item_tables.read(parts["metadata"], of, wanted, most_rejected)
         texts = {name: text for name, text in texts.items() if text.title or text.description}
         counted["without_metadata"] = len(wanted) - len(texts)
-        print(f"{parts['metadata']}: {counted['metadata']}")
+        print(f"{_named(parts['metadata'])}: {counted['metadata']}")
         if without_text == "drop":
             kept, more = interactions.core(interactions.keep_items(kept, list(texts)), core)
             rounds += more
     counted["core_rounds"] = rounds
     print(f"{counted['repeats_dropped']} repeats dropped; kept: {kept.counts()}")
     return Ingested(interactions.renumber(kept, tie_seed, ties_by_name=False), texts, counted)
+
+
+def _named(parts: Sequence[Path]) -> str:
+    return ", ".join(map(str, parts))
 
 
 def _parts(paths: Path | Sequence[Path]) -> Sequence[Path]:

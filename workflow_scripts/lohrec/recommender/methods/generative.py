@@ -9,9 +9,10 @@ import torch
 
 from lohrec.common import artefacts
 from lohrec.configuration import registry
-from lohrec.identifiers import store, text_encoder
+from lohrec.identifiers import rqvae, store, text_encoder
 from lohrec.identifiers.beam_search import Steps
 from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.mixtures import with_new
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.beam_items import labels
@@ -38,6 +39,8 @@ class Generative(Recommender):
         ids: int64 (items, levels).
         device: where to compute.
         encoder: files of what made the identifiers of texts, where it is known.
+        trained: how many items, the first, were in training; None for all. Without the others'
+            quantiser among the files of `encoder` there can be none.
     """
 
     def __init__(
@@ -47,10 +50,15 @@ class Generative(Recommender):
         ids: np.ndarray,
         device: torch.device,
         encoder: Sequence[Path] = (),
+        trained: int | None = None,
     ) -> None:
         self.network, self.kind, self.ids = network.to(device).eval(), kind, ids
-        self.encoder = encoder
-        self.tree = PrefixTree.from_ids(ids).to(device)
+        self.encoder, self.trained = encoder, trained
+        tree = PrefixTree.from_ids(ids)
+        if trained is not None:
+            (quantiser,) = (path for path in encoder if path.name == text_encoder.RQVAE)
+            tree = tree.with_new(trained, rqvae.nearness(rqvae.load(quantiser)))
+        self.tree = tree.to(device)
 
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Generative":
@@ -124,12 +132,12 @@ class Generative(Recommender):
             raise ValueError("A recommender has learned other identifiers; fit it again.")
         tokens = token_table(self.ids)[histories.items[:, : histories.length.max()]]
         history = torch.from_numpy(tokens.reshape(len(tokens), -1)).to(tree.item.device)
-        return self.network.steps(history, tree=tree)
+        return with_new(self.network.steps(history, tree=tree), self.tree)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The network, for transformers where that knows it, the identifiers, what made them."""
         self.network.save(folder)
-        store.save(folder, self.ids)
+        store.save(folder, self.ids, self.trained)
         for path in self.encoder:
             artefacts.link(path, folder / text_encoder.FOLDER / path.name)
         return {"network": self.kind}
@@ -141,7 +149,8 @@ class Generative(Recommender):
         """Read network and identifiers."""
         kind = saved["network"]
         encoder = sorted((folder / text_encoder.FOLDER).glob("*.safetensors"))
-        return cls(networks.load(kind, folder), kind, store.load(folder), device, encoder)
+        ids, trained = store.load(folder), store.trained(folder)
+        return cls(networks.load(kind, folder), kind, ids, device, encoder, trained)
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:
