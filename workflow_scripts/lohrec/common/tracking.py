@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -144,7 +143,9 @@ class _MLflow:
     """A run where MLFLOW_TRACKING_URI says, which takes the place of one with its name."""
 
     def __init__(self, folder: Path, goes_on: bool) -> None:
-        mlflow, name = import_module("mlflow"), _name(folder)
+        import mlflow
+
+        name = _name(folder)
         self.client = mlflow.MlflowClient()
         experiment = mlflow.set_experiment(PROJECT).experiment_id
         for old in self.client.search_runs([experiment], f"attributes.run_name = '{name}'"):
@@ -163,11 +164,13 @@ class _WeightsAndBiases:
     """A run where WANDB_MODE and its account say; one that goes on is the same run."""
 
     def __init__(self, folder: Path, goes_on: bool) -> None:
+        import wandb
+
         known = folder / "run"
         folder.mkdir(parents=True, exist_ok=True)
         id = known.read_text() if goes_on and known.exists() else None
         # It takes no second point of a step, so that a history may be told again.
-        self.run = import_module("wandb").init(
+        self.run = wandb.init(
             project=PROJECT, name=_name(folder), dir=str(folder), id=id, resume="allow"
         )
         known.write_text(self.run.id)
