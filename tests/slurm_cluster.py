@@ -48,7 +48,7 @@ MinJobAge=1200
 KillWait=2
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 CoresPerSocket=8 RealMemory=16000 Gres=gpu:fake:2
-PartitionName=short Nodes={host} Default=YES MaxTime=120
+PartitionName=short Nodes={host} Default=YES MaxTime=1440
 """
 GPUS = "AutoDetect=off\nNodeName={host} Name=gpu Type=fake File={folder}/gpu[0-1]\n"
 

@@ -155,7 +155,7 @@ def story(tmp_path_factory) -> Story:
     assert status == 0, said
     with slurm_cluster.started(root / "cluster"):
         # Three GPUs, and more minutes than the partition has.
-        status, refused = run(far, *on_cluster("split_sequences:runtime=121", gpus=3))
+        status, refused = run(far, *on_cluster("split_sequences:runtime=1441", gpus=3))
         assert status, refused
         after_refusal = jobs()
 
@@ -207,7 +207,7 @@ def story(tmp_path_factory) -> Story:
 def test_a_step_that_could_never_start_is_refused_before_the_first_job(story: Story) -> None:
     assert "This cluster would never start some steps" in story.refused
     assert re.search(r"  fit: .*Requested node configuration is not available", story.refused)
-    assert "split_sequences: the partition ends jobs after 120 minutes" in story.refused
+    assert "split_sequences: the partition ends jobs after 1440 minutes" in story.refused
     assert story.after_refusal == []
 
 
