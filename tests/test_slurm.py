@@ -91,7 +91,7 @@ def workflow(folder: Path) -> Path:
         copy(ROOT / name, folder / name)
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
     row |= {"seeds": [0, 1, 2], "variants": ["sasrec"], "reference": "sasrec"}
-    training = {"epochs": 60, "evaluations": 12, "patience": 12, "dev_users": 50, "batch_size": 64}
+    training = {"epochs": 500, "evaluations": 12, "patience": 12, "dev_users": 50, "batch_size": 64}
     row["settings"] = {
         "sources": {"simulated": {"users": 200, "items": 80}},
         "recommenders": {"sasrec": {"width": 32, "training": training}},

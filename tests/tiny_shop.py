@@ -40,7 +40,7 @@ SMALL = {
 }  # fmt: skip
 COMPACT = {
     "name": "compact", "width": 16, "layers": 1, "heads": 2, "positions": 20, "dropout": 0.1,
-    "codewords": "legal",
+    "pairs": 4, "codewords": "legal",
 }  # fmt: skip
 LLAMA = {
     "hidden": 32, "layers": 1, "heads": 2, "intermediate": 32, "dropout": 0.0, "seed": 0,
