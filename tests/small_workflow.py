@@ -36,7 +36,11 @@ def copied(folder: Path) -> Path:
         "analysis": {"beams": [10, 20], "neighbours": 3, "cases": 2},
     }
     sweeps = {
-        "gamma": {"row": "dwr", "setting": "ranking", "values": [0.3, 30.0]},
+        "mixture": {
+            "row": "distill",
+            "setting": "losses.distilled.mixture",
+            "values": [0.0, 1.0],
+        },
         "width": {"row": "tiger", "setting": "decoding.beams", "values": [10, 20]},
     }
     rate = {"training.learning_rate": {"low": 1.0e-3, "high": 1.0e-2, "log": True}}

@@ -144,4 +144,3 @@ def test_the_page_counts_what_is_tried() -> None:
     page = " ".join((ROOT / "docs/running.md").read_text().split())
     assert f"tries {len(faults.KINDS)} kinds of faults" in page
     assert f"{cases('test_bad_inputs.py')} broken files" in page
-    assert f"{cases('configuration/test_config.py')} wrong configurations" in page

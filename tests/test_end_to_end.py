@@ -138,20 +138,20 @@ def test_analyses(workflow: Path) -> None:
 def test_sweeps(workflow: Path) -> None:
     """Runs after the tests before, on their results; the report then shows them."""
     target = "results/demo/sweeps"
-    run(workflow, f"{target}/gamma.md", f"{target}/width.md")
+    run(workflow, f"{target}/mixture.md", f"{target}/width.md")
     run(workflow, "results/demo/report.html")
-    for sweep, row in (("gamma", "dwr"), ("width", "tiger")):
+    for sweep, row in (("mixture", "distill"), ("width", "tiger")):
         with open(workflow / target / f"{sweep}.csv") as file:
             rows = {(r["split"], r["value"], r["metric"]): r for r in csv.DictReader(file)}
         metrics = json.loads((workflow / f"results/demo/{row}/metrics.json").read_text())
-        own = {"gamma": "0.3", "width": "20"}[sweep]
+        own = {"mixture": "0.0", "width": "20"}[sweep]
         for split in ("dev", "test"):
             for metric in ("recall@10", "ndcg@10", "diversity@10"):
                 mean = float(rows[split, own, metric]["mean"])
                 assert mean == pytest.approx(metrics[split][metric]["mean"], abs=1e-7)
         assert len({float(r["mean"]) for r in rows.values()}) > 6
-    assert (workflow / "results/demo/gamma=30.0/seed_0/model/recommender.json").exists()
-    assert 'alt="gamma"' in (workflow / "results/demo/report.html").read_text()
+    assert (workflow / "results/demo/mixture=1.0/seed_0/model/recommender.json").exists()
+    assert 'alt="mixture"' in (workflow / "results/demo/report.html").read_text()
 
 
 def test_a_study(workflow: Path) -> None:
@@ -232,4 +232,4 @@ def test_a_browser_shows_the_report_without_a_request(workflow: Path, tmp_path: 
         for name, value in re.findall(r'data-(widths|fetched|wide)="([^"]*)"', shown)
     }
     assert found["fetched"] == [] and found["wide"] <= 0
-    assert len(found["widths"]) == page.count("<img ") == 6 and min(found["widths"]) > 400
+    assert len(found["widths"]) == page.count("<img ") == 8 and min(found["widths"]) > 400
