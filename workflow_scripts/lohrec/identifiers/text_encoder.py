@@ -76,7 +76,8 @@ def save(path: str | Path, encoder: TextEncoder) -> None:
         words["terms"] = encoder.lsa.terms
     with whole(path) as temporary:
         whole_rows = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        save_file(whole_rows, temporary, {name: json.dumps(value) for name, value in words.items()})
+        # One entry: safetensors writes several in any order.
+        save_file(whole_rows, temporary, {"words": json.dumps(words)})
 
 
 def load(path: str | Path) -> TextEncoder:
@@ -87,7 +88,7 @@ def load(path: str | Path) -> TextEncoder:
     """
     try:
         with safe_open(path, "np") as file:
-            words = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+            words = json.loads((file.metadata() or {})["words"])
             lsa = None
             if "terms" in words:
                 idf, components = (file.get_tensor(name) for name in ("idf", "components"))
