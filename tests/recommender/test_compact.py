@@ -76,9 +76,11 @@ def test_probabilities_of_all_items_add_up_to_one(data):
     assert (network({"codewords": "level"}).score(batch, tree).total.exp().sum(1) < 0.1).all()
 
 
+@pytest.mark.parametrize("pairs", [0, 8])
 @pytest.mark.parametrize("codewords", ["legal", "level"])
-def test_a_search_of_full_width_equals_brute_force(data, codewords):
-    tree, model = PrefixTree.from_ids(data.ids), network({"codewords": codewords})
+def test_a_search_of_full_width_equals_brute_force(data, codewords, pairs):
+    model = network({"codewords": codewords, "pairs": pairs})
+    tree = PrefixTree.from_ids(data.ids)
     batch = batch_with_every_item(data, np.arange(0, 60, 7))
     found = beam_search(
         model.steps(batch.history), tree, len(data.ids), renormalise=codewords == "legal"

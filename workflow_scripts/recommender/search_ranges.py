@@ -1,7 +1,5 @@
 """Look for a row's settings in ranges, on the dev set, one fit a trial."""
 
-import csv
-import io
 from typing import Any
 
 import yaml
@@ -92,11 +90,7 @@ def main(
     for row in rows:
         said = yaml.safe_dump(row["settings"], default_flow_style=True, width=1000)
         row["settings"] = said.strip()
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    artefacts.write_text(table, text.getvalue())
+    artefacts.write_text(table, tables.comma_separated([*rows[0]], [[*r.values()] for r in rows]))
     shown = []
     for row in rows:
         best = "" if row[studies.MEASURE] is None else f"{row[studies.MEASURE]:.4f}"

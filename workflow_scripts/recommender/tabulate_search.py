@@ -1,7 +1,5 @@
 """The dev set's figures of every trial of a search, from the best on."""
 
-import csv
-import io
 from typing import Any
 
 import yaml
@@ -45,11 +43,7 @@ def main(
         figures = {name: best.get(name) for name in MEASURED}
         rows.append({"trial": number, "settings": said} | figures | {"of": states[-1]["step"]})
     rows.sort(key=lambda row: -row["dev_ndcg@10"])
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0])
-    writer.writeheader()
-    writer.writerows(rows)
-    artefacts.write_text(table, text.getvalue())
+    artefacts.write_text(table, tables.comma_separated([*rows[0]], [[*r.values()] for r in rows]))
 
     shown = [
         [str(row["trial"]), f"`{row['settings']}`"]

@@ -1,7 +1,5 @@
 """What a single setting of a row does to its figures, value by value."""
 
-import csv
-import io
 from typing import Any
 
 from lohrec.evaluation import comparison, tables
@@ -61,19 +59,17 @@ def page(title: str, setting: str, reference: str, result: dict[str, dict[str, A
 
 def table(result: dict[str, dict[str, Any]]) -> str:
     """The same as CSV, a line for each split, value and metric."""
-    text = io.StringIO()
+    rows = []
     ends = ("mean", "low", "high", "p")
     header = ["split", "value", "seeds", "metric", "mean", "std"]
     header += [f"difference_{end}" for end in ends]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
     for split, found in result.items():
         for value, of in found["values"].items():
             for metric, entry in of["metrics"].items():
                 difference = [entry.get("difference", {}).get(end) for end in ends]
                 figures = [entry["mean"], entry["std"], *difference]
-                writer.writerow([split, value, of["seeds"], metric, *figures])
-    return text.getvalue()
+                rows.append([split, value, of["seeds"], metric, *figures])
+    return tables.comma_separated(header, rows)
 
 
 def panels(

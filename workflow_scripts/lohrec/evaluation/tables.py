@@ -1,7 +1,10 @@
 """Tables of results as Markdown that reads well in a terminal, and what they must satisfy."""
 
+import csv
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +52,15 @@ def check(means: dict[str, float], where: str) -> None:
                     f"{level}ndcg must grow by {least:.6f} to {most:.6f}, but it grows by "
                     f"{ndcg:.6f}. These figures cannot all be right."
                 )
+
+
+def comma_separated(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV table with numbers in full; None is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,5 @@
 """Tables and figures of a report, and what a table is as Markdown and as CSV."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -112,12 +110,12 @@ def _markdown(cell: Cell) -> str:
 
 def long_csv(sections: Sequence[Section]) -> str:
     """A line a cell: table, row, column, value, mark, small."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(["table", "row", "column", "value", "mark", "small"])
-    for section in sections:
-        for table in section.tables:
-            for row in table.rows:
-                for column, cell in zip(table.header[1:], row[1:], strict=True):
-                    writer.writerow([table.name, row[0].text, column, *cell])
-    return lines.getvalue()
+    lines = [
+        [table.name, row[0].text, column, *cell]
+        for section in sections
+        for table in section.tables
+        for row in table.rows
+        for column, cell in zip(table.header[1:], row[1:], strict=True)
+    ]
+    header = ["table", "row", "column", "value", "mark", "small"]
+    return tables.comma_separated(header, lines)

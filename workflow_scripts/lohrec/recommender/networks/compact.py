@@ -125,9 +125,8 @@ class Compact(CodewordNetwork):
                 is one example.
             length: int64 (examples,), tokens of each example's history; given with `row`.
         """
-        x = drop(
-            self._items(history.unflatten(1, (-1, LEVELS))), self.config["dropout"], self.training
-        )
+        x = self._items(history.unflatten(1, (-1, LEVELS)))
+        x = drop(x, self.config["dropout"], self.training)
         if length is None:
             length = (history != PAD).sum(1)
         last = length // LEVELS - 1
