@@ -66,6 +66,10 @@ KINDS = {
         "a checkpoint with any byte changed, or cut off",
         "not gone on from",
     ),
+    "many_datasets.py::test_eight_datasets_at_once": (
+        "eight datasets at once on two cores",
+        "all results within 16 GiB",
+    ),
 }
 
 
@@ -75,19 +79,22 @@ class Table:
     def __init__(self) -> None:
         self.outcome: dict[str, list[str]] = {}
         self.seconds: dict[str, float] = {}
+        self.measured: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = report.nodeid.split("[")[0].removeprefix("tests/")
         self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
         if report.when == "call" or report.outcome != "passed":
             self.outcome.setdefault(name, []).append(report.outcome)
+        for _, value in report.user_properties:
+            self.measured[name] = f": {value}"
 
     def text(self) -> str:
         lines = ["| fault | outcome | tries | seconds |", "| --- | --- | --- | --- |"]
         for name, (fault, outcome) in KINDS.items():
             every = self.outcome.get(name, ["not run"])
             bad = [one for one in every if one != "passed"]
-            said = f"**{bad[0]}**" if bad else outcome
+            said = f"**{bad[0]}**" if bad else outcome + self.measured.get(name, "")
             lines.append(f"| {fault} | {said} | {len(every)} | {self.seconds.get(name, 0.0):.0f} |")
         return "\n".join(lines)
 
