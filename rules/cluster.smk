@@ -76,7 +76,7 @@ def require_room():
     try:
         if needed:
             others = f", without {names}, whose data are not read yet," if unread else ""
-            disk.require("results", needed, f"this run{others}")
+            disk.require("results", needed, f"This run{others}")
         elif unread:
             logger.info(f"How much disk the run takes is known when the data are read: {names}.")
     except OSError as error:

@@ -21,7 +21,7 @@ def started(fresh: Path, folder: Path, factor: int, *arguments: str) -> tuple[in
 def test_what_a_run_takes_is_summed_and_said(fresh: Path, tmp_path: Path) -> None:
     status, said = started(fresh, tmp_path, 1, TARGET)
     assert status == 0, said
-    assert "this run takes" in said and " MB of disk; " in said
+    assert "This run takes" in said and " MB of disk; " in said
 
 
 def test_a_run_that_does_not_fit_stops_before_its_first_job(fresh: Path, tmp_path: Path) -> None:
