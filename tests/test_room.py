@@ -6,6 +6,8 @@ from pathlib import Path
 
 from digest_workflow import TARGET, snakemake
 
+from lohrec.common import unfinished
+
 SMALL = {"train": 8039, "dev": 1371, "test": 1371, "items": 486}
 
 
@@ -35,3 +37,13 @@ def test_data_that_are_not_read_yet_are_named(fresh: Path, tmp_path: Path) -> No
     status, said = snakemake(folder, "--cores", "4", "results/demo/popularity/metrics.json")
     assert status == 0, said
     assert "How much disk the run takes is known when the data are read: demo." in said
+
+
+def test_files_that_are_there_and_what_jobs_have_kept_take_no_more(tmp_path: Path) -> None:
+    output = tmp_path / "model/recommender.json"
+    output.parent.mkdir()
+    assert unfinished.size([output]) == 0
+    output.write_bytes(bytes(100))
+    unfinished.beside(output, "partial").write_bytes(bytes(50))
+    unfinished.beside(output.parent, "checkpoint").write_bytes(bytes(7))
+    assert unfinished.size([output]) == unfinished.size([output, output]) == 157
