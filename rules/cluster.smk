@@ -29,15 +29,31 @@ def runtime(rule):
             values = rows.of_row(values, VARIANTS[wildcards.variant])
         found = facts(f"results/{wildcards.dataset}/data/statistics.json")
         operations = demands.operations(step, values, found, checked_model(wildcards))
-        first, now = (demands.minutes(operations, threads, gpus, n) for n in (1, attempt))
+        nodes = values["cuda"].get(rule, {}).get("nodes", 1)
+        every = threads * nodes, gpus * nodes
+        first, now = (demands.minutes(operations, *every, n) for n in (1, attempt))
         # A retry that asks for more than its partition has would wait for ever.
         return max(first, min([now, *PATIENCE]))
 
     return minutes
 
 
+def on_nodes(of):
+    """A resource that the teacher's training has on several nodes alone.
+
+    Args:
+        of: what it is, from the settings of its GPUs.
+    """
+
+    def value(wildcards):
+        cuda = SETTINGS[wildcards.dataset]["cuda"]["train_teacher"]
+        return of(cuda) if cuda["nodes"] > 1 else None
+
+    return value
+
+
 def step_of(rule, wildcards):
-    """A rule's step as the section `cuda` names it, and its GPUs."""
+    """A rule's step as the section `cuda` names it, and its GPUs on a node."""
     cuda = SETTINGS[wildcards.dataset]["cuda"]
     if rule in ("fit", "recommend", "teach"):
         used = rows.declared_of(VARIANTS[wildcards.variant], "GPU", {})
@@ -97,6 +113,7 @@ def written(job, found):
 def require_cluster():
     """Stop before the first job where SLURM could not run the jobs, or would run them twice."""
     if workflow.executor_plugin.name != "slurm":
+        refuse_nodes()
         return
     given = workflow.executor_settings
     wanted, first_look = given.status_command, given.init_seconds_before_status_checks
@@ -115,6 +132,16 @@ def require_cluster():
         PATIENCE.extend(limit for limit in limits if limit is not None)
     except ValueError as error:
         raise WorkflowError(str(error))
+
+
+def refuse_nodes():
+    """Stop before the first job where one is to run on several nodes, and nobody gives them."""
+    for job in workflow.dag.needrun_jobs():
+        if (nodes := job.resources.get("nodes", 1)) > 1:
+            raise WorkflowError(
+                f"{job.wildcards.dataset}: cuda.train_teacher.nodes is {nodes}, and SLURM alone gives "
+                "a job several nodes. Start with --workflow-profile profiles/slurm, or set it to 1."
+            )
 
 
 def request_of(job):

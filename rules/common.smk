@@ -85,8 +85,13 @@ def cuda(rule):
 
 
 def gpus(rule):
-    """The number of a rule's GPUs, as a resource."""
-    return lambda wildcards: SETTINGS[wildcards.dataset]["cuda"][rule]["count"]
+    """The number of a rule's GPUs on all its nodes, as a resource."""
+
+    def count(wildcards):
+        cuda = SETTINGS[wildcards.dataset]["cuda"][rule]
+        return cuda["count"] * cuda.get("nodes", 1)
+
+    return count
 
 
 def threads_of(rule):

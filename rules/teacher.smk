@@ -101,6 +101,13 @@ rule train_teacher:
     threads: threads_of("train_teacher")
     resources:
         gpu=gpus("train_teacher"),
+        nodes=on_nodes(lambda cuda: cuda["nodes"]),
+        # The job begins on its first node, and starts a task on each (`processes.launch`).
+        mpi=on_nodes(lambda cuda: "srun"),
+        tasks=on_nodes(lambda cuda: cuda["nodes"]),
+        tasks_per_gpu=on_nodes(lambda cuda: 0),
+        # As many on each; of `gpu` alone SLURM might take more on one node than on another.
+        gres=on_nodes(lambda cuda: f"gpu:{cuda['count']}" if cuda["count"] else None),
         mem_mb=memory("train_teacher"),
         runtime=runtime("train_teacher"),
     params:

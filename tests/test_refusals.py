@@ -31,6 +31,15 @@ def test_a_raw_file_that_is_nowhere_is_named_and_no_traceback_shown(fresh: Path)
     assert "--config raw_dir=FOLDER" in printed and "Traceback" not in printed
 
 
+def test_several_nodes_are_refused_where_nobody_gives_them(fresh: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "nodes.yaml"
+    row = {"settings": {"cuda": {"train_teacher": {"nodes": 2}}}}
+    overlay.write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    status, printed = snakemake(fresh, "--cores", "2", TARGET, "--configfile", str(overlay))
+    assert status and "demo: cuda.train_teacher.nodes is 2, and SLURM alone" in printed
+    assert not (fresh / "results").exists()
+
+
 def test_a_row_without_generative_variants_has_nothing_to_analyse(fresh: Path) -> None:
     target = "results/games_laptop_text/analysis/alignment.md"
     status, printed = snakemake(fresh, "-n", "--cores", "2", target)

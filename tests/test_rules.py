@@ -1,7 +1,9 @@
 """Rules and scripts belong together, and profiles to rules."""
 
 import importlib
+import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ import yaml
 from conftest import ROOT
 from digest_workflow import SCRIPTS, snakemake
 
+from lohrec.benchmarks import demands
 from lohrec.common import job
 
 
@@ -101,3 +104,32 @@ def test_what_a_job_asks_of_a_cluster_follows_its_settings_and_its_attempt(fresh
             assert int(second[name]) == 2 * int(first[name]) > 0
     # A step of the CPU holds no GPU.
     assert "gpu" not in asked["1", "evaluate", "0"]
+
+
+def test_a_training_over_several_nodes_asks_for_them_and_for_less_time(
+    fresh: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "workflow"
+    shutil.copytree(fresh, folder)
+    statistics = folder / "results/games_gpu/data/statistics.json"
+    statistics.parent.mkdir(parents=True)
+    statistics.write_text(json.dumps(dict.fromkeys(("train", "dev", "test", "items"), 10**7)))
+    asked = {}
+    for nodes in (1, 3):
+        cuda = {"train_teacher": {"count": 2, "nodes": nodes}}
+        rows = {"datasets": {"games_gpu": {"settings": {"cuda": cuda}}}}
+        (folder / "nodes.yaml").write_text(yaml.safe_dump(rows))
+        target = "results/games_gpu/teacher/model/model.safetensors"
+        given = ["--resources", "gpu=8", "--configfile", "nodes.yaml", "--", target]
+        status, printed = snakemake(folder, "-n", "--cores", "8", *given)
+        assert status == 0, printed
+        (found,) = re.findall(r"^rule train_teacher:.*?^    resources: (.*?)$", printed, re.M | re.S)
+        asked[nodes] = dict(re.findall(r"(\w+)=([\w:]+)", found))
+    one, three = asked[1], asked[3]
+    # A job of one node names none of them: what `mpi` names starts its own processes.
+    named = {"nodes": "3", "tasks": "3", "mpi": "srun", "tasks_per_gpu": "0", "gres": "gpu:2"}
+    assert named.items() <= three.items() and not named.keys() & one.keys()
+    assert (one["gpu"], three["gpu"]) == ("2", "6")
+    assert one["mem_mb"] == three["mem_mb"]  # of a node
+    beyond = [int(found["runtime"]) - demands.LEAST_MINUTES for found in (one, three)]
+    assert beyond[1] > 100 and abs(beyond[0] - 3 * beyond[1]) <= 3

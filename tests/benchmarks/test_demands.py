@@ -37,6 +37,8 @@ def test_each_try_asks_for_twice_as_much() -> None:
 
 def test_a_gpu_takes_memory_of_its_machine_and_is_faster_than_a_thread() -> None:
     assert demands.megabytes([], 0, 1, 1) - demands.megabytes([], 0, 0, 1) == 3000
+    # A process for each GPU.
+    assert demands.megabytes([], 1e9, 2, 1) == 2 * demands.megabytes([], 1e9, 1, 1)
     work = 100 * 3600 * demands.GPU  # operations of 100 hours
     assert demands.minutes(work, 4, 1, 1) == 6120
     assert demands.minutes(work, 4, 2, 1) == 3120

@@ -40,7 +40,8 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     inputs = dict(zip(names, common, strict=True))
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
     section = {"kind": "scratch", "network": tiny_walks.SETTINGS, "training": tiny_walks.SETTINGS}
-    train_teacher.main(inputs, outputs, {"teacher": section}, *run)
+    settings = {"teacher": section}
+    train_teacher.main(inputs, outputs, settings, {}, run[1] | {"nodes": 1}, 1)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")

@@ -1,5 +1,7 @@
 """Training a teacher with words, its prompts and its beams."""
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -146,8 +148,33 @@ def test_a_small_model_learns_words_and_identifiers_from_nothing():
     assert right >= 7
 
 
-def test_two_processes_train_what_one_trains(untied_llama, tmp_path):
+# Starts its command once for each task, here, as the real one does on as many nodes.
+SRUN = """#!/bin/sh
+echo "$@" > {asked}
+while [ "${{1#--}}" != "$1" ]; do
+  case $1 in --ntasks=*) tasks=${{1#*=}};; esac
+  shift
+done
+for task in $(seq $tasks); do
+  "$@" & started="$started $!"
+done
+for process in $started; do
+  wait $process || status=1
+done
+exit ${{status:-0}}
+"""
+
+
+def test_two_processes_train_what_one_trains_on_one_node_and_on_two(
+    untied_llama, tmp_path, monkeypatch
+):
     """Under torchrun on the CPU; on GPUs only the backend of the sums is another."""
+    srun = tmp_path / "bin/srun"
+    srun.parent.mkdir()
+    srun.write_text(SRUN.format(asked=tmp_path / "asked"))
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
     parts = tiny_llama.split(12)
     rows = {"split": [], "user": [], "start": [], "stop": []}
     for name, part in parts.items():
@@ -168,8 +195,8 @@ def test_two_processes_train_what_one_trains(untied_llama, tmp_path):
     }
     settings = tiny_llama.settings(untied_llama, dropout=0.0, evaluations=1, batch_size=48)
     results = []
-    for count in (1, 2):
-        folder = tmp_path / str(count)
+    for count, nodes in ((1, 1), (2, 1), (1, 2)):
+        folder = tmp_path / f"{count} {nodes}"
         outputs = {
             "model": str(folder / "model/model.safetensors"),
             "history": str(folder / "history.parquet"),
@@ -177,10 +204,15 @@ def test_two_processes_train_what_one_trains(untied_llama, tmp_path):
         folder.mkdir()
         job = [inputs, outputs, settings, None, {}, {"count": 0, "memory_gb": 0}, 1]
         artefacts.write_json(folder / "job.json", job)
-        processes.launch("lohrec.teacher.training_job", [str(folder / "job.json")], count)
+        path = [str(folder / "job.json")]
+        processes.launch("lohrec.teacher.training_job", path, count, nodes)
+        assert (tmp_path / "asked").exists() == (nodes > 1)
         row = pq.read_table(outputs["history"]).to_pylist()[0]
         results.append((row, AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()))
-    (one, alone), (two, together) = results
+    (one, alone), (two, together), (_, spread) = results
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith("--nodes=2 --ntasks=2 --ntasks-per-node=1 --cpus-per-task=1 ")
+    assert all(torch.equal(spread[name], value) for name, value in together.items())
     for name in ("loss", "dev_loss", "dev_recall@10"):
         assert one[name] == pytest.approx(two[name], abs=1e-4)
     # AdamW divides by the gradients' size, which lifts rounding where they are all but zero.

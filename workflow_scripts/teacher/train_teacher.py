@@ -23,8 +23,8 @@ def main(
             the state of an unfinished run is kept beside it).
         settings: sections `teacher`, `adaptation`, `tasks` and `sharding`.
         code: hashes of the program.
-        cuda: GPUs of this step; as many processes train together.
-        threads: CPU threads.
+        cuda: GPUs of each node, and nodes; a process for each GPU, and all train together.
+        threads: CPU threads of each node.
         fold: the fold of users to leave out, or None.
     """
     start_training(inputs, outputs, settings, fold, code, cuda, threads)

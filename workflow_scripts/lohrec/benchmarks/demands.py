@@ -38,7 +38,7 @@ def megabytes(files: Iterable[str], network: float, gpus: int, attempt: int) -> 
     Args:
         files: what the job reads; a file that is not there yet counts nothing.
         network: bytes of what it trains.
-        gpus: of the job.
+        gpus: of the job on this machine; each has a process of its own.
         attempt: 1, and one more for each retry.
     """
     factors = {".npy": 1, ".safetensors": WEIGHTS, ".bin": WEIGHTS}
@@ -49,7 +49,7 @@ def megabytes(files: Iterable[str], network: float, gpus: int, attempt: int) -> 
     data -= max(0, arrays - MAPPED)
     whole = PROCESS + (CUDA if gpus else 0) + network + data
     # In steps, so that jobs that differ by little ask for the same.
-    return int(100 * math.ceil(whole / 1e8) * 2 ** (attempt - 1))
+    return int(100 * math.ceil(max(1, gpus) * whole / 1e8) * 2 ** (attempt - 1))
 
 
 def minutes(operations: float, threads: int, gpus: int, attempt: int) -> int:
@@ -57,8 +57,8 @@ def minutes(operations: float, threads: int, gpus: int, attempt: int) -> int:
 
     Args:
         operations: floating-point operations, as far as they are known.
-        threads: CPU threads of the job.
-        gpus: of the job.
+        threads: CPU threads of the job, on all nodes.
+        gpus: of the job, on all nodes.
         attempt: 1, and one more for each retry.
     """
     speed = gpus * GPU or threads * THREAD

@@ -1,6 +1,7 @@
 """Several processes train one model, a GPU each: torchrun starts them, gradients are summed."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -52,14 +53,50 @@ def join(device: torch.device) -> torch.device:
     return device
 
 
-def launch(module: str, arguments: list[str], processes: int) -> None:
-    """Run a module in `processes` processes under torchrun, and wait for them.
+def launch(
+    module: str, arguments: list[str], processes: int, nodes: int = 1, threads: int = 1
+) -> None:
+    """Run a module in several processes under torchrun, and wait for them.
+
+    Args:
+        processes: of each node.
+        nodes: of the SLURM job, on the first of which this is called; all see the same files.
+        threads: CPU threads of each node.
 
     Raises:
-        subprocess.CalledProcessError: one of them failed; its traceback is in the log.
+        RuntimeError: several nodes are asked for, and this is no job of SLURM's; or one of them
+            failed, whose traceback is in the log.
     """
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [sys.executable, "-m", "torch.distributed.run"]
+    command += ["--standalone"] if nodes == 1 else _rendezvous(nodes)
     command += ["--nproc-per-node", str(processes), "-m", module, *arguments]
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=True)
+    if nodes > 1:
+        each = [f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1"]
+        # The others would wait for the gradients of one that failed.
+        each += [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"]
+        command = ["srun", *each, *command]
+    if subprocess.run(command, env=os.environ | {"PYTHONPATH": path}).returncode:
+        raise RuntimeError(
+            f"One of {nodes * processes} processes that work together failed, and so all ended. "
+            "The first traceback of this attempt in the log says why."
+        )
+
+
+def _rendezvous(nodes: int) -> list[str]:
+    """Arguments of torchrun on each node: all find each other at a free port of this one."""
+    if "SLURM_JOB_ID" not in os.environ:
+        raise RuntimeError(
+            f"This step is to run on {nodes} nodes and is no job of SLURM's, which alone gives it "
+            "several. Start with --workflow-profile profiles/slurm, or set nodes to 1."
+        )
+    with socket.socket() as free:
+        free.bind(("", 0))
+        place = f"{socket.gethostname()}:{free.getsockname()[1]}"
+    return [
+        *("--nnodes", str(nodes), "--rdzv-backend", "c10d", "--rdzv-endpoint", place),
+        *("--rdzv-id", os.environ["SLURM_JOB_ID"]),
+        # Seconds; a node may read Python much later than another.
+        *("--rdzv-conf", "read_timeout=600"),
+    ]

@@ -26,8 +26,10 @@ SETTINGS = {
             "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "train_teacher": {
-            "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 32},
-            "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
+            "$ref": "#/$defs/gpus_of_nodes",
+            "default": {"count": 1, "memory_gb": 32, "nodes": 1},
+            "description": "GPUs of a node (count; 0 runs on the CPU), the memory of each, and the "
+            "nodes of a job, of which more than one are given by SLURM alone.",
         },
         "generate_candidates": {
             "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 32},

@@ -38,7 +38,7 @@ def run_training(
         settings: the sections `teacher`, `adaptation`, `tasks` and `sharding`, by these names.
         fold: leave this fold's users out of the training; None leaves out nobody.
         code: hashes of the program.
-        cuda: GPUs of this step.
+        cuda: GPUs of this step on each node.
         threads: CPU threads.
     """
     device = processes.join(devices.acquire(cuda, threads))
@@ -85,15 +85,16 @@ def start_training(
     cuda: dict[str, Any],
     threads: int,
 ) -> None:
-    """Like `run_training`, in as many processes as there are GPUs."""
+    """Like `run_training`, in as many processes as there are GPUs on all nodes."""
     given: list[Any] = [inputs, outputs, settings, fold, code, cuda, threads]
-    if cuda["count"] <= 1:
+    count, nodes = max(1, cuda["count"]), cuda["nodes"]
+    if count * nodes == 1:
         run_training(*given)
         return
     path = Path(outputs["history"]).with_name(".train_teacher.json")
     artefacts.write_json(path, given)
     try:
-        processes.launch("lohrec.teacher.training_job", [str(path)], cuda["count"])
+        processes.launch("lohrec.teacher.training_job", [str(path)], count, nodes, threads)
     finally:
         path.unlink()
 
