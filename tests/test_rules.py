@@ -123,7 +123,8 @@ def test_a_training_over_several_nodes_asks_for_them_and_for_less_time(
         given = ["--resources", "gpu=8", "--configfile", "nodes.yaml", "--", target]
         status, printed = snakemake(folder, "-n", "--cores", "8", *given)
         assert status == 0, printed
-        (found,) = re.findall(r"^rule train_teacher:.*?^    resources: (.*?)$", printed, re.M | re.S)
+        wanted = r"^rule train_teacher:.*?^    resources: (.*?)$"
+        (found,) = re.findall(wanted, printed, re.M | re.S)
         asked[nodes] = dict(re.findall(r"(\w+)=([\w:]+)", found))
     one, three = asked[1], asked[3]
     # A job of one node names none of them: what `mpi` names starts its own processes.
