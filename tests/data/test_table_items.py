@@ -33,7 +33,7 @@ def test_items_without_a_text_stay_or_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines", [1, 2, 30])
 def test_a_description_may_have_line_breaks(tmp_path: Path, lines: int) -> None:
-    said = "\n".join(["\"Brass\", they say, and"] * lines)
+    said = "\n".join(['"Brass", they say, and'] * lines)
     quoted = '"' + said.replace('"', '""') + '"'
     rows = [(f"i{i}", f"Thing {i}", quoted) for i in range(ITEMS)]
     path = text(tmp_path / "items.csv", [("sku", "name", "description"), *rows], ",")

@@ -122,6 +122,10 @@ def test_a_time_that_is_not_known_as_one_is_told(tmp_path, capsys) -> None:
     for name in ("h.csv", "h.jsonl"):
         assert histories(tmp_path / name) == [("u", ["a"])]
         assert "".join(capsys.readouterr()) == ""
+    (tmp_path / "h.csv").write_text("21\t4\t5\t876324973\n")
+    with pytest.raises(ValueError, match="or by position, as in user=1,item=2"):
+        histories(tmp_path / "h.csv")
+    assert "".join(capsys.readouterr()) == ""  # the error has said it
 
 
 def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:
