@@ -114,6 +114,7 @@ def _called(role: str, names: set[str], path: Path, columns: Mapping[str, str]) 
     alike = [role] if role in names else sorted(name for name in names if known_as(name, role))
     if len(alike) > 1:
         raise ValueError(
-            f"{path}: the {role} may be any of {', '.join(alike)}. Say which: --columns {role}=NAME."
+            f"{path}: the {role} may be any of {', '.join(alike)}. Say which: "
+            f"--columns {role}=NAME."
         )
     return alike[0] if alike else None
