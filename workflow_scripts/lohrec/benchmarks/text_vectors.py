@@ -54,6 +54,7 @@ def table(datasets: Sequence[Path]) -> str:
         rows, every.mean(0), every.mean(0) - every[:, 0].mean(), low, high, strict=True
     ):
         row += [f"{mean:.4f}", "{:+.4f} ({:+.4f} to {:+.4f})".format(change, *ends)]
+    rows[0][-1] = ""
     header = ["dataset", "text.method", "dimensions", f"Recall@{CUTOFF}", "change [95 %]"]
     return f"{len(every):,} test users\n\n{tables.markdown(header, rows)}"
 
