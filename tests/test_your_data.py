@@ -19,7 +19,7 @@ from lohrec.serving.command import main
 
 PAGE = (ROOT / "docs/your_data.md").read_text().replace("\\\n", "")
 BLOCKS = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-SHORT, NAMED, CLICKS, BOOKS = (next(iter(block["datasets"].values())) for block in BLOCKS)
+SHORT, NAMED, CLICKS, MINILM, BOOKS = (next(iter(block["datasets"].values())) for block in BLOCKS)
 TRAIN = re.findall(r"^snakemake .* -- (\S+)$", PAGE, re.MULTILINE)
 RECOMMEND = dict(
     zip(
@@ -84,7 +84,10 @@ def workflow(tmp_path_factory) -> Path:
     made.items.rename(raw / "meta_Books.jsonl.gz")
     tiny_tables.recbole(raw)
     tiny_tables.movielens_100k(raw)
-    small = {"presets": {"laptop": {"ingest": {"core": 3}}}, "datasets": ROWS_OF_DATASETS}
+    small = {
+        "presets": {"laptop": {"ingest": {"core": 3}}},
+        "datasets": ROWS_OF_DATASETS | {"games_minilm": MINILM},
+    }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(small))
     small_workflow.run(folder, *(f"results/{name}/popularity/seed_0/model/recommender.json"
                                  for name in ROWS_OF_DATASETS))  # fmt: skip

@@ -38,7 +38,8 @@ def main(measured: list[str], models: list[str], markdown: str, dataset: str) ->
         f"among {one['items'] - one['new_items']:,} others. Targets: {one['new']:,} interactions "
         f"with new items, {one['old']:,} of the test split with old ones, {one['rare']:,} of these "
         "with the least popular ones (rare). Lists are of all items without the user's own; text "
-        "alone lists what is nearest to the last item. Intervals are of 95 %, over interactions.\n\n"
+        "alone lists what is nearest to the last item. Intervals are of 95 %, over "
+        "interactions.\n\n"
     )
     artefacts.write_text(markdown, text + tables.markdown(header, rows) + "\n")
     print(text, tables.markdown(header, rows))

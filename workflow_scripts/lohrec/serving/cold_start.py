@@ -68,8 +68,8 @@ def measure(
 
     At most `MOST` interactions of each kind are drawn, and lists leave the history out. New items
     have no train interaction, so that popularity lists them last; chance is a random order of all;
-    text alone lists what is nearest to the last item. Of the interactions with old items, those with
-    the least popular ones, a share `RARE`, are measured beside.
+    text alone lists what is nearest to the last item. Interactions with the least popular old
+    items, a share `RARE`, are measured once more by themselves.
 
     Args:
         model: the folder of a recommender.
@@ -81,7 +81,7 @@ def measure(
     Returns:
         items, new_items, new, old and rare (interactions measured), and `recall`: {what: {cutoff:
         {mean, low, high}}} with 95 % intervals over interactions, where what is new,
-        new_popularity, new_chance, new_text, old_before, rare_before (of the least popular old ones),
+        new_popularity, new_chance, new_text, old_before, rare_before (the least popular),
         old_after, old_change.
     """
     before = Recommender.load(model)
