@@ -26,3 +26,17 @@ def config(written: dict) -> dict:
     settings.check(written, SCHEMA)
     settings.complete(written, SCHEMA)
     return json.loads(json.dumps(written))  # defaults are shared objects too
+
+
+def own(settings: dict) -> dict:
+    """A row's own settings."""
+    return {"settings": settings}
+
+
+def merge(into: dict, change: dict) -> None:
+    """Lay a change over a configuration."""
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value

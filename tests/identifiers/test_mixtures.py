@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.beam_search import Steps, beam_search
+from lohrec.identifiers.beam_search import TreeSteps, tree_search
 from lohrec.identifiers.mixtures import (
     ItemSteps,
     Mixture,
@@ -35,13 +35,22 @@ def some_items(seed: int) -> torch.Tensor:
     return logits.softmax(-1)
 
 
-def along(steps: Steps, identifier: np.ndarray) -> torch.Tensor:
-    """Log-probabilities of all codewords along one identifier, (users, levels, codes)."""
+def along(steps: TreeSteps, tree: PrefixTree, identifier: np.ndarray) -> torch.Tensor:
+    """Probabilities of all codewords along one identifier, (users, levels, codes)."""
     only = torch.zeros(USERS, 1, dtype=torch.long)
-    found = [steps.first()]
-    for level in range(1, LEVELS):
-        found.append(steps.next(level, only, only + int(identifier[level - 1])))
-    return torch.cat(found, 1)
+    node, found = only, torch.zeros(USERS, LEVELS, CODES)
+    for level in range(LEVELS):
+        log_p = steps.next(level, only, node) if level else steps.first()
+        child = tree.children(level, node[0, 0])
+        there = (child >= 0).nonzero().flatten()
+        found[:, level, there] = log_p[:, 0, : len(there)].exp()
+        node = child[int(identifier[level])].expand_as(only)
+    return found
+
+
+def leaves_of(tree: PrefixTree) -> torch.Tensor:
+    """All leaves, for every user."""
+    return torch.arange(tree.leaves).expand(USERS, -1)
 
 
 def by_sums(p: torch.Tensor, ids: np.ndarray, identifier: np.ndarray) -> torch.Tensor:
@@ -58,7 +67,7 @@ def by_sums(p: torch.Tensor, ids: np.ndarray, identifier: np.ndarray) -> torch.T
 def test_a_codeword_has_the_probability_of_the_items_below_it(ids, tree) -> None:
     p = some_items(0)
     for identifier in ids:
-        found = along(ItemSteps(p.log(), tree), identifier).exp()
+        found = along(ItemSteps(p.log(), tree), tree, identifier)
         torch.testing.assert_close(found, by_sums(p, ids, identifier), rtol=1e-4, atol=1e-6)
 
 
@@ -67,13 +76,13 @@ def test_a_mixture_is_the_mean_over_items(ids, tree) -> None:
     for identifier in ids[:10]:
         mixed = Mixture([ItemSteps(p.log(), tree) for p in members], tree)
         expected = by_sums(torch.stack(members).mean(0), ids, identifier)
-        torch.testing.assert_close(along(mixed, identifier).exp(), expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(along(mixed, tree, identifier), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_search_in_a_mixture_finds_the_most_probable_leaves(tree) -> None:
     members = [some_items(seed) for seed in range(2)]
     mixed = Mixture([ItemSteps(p.log(), tree) for p in members], tree)
-    found = beam_search(mixed, tree, tree.leaves + 3, renormalise=True)
+    found = tree_search(mixed, tree, tree.leaves + 3)
     of_leaf = torch.zeros(USERS, tree.leaves)
     of_leaf.index_add_(1, tree.leaf_of_item, torch.stack(members).mean(0))
     best = of_leaf.sort(descending=True)
@@ -91,14 +100,12 @@ def test_without_some_items_the_others_keep_their_shares(ids, tree) -> None:
     left = p.masked_fill(gone, 0.0)
     for identifier in ids[:10]:
         one = tree.leaf_of_item[int((ids == identifier).all(1).argmax())]
-        steps = Without(lambda: ItemSteps(p.log(), tree), excluded, tree)
-        found, expected = along(steps, identifier).exp(), by_sums(left, ids, identifier)
+        steps = Without(ItemSteps(p.log(), tree), excluded, tree)
+        found, expected = along(steps, tree, identifier), by_sums(left, ids, identifier)
         kept = ~(excluded == one).any(1)  # of the others the last conditionals are not defined
         assert kept.any()
         torch.testing.assert_close(found[kept], expected[kept], rtol=1e-3, atol=1e-5)
-    beams = beam_search(
-        Without(lambda: ItemSteps(p.log(), tree), excluded, tree), tree, 5, renormalise=True
-    )
+    beams = tree_search(Without(ItemSteps(p.log(), tree), excluded, tree), tree, 5)
     assert not (beams.leaf.unsqueeze(-1) == excluded.unsqueeze(1)).any()
 
 
@@ -144,14 +151,14 @@ def test_a_new_child_has_what_its_siblings_have(ids, tree, grown) -> None:
     is_old = (leaves[:, None] == np.unique(ids[:TRAINED], axis=0)).all(2).any(1)
     assert 5 < is_old.sum() < len(leaves) - 5
 
-    def steps() -> Steps:
+    def steps() -> TreeSteps:
         return WithNew(ItemSteps(p.log(), tree), grown)
 
     for identifier in leaves:
         expected = by_likeness(p, ids, identifier, grown.near)
-        torch.testing.assert_close(along(steps(), identifier).exp(), expected, rtol=1e-4, atol=1e-6)
-    table = torch.from_numpy(leaves).expand(USERS, -1, -1)
-    every = log_probabilities(steps(), table).exp()
+        found = along(steps(), grown, identifier)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    every = log_probabilities(steps(), leaves_of(grown), grown).exp()
     torch.testing.assert_close(every.sum(1), torch.ones(USERS))  # a distribution
     assert every.min() > 0
 
@@ -162,21 +169,18 @@ def test_a_new_item_that_is_like_one_alone_has_what_that_has() -> None:
     near = torch.full((2, CODES, CODES), 1e-9)
     near[1, 2, 1] = near[1, 1, 2] = 1.0
     p = torch.tensor([[0.1, 0.5, 0.0, 0.4]])
-    steps = WithNew(ItemSteps(p.log(), tree), tree.with_new(2, near))
-    found = log_probabilities(steps, torch.from_numpy(ids)[None]).exp()[0]
+    grown = tree.with_new(2, near)
+    steps = WithNew(ItemSteps(p.log(), tree), grown)
+    found = log_probabilities(steps, grown.leaf_of_item[None], grown).exp()[0]
     # The last item, new too, has a third of what the three others have: the mean of their leaves.
     expected = torch.tensor([1 / 11, 5 / 11, 5 / 11, 1 / 3]) * 3 / 4
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("renormalise", [False, True])
-def test_a_search_with_new_items_equals_brute_force(ids, tree, grown, renormalise) -> None:
-    table = torch.from_numpy(np.unique(ids, axis=0)).expand(USERS, -1, -1)
-    every = log_probabilities(WithNew(ItemSteps(some_items(0).log(), tree), grown), table)
-    found = beam_search(
-        with_new(ItemSteps(some_items(0).log(), tree), grown), grown, tree.leaves,
-        renormalise=renormalise,
-    )  # fmt: skip
+def test_a_search_with_new_items_equals_brute_force(tree, grown) -> None:
+    steps = with_new(ItemSteps(some_items(0).log(), tree), grown)
+    every = log_probabilities(steps, leaves_of(grown), grown)
+    found = tree_search(steps, grown, tree.leaves)
     best = every.sort(descending=True).values
     torch.testing.assert_close(found.score, best, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(every.gather(1, found.leaf), best, rtol=1e-4, atol=1e-5)
@@ -185,3 +189,12 @@ def test_a_search_with_new_items_equals_brute_force(ids, tree, grown, renormalis
 def test_where_nothing_is_new_the_network_has_the_word(tree) -> None:
     steps = ItemSteps(some_items(0).log(), tree)
     assert with_new(steps, tree) is steps
+
+
+def test_weights_are_shares(tree) -> None:
+    members, weights = [some_items(seed) for seed in range(3)], [0.5, 0.2, 0.3]
+    mixed = Mixture([ItemSteps(p.log(), tree) for p in members], tree, weights)
+    found = log_probabilities(mixed, leaves_of(tree), tree).exp()
+    mean = sum(w * p for w, p in zip(weights, members, strict=True))
+    expected = torch.zeros(USERS, tree.leaves).index_add_(1, tree.leaf_of_item, mean)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)

@@ -65,6 +65,25 @@ def test_leaves_are_the_sorted_identifiers(ids):
     assert (tree.identifiers(torch.tensor([-1])) == -1).all()
 
 
+def test_below_a_node_are_its_children_in_the_order_of_their_codewords(ids) -> None:
+    tree = PrefixTree.from_ids(ids)
+    for depth in range(4):
+        nodes = torch.arange(-1, len(tree.first[depth]) - 1).view(1, -1)
+        listed = tree.below(depth, nodes)
+        assert listed.shape == (*nodes.shape, tree.widest[depth])
+        for child, by_code in zip(listed[0], tree.children(depth, nodes)[0], strict=True):
+            there = by_code[by_code >= 0]
+            assert child[: len(there)].equal(there) and (child[len(there) :] == -1).all()
+
+
+def test_the_path_of_a_leaf_goes_from_child_to_child(ids) -> None:
+    tree, node = PrefixTree.from_ids(ids), torch.zeros(len(ids), dtype=torch.long)
+    for depth, after in enumerate(tree.path(tree.leaf_of_item)):
+        node = tree.child(depth, node, torch.from_numpy(ids[:, depth]))
+        assert after.equal(node)
+    assert all((nodes == -1).all() for nodes in tree.path(torch.tensor([-1])))
+
+
 def test_an_identifier_is_used_up_by_all_of_its_items(ids):
     tree = PrefixTree.from_ids(ids)
     leaf = tree.leaf_of_item

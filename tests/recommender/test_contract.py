@@ -11,7 +11,7 @@ import torch
 import lohrec
 from lohrec.configuration import registry
 from lohrec.identifiers import store
-from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.beam_search import tree_search
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import lessons
 from lohrec.recommender.recommender import Histories, Recommender, named
@@ -141,7 +141,7 @@ def test_what_can_teach_teaches_its_own_lists(fitted, shop) -> None:
         return
     every = {"beams": len(ids), "renormalise": True}
     ranked = Recommender.load(folder, "cpu", every).rank(read, TOP, False)
-    scores = beam_search(found.steps(read, tree), tree, len(ids), renormalise=True)
+    scores = tree_search(found.steps(read, tree), tree, len(ids))
     of_leaf = torch.zeros_like(scores.score).scatter(1, scores.leaf, scores.score)
     listed = tree.leaf_of_item[ranked.item.reshape(2, TOP)]
     torch.testing.assert_close(of_leaf.gather(1, listed), scores.score[:, :TOP])

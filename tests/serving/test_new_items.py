@@ -115,7 +115,7 @@ def test_lists_go_by_what_new_items_share_with_others(model, shop, tmp_path) -> 
     if isinstance(judge, Generative):
         assert isinstance(steps, WithNew)
     with torch.inference_mode():
-        score = log_probabilities(steps, torch.from_numpy(identifiers(tmp_path / "new")[0])[None])
+        score = log_probabilities(steps, judge.tree.leaf_of_item[None], judge.tree)
     listed = dict(again.recommend(own, 100, exclude_history=False)[0])
     found = [listed[name] for name in again.catalogue.names]
     np.testing.assert_allclose(found, score[0], rtol=1e-4, atol=1e-4)

@@ -33,6 +33,61 @@ class Steps(Protocol):
         ...
 
 
+class TreeSteps(Protocol):
+    """Probabilities of a prefix tree's nodes, one level after the other.
+
+    `first` begins anew, so that one object serves several walks.
+    """
+
+    def first(self) -> Tensor:
+        """Log-probabilities of the root's children, float (users, 1, children)."""
+        ...
+
+    def next(self, level: int, parent: Tensor, node: Tensor) -> Tensor:
+        """Log-probabilities of the children of nodes, float (users, beams, most children).
+
+        Args:
+            level: 1 .. levels - 1, rising from call to call: the depth of the nodes.
+            parent: int64 (users, beams), the beam of the step before that each beam goes on from.
+            node: int64 (users, beams), the child of that beam's node; any answer may come for -1.
+
+        Returns:
+            in the order of `PrefixTree.below`; any number may stand where that has -1.
+        """
+        ...
+
+
+class InTree:
+    """The steps of a network through a tree: of its codewords those that lead to a child.
+
+    Args:
+        steps: of the network.
+        tree: the legal identifiers.
+        renormalise: whether probabilities are normalised over the children of a node. As
+            Algorithm 1 has it, they are not: a prefix loses what illegal children would get.
+    """
+
+    def __init__(self, steps: Steps, tree: PrefixTree, renormalise: bool) -> None:
+        self.steps, self.tree, self.renormalise = steps, tree, renormalise
+
+    def first(self) -> Tensor:
+        """Of the first codeword."""
+        log_p = self.steps.first()
+        return self._legal(0, log_p, log_p.new_zeros(len(log_p), 1, dtype=torch.long))
+
+    def next(self, level: int, parent: Tensor, node: Tensor) -> Tensor:
+        """Add the codewords that lead to nodes."""
+        code = self.tree.code[level - 1][node.clamp(min=0)].long()
+        return self._legal(level, self.steps.next(level, parent, code), node)
+
+    def _legal(self, level: int, log_p: Tensor, node: Tensor) -> Tensor:
+        child = self.tree.below(level, node)
+        log_p = log_p.gather(-1, self.tree.code[level][child.clamp(min=0)].long())
+        if not self.renormalise:
+            return log_p
+        return log_p.masked_fill(child < 0, -torch.inf).log_softmax(-1)
+
+
 class Beams(NamedTuple):
     """The beams of every user, from the most probable on.
 
@@ -80,58 +135,68 @@ def beam_search(
     excluded: Tensor | None = None,
     renormalise: bool = False,
 ) -> Beams | FreeBeams:
-    """The most probable identifiers of every user; none comes twice.
+    """The most probable identifiers of every user, by what a network says; none comes twice.
 
     Args:
         steps: the network and the users' histories.
         tree: the legal identifiers; without it every codeword the network knows may follow.
-        beams: beam width; where fewer prefixes are legal, all of them are kept.
-        excluded: int64 (users, n), leaves of the tree that are left out; -1 for none. A prefix of
-            such leaves alone takes no beam.
-        renormalise: whether, with a tree, probabilities are normalised over the legal children of a
-            prefix. As Algorithm 1 has it, they are not, so a prefix loses what its illegal children
-            would get.
+        beams, excluded: see `tree_search`.
+        renormalise: see `InTree`.
 
     Raises:
         ValueError: leaves are excluded, but there is no tree.
     """
-    if tree is None and excluded is not None:
+    if tree is not None:
+        return tree_search(InTree(steps, tree, renormalise), tree, beams, excluded)
+    if excluded is not None:
         raise ValueError("Only a search in a tree can leave out leaves.")
     log_p = steps.first()
     score = log_p.new_zeros(len(log_p), 1)
+    code = torch.empty(len(log_p), 1, 0, dtype=torch.long, device=log_p.device)
+    for level in range(LEVELS):
+        total = (score.unsqueeze(-1) + log_p).flatten(1)
+        score, index = total.topk(min(beams, total.shape[1]))
+        parent, chosen = index // log_p.shape[-1], index % log_p.shape[-1]
+        code = torch.cat([along(code, parent), chosen.unsqueeze(-1)], -1)
+        if level < LEVELS - 1:
+            log_p = steps.next(level + 1, parent, chosen)
+    missing = beams - score.shape[1]
+    score = F.pad(score, (0, missing), value=-torch.inf)
+    return FreeBeams(score, F.pad(code, (0, 0, 0, missing), value=-1))
+
+
+@torch.inference_mode()
+def tree_search(
+    steps: TreeSteps, tree: PrefixTree, beams: int, excluded: Tensor | None = None
+) -> Beams:
+    """The most probable leaves of every user (Algorithm 1).
+
+    Args:
+        steps: probabilities of the tree's nodes.
+        tree: the legal identifiers.
+        beams: beam width; where there are fewer nodes, all of them are kept.
+        excluded: int64 (users, n), leaves that are left out; -1 for none. A node above such leaves
+            alone takes no beam.
+    """
+    log_p = steps.first()
+    score = log_p.new_zeros(len(log_p), 1)
     node = torch.zeros_like(score, dtype=torch.long)
-    code = node.new_empty(len(log_p), 1, 0)
-    levels = LEVELS if tree is None else tree.levels
-    exhausted = None if tree is None or excluded is None else tree.exhausted(excluded)
-    for level in range(levels):
-        if tree is None:
-            total = score.unsqueeze(-1) + log_p
-        else:
-            child = tree.children(level, node)
-            illegal = child < 0
-            if renormalise:
-                log_p = log_p.masked_fill(illegal, -torch.inf).log_softmax(-1)
-            # Where there are no children log_softmax makes NaN.
-            total = (score.unsqueeze(-1) + log_p).masked_fill_(illegal, -torch.inf)
+    exhausted = None if excluded is None else tree.exhausted(excluded)
+    for level in range(tree.levels):
+        child = tree.below(level, node)
+        total = (score.unsqueeze(-1) + log_p).masked_fill_(child < 0, -torch.inf).flatten(1)
         width = beams if exhausted is None else beams + exhausted[level].shape[1]
-        total = total.flatten(1)
         score, index = total.topk(min(width, total.shape[1]))
         if exhausted is not None:
             reached = child.flatten(1).gather(1, index).unsqueeze(-1)
             dropped = (reached == exhausted[level].unsqueeze(1)).any(-1)
             score, order = score.masked_fill(dropped, -torch.inf).topk(min(beams, score.shape[1]))
             index = index.gather(1, order)
-        parent, chosen = index // log_p.shape[-1], index % log_p.shape[-1]
-        if tree is None:
-            code = torch.cat([along(code, parent), chosen.unsqueeze(-1)], -1)
-        else:
-            node = child.flatten(1).gather(1, index).masked_fill(score == -torch.inf, -1)
-        if level < levels - 1:
-            log_p = steps.next(level + 1, parent, chosen)
+        node = child.flatten(1).gather(1, index).masked_fill(score == -torch.inf, -1)
+        if level < tree.levels - 1:
+            log_p = steps.next(level + 1, index // child.shape[-1], node)
     missing = beams - score.shape[1]
     score = F.pad(score, (0, missing), value=-torch.inf)
-    if tree is None:
-        return FreeBeams(score, F.pad(code, (0, 0, 0, missing), value=-1))
     return Beams(score, F.pad(node, (0, missing), value=-1))
 
 

@@ -150,6 +150,26 @@ class PrefixTree:
         child.scatter_(-1, code.where(inside, self.codes), place)
         return child[..., : self.codes]
 
+    def below(self, depth: int, node: Tensor) -> Tensor:
+        """The children of each node, one after the other.
+
+        Args:
+            depth, node: as in `children`.
+
+        Returns:
+            int64 (..., most children of a node at that depth): numbers at depth + 1, then -1.
+        """
+        first, node = self.first[depth], node.long()
+        # After the node -1 comes 0, so it has none.
+        low, high = (first[n].long().unsqueeze(-1) for n in (node, node + 1))
+        child = low + torch.arange(self.widest[depth], device=node.device)
+        return child.masked_fill(child >= high, -1)
+
+    @cached_property
+    def widest(self) -> list[int]:
+        """The most children of a node, per depth."""
+        return [int(first.diff().max()) for first in self.first]
+
     def child(self, depth: int, node: Tensor, code: Tensor) -> Tensor:
         """The child of each node by one codeword, int64 (...); -1 where it has no such child.
 
@@ -203,13 +223,18 @@ class PrefixTree:
             node = child.masked_fill((code < 0) | (code >= self.codes), -1)
         return node
 
+    def path(self, leaf: Tensor) -> list[Tensor]:
+        """The nodes above leaves, and those: int64 (...) for each depth from 1 on; -1 for -1."""
+        found = [
+            torch.searchsorted(first, leaf.to(first.dtype), right=True) - 1
+            for first in self.first_leaf[1:-1]
+        ]
+        return [*found, leaf]
+
     def identifiers(self, leaf: Tensor) -> Tensor:
         """Codewords of leaves, int64 (..., levels); -1 throughout where the leaf is -1."""
-        node = leaf.clamp(min=0).long()
-        out: list[Tensor] = []
-        for depth in reversed(range(self.levels)):
-            out.insert(0, self.code[depth][node].long())
-            node = torch.searchsorted(self.first[depth], node.int(), right=True) - 1
+        nodes = self.path(leaf.clamp(min=0).long())
+        out = [code[node].long() for code, node in zip(self.code, nodes, strict=True)]
         return torch.stack(out, -1).where((leaf >= 0).unsqueeze(-1), -1)
 
     @cached_property
@@ -248,8 +273,7 @@ class PrefixTree:
         again = (excluded.unsqueeze(-1) == excluded.unsqueeze(-2)).tril(-1).any(-1)
         counts = ~again & (excluded >= 0)
         found = []
-        for first in self.first_leaf[1:]:
-            node = torch.searchsorted(first, excluded.to(first.dtype), right=True) - 1
+        for first, node in zip(self.first_leaf[1:], self.path(excluded), strict=True):
             same = (node.unsqueeze(-1) == node.unsqueeze(-2)) & counts.unsqueeze(-2)
             below = first.diff()[node.clamp(min=0)]
             found.append(node.masked_fill((same.sum(-1) < below) | (excluded < 0), -2))

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from lohrec.data.examples import Examples
 from lohrec.identifiers import user_lists
-from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.beam_search import InTree, TreeSteps, tree_search
 from lohrec.identifiers.codewords import token_table
-from lohrec.identifiers.mixtures import Mixture, log_probabilities, with_new
+from lohrec.identifiers.mixtures import log_probabilities, with_new
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork
 
@@ -52,21 +52,22 @@ def best_leaves(
     beams = max(decoding["beams"], candidates)
     renormalise = decoding["renormalise"] or model.legal
 
+    def steps(of: CodewordNetwork, history: Tensor, padded: bool, normal: bool) -> TreeSteps:
+        read = of.steps(history, padded, tree if normal else None)
+        return with_new(InTree(read, tree, normal), tree)
+
     def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
         longest = length[users].max()
         padded = bool(length[users].min() < longest)
         history = table[items[users, :longest]].reshape(len(users), -1)
         history = torch.from_numpy(history).to(device)
-        steps = with_new(model.steps(history, padded, tree if renormalise else None), tree)
-        best = beam_search(steps, tree, beams, excluded, renormalise)
+        best = tree_search(steps(model, history, padded, renormalise), tree, beams, excluded)
         leaf, score = best.leaf[:, :candidates], best.score[:, :candidates]
         if ranker is None:
             return leaf, score
-        ordered = with_new(ranker.steps(history, padded, tree if ranker.legal else None), tree)
-        if ranker.legal:
-            ordered = Mixture([ordered], tree)
         with torch.inference_mode():
-            score = log_probabilities(ordered, tree.identifiers(leaf.clamp(min=0)))
+            ordered = steps(ranker, history, padded, ranker.legal)
+            score = log_probabilities(ordered, leaf.clamp(min=0), tree)
         score, order = score.masked_fill(leaf < 0, -torch.inf).topk(top)
         return leaf.gather(1, order), score
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lohrec.common.job_log import progress
-from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.mixtures import ItemSteps
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.lists import Ranked
@@ -37,7 +37,7 @@ class ItemScores(Recommender):
     def log_probabilities(self, histories: Histories) -> Tensor:
         """float32 (users, items), finite; their exponentials add up to 1 over the items."""
 
-    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+    def steps(self, histories: Histories, tree: PrefixTree) -> TreeSteps:
         """The sums of the probabilities of all items below a prefix."""
         with torch.inference_mode():
             return ItemSteps(self.log_probabilities(histories), tree)

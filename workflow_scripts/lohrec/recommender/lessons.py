@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lohrec.identifiers.beam_search import Steps, beam_search
+from lohrec.identifiers.beam_search import TreeSteps, tree_search
 from lohrec.identifiers.mixtures import Without
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.recommender import Histories, Recommender
@@ -35,20 +35,17 @@ SETTINGS = {
 
 def steps(
     recommender: Recommender, histories: Histories, tree: PrefixTree, exclude_history: bool
-) -> Steps:
+) -> TreeSteps:
     """The recommender's probabilities of items, those of the histories left out on request."""
-
-    def every() -> Steps:
-        return recommender.steps(histories, tree)
-
+    every = recommender.steps(histories, tree)
     if not exclude_history:
-        return every()
+        return every
     items = torch.from_numpy(histories.items[:, : histories.length.max()])
     return Without(every, tree.used_up(items.to(tree.item.device)), tree)
 
 
 @torch.inference_mode()
-def probabilities(steps: Steps, target: Tensor, tree: PrefixTree) -> Tensor:
+def probabilities(steps: TreeSteps, target: Tensor, tree: PrefixTree) -> Tensor:
     """Probabilities of every codeword along the true items (Eq. 12), over those that some item has.
 
     Args:
@@ -59,14 +56,19 @@ def probabilities(steps: Steps, target: Tensor, tree: PrefixTree) -> Tensor:
     Returns:
         float (users, levels, codes), zero where no item has the codeword.
     """
-    legal, log_p = tree.legal(target), [steps.first()]
     only = torch.zeros_like(target[:, :1])  # one beam a user
-    for level in range(1, tree.levels):
-        log_p.append(steps.next(level, only, target[:, level - 1 : level]))
-    found = torch.cat(log_p, 1).float()
-    return found.masked_fill(~legal, -torch.inf).softmax(-1)
+    found, node, log_p = [], only, steps.first()
+    for level, below in enumerate(tree.path(tree.leaf(target[:, None]))):
+        if level:
+            log_p = steps.next(level, only, node)
+        child = tree.below(level, node)
+        p = log_p.float().masked_fill(child < 0, -torch.inf).softmax(-1)
+        code = tree.code[level][child.clamp(min=0)].long()
+        found.append(p.new_zeros(len(p), 1, tree.codes).scatter_add_(-1, code, p))
+        node = below
+    return torch.cat(found, 1)
 
 
-def candidates(steps: Steps, tree: PrefixTree, beams: int) -> Tensor:
+def candidates(steps: TreeSteps, tree: PrefixTree, beams: int) -> Tensor:
     """The most probable identifiers, int64 (users, beams, levels); -1 where there are fewer."""
-    return tree.identifiers(beam_search(steps, tree, beams, renormalise=True).leaf)
+    return tree.identifiers(tree_search(steps, tree, beams).leaf)

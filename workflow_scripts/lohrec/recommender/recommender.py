@@ -13,7 +13,7 @@ from lohrec.common.artefacts import fingerprint, read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
-from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.histories import Given, numbers
 from lohrec.recommender.lists import Lists, Ranked
@@ -128,7 +128,7 @@ class Recommender(ABC):
         """
         raise ValueError(f"A recommender of the kind {cls.name!r} embeds no items ({folder}).")
 
-    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+    def steps(self, histories: Histories, tree: PrefixTree) -> TreeSteps:
         """The recommender's probabilities of items, as a beam search asks for them.
 
         Of a recommender with the trait `teaches`: others learn from it, or mix it with others.

@@ -38,7 +38,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Share of the sequences whose last place alone is masked.",
     },
     "loss": {"enum": ["cross_entropy"], "default": "cross_entropy", "description": "The paper's."},
-    "training": {"epochs": {"default": 60}},
+    "training": {"epochs": {"default": 40}},
 }  # fmt: skip
 SHARED = {
     "training": [

@@ -12,10 +12,11 @@ from torch import Tensor
 from lohrec.common import artefacts
 from lohrec.common.artefacts import read_json
 from lohrec.identifiers import store, user_lists
-from lohrec.identifiers.beam_search import Steps, beam_search
-from lohrec.identifiers.mixtures import Mixture
+from lohrec.identifiers.beam_search import TreeSteps, tree_search
+from lohrec.identifiers.mixtures import ItemSteps, Mixture
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import searched
+from lohrec.recommender.item_scores import ItemScores
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.places import FILE, home
 from lohrec.recommender.recommender import Histories, Inputs, Recommender
@@ -59,10 +60,28 @@ class Ensemble(Recommender):
         mixed.folders = [folder for group in groups.values() for folder in group]
         return mixed
 
-    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
-        """The mean over groups of the mean over their members."""
-        means = [Mixture([m.steps(histories, tree) for m in group], tree) for group in self.members]
-        return Mixture(means, tree)
+    def steps(self, histories: Histories, tree: PrefixTree) -> TreeSteps:
+        """The mean over groups of the mean over their members.
+
+        Those that compute all items' probabilities become one distribution first.
+        """
+        steps: list[TreeSteps] = []
+        weights: list[float] = []
+        of_items: Tensor | None = None
+        for group in self.members:
+            weight = 1 / len(self.members) / len(group)
+            for member in group:
+                if isinstance(member, ItemScores):
+                    with torch.inference_mode():
+                        share = weight * member.log_probabilities(histories).exp()
+                    of_items = share if of_items is None else of_items + share
+                else:
+                    steps.append(member.steps(histories, tree))
+                    weights.append(weight)
+        if of_items is not None:
+            steps.append(ItemSteps(of_items.log(), tree))
+            weights.append(1.0 - sum(weights))
+        return Mixture(steps, tree, weights)
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The identifiers with the greatest mean probability, as items."""
@@ -72,7 +91,7 @@ class Ensemble(Recommender):
             steps = self.steps(
                 Histories(histories.items[users], histories.length[users]), self.tree
             )
-            best = beam_search(steps, self.tree, decoding["beams"], excluded, renormalise=True)
+            best = tree_search(steps, self.tree, decoding["beams"], excluded)
             return best.leaf, best.score
 
         leaf, score = user_lists.best_leaves(

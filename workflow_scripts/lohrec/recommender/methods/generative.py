@@ -10,7 +10,7 @@ import torch
 from lohrec.common import artefacts
 from lohrec.configuration import registry
 from lohrec.identifiers import rqvae, store, text_encoder
-from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.beam_search import InTree, TreeSteps
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.mixtures import with_new
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -122,7 +122,7 @@ class Generative(Recommender):
         excluded = histories.items if exclude_history else None
         return Ranked.of_leaves(leaf, score, self.tree, excluded)
 
-    def steps(self, histories: Histories, tree: PrefixTree) -> Steps:
+    def steps(self, histories: Histories, tree: PrefixTree) -> TreeSteps:
         """Those of the network.
 
         Raises:
@@ -132,7 +132,7 @@ class Generative(Recommender):
             raise ValueError("A recommender has learned other identifiers; fit it again.")
         tokens = token_table(self.ids)[histories.items[:, : histories.length.max()]]
         history = torch.from_numpy(tokens.reshape(len(tokens), -1)).to(tree.item.device)
-        return with_new(self.network.steps(history, tree=tree), self.tree)
+        return with_new(InTree(self.network.steps(history, tree=tree), self.tree, True), self.tree)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The network, for transformers where that knows it, the identifiers, what made them."""
