@@ -139,6 +139,14 @@ def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:
     assert histories(tmp_path / "h.csv") == [("u", ["a", "b"])]
 
 
+def test_spaces_around_names_and_times_are_no_part_of_them(tmp_path) -> None:
+    (tmp_path / "h.csv").write_text("user, item, time\nK L, b , 2024-05-31\nK L ,a, 2024-05-30\n")
+    assert histories(tmp_path / "h.csv") == [("K L", ["a", "b"])]
+    (tmp_path / "h.csv").write_text("user,item\nu,  \n")
+    with pytest.raises(ValueError, match="line 2: item is empty"):
+        histories(tmp_path / "h.csv")
+
+
 def test_a_user_without_items_is_one(tmp_path) -> None:
     (tmp_path / "h.jsonl").write_text('{"user": 3, "items": []}\n{"user": 4, "items": [7]}\n')
     assert histories(tmp_path / "h.jsonl") == [("3", []), ("4", ["7"])]

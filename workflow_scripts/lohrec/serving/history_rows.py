@@ -238,15 +238,17 @@ def _name(value: Any, kind: str, where: str) -> str:
         return str(value)
     if not isinstance(value, str):
         raise ValueError(f"{where}: {kind} is {value!r}, and neither a text nor a whole number.")
-    if not value:
+    name = value.replace("\0", "").strip()  # as a dataset's names are read
+    if not name:
         raise ValueError(f"{where}: {kind} is empty.")
-    return value
+    return name
 
 
 def _time(value: Any, where: str) -> tuple[str, int | float | None]:
     """The kind of a time, and its number; whole numbers stay whole, however long."""
     if value is None:
         return "nothing", None
+    value = value.strip() if isinstance(value, str) else value
     for number in (int, float):
         try:
             # A float is no whole number, and a truth value none at all.

@@ -45,6 +45,7 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[New
         where, name = f"{path}, item {number}", record["item"]
         if isinstance(name, int) and not isinstance(name, bool):
             name = str(name)
+        name = name.replace("\0", "").strip() if isinstance(name, str) else name
         if not isinstance(name, str) or not name:
             raise ValueError(f"{where}: item is {name!r}; it must be a name.")
         try:
