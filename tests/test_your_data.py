@@ -96,7 +96,8 @@ def workflow(tmp_path_factory) -> Path:
 
 def test_the_targets_of_the_page_can_be_made(workflow: Path) -> None:
     assert len(TRAIN) == 3
-    assert "fit" in small_workflow.run(workflow, "-n", "--", *TRAIN)
+    compared = [f"results/{name}/comparison.md" for name in ROWS_OF_DATASETS]
+    assert "compare" in small_workflow.run(workflow, "-n", "--", *TRAIN, *compared)
 
 
 @pytest.mark.parametrize("name", ROWS_OF_DATASETS)
