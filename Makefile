@@ -11,6 +11,7 @@
 # make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
 # make race     SASRec's time to the same dev figure as RecBole's own program; RAW=FOLDER has Instruments
 # make lock     requirements.lock: every package that is installed, with hashes, for Python 3.11 to 3.13
+# make audit    are there known weaknesses in the packages of requirements.lock? It asks PyPI
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
 # make PYTHON=python3.12 ...   use another Python, 3.11 or newer
 PYTHON ?= python3
@@ -22,7 +23,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test faults slurm-test docs bench performance load recbole race lock setup
+.PHONY: demo report test faults slurm-test docs bench performance load recbole race lock audit setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -99,6 +100,11 @@ lock: setup
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --no-header requirements.txt > requirements.new
 	@mv requirements.new requirements.lock
+
+# Strict: where PyPI does not answer for a package, nothing is known of it.
+audit: setup
+	@$(PIP) pip-audit==2.10.1
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 setup: .venv/run.stamp
 

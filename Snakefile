@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ sys.path.insert(0, LIBRARY)
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.get("PYTHONPATH")])))
 
 from lohrec.benchmarks import demands
-from lohrec.common import tracking, unfinished
+from lohrec.common import disk, tracking, unfinished
 from lohrec.configuration import (
     cluster,
     code_hash,
@@ -69,6 +70,7 @@ include: "rules/benchmarks.smk"
 
 onstart:
     require_gpus()
+    require_room()
     require_cluster()
 
 

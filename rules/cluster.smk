@@ -1,5 +1,6 @@
-# What jobs ask of a cluster, and what a cluster is asked before the first job: how jobs end, whether
-# an earlier run has left some, and whether each step could start at all.
+# What jobs ask of their machine, and what is asked before the first job: whether the disk has room;
+# and of a cluster how jobs end, whether an earlier run has left some, and whether each step could
+# start at all.
 
 
 # Minutes that every partition in use leaves a job, once the cluster has been asked.
@@ -57,6 +58,40 @@ def facts(path):
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def require_room():
+    """Say how much disk the run takes, and stop before the first job where there is less."""
+    if workflow.executor_plugin.name == "lohrec":  # it writes on another machine
+        return
+    needed, unread = 0, set()
+    for job in workflow.dag.needrun_jobs():
+        if dataset := job.wildcards.get("dataset"):
+            if found := facts(f"results/{dataset}/data/statistics.json"):
+                size = written(job, found) - unfinished.size(job.output)
+                needed += max(0, math.ceil(size))
+            else:
+                unread.add(dataset)
+    names = ", ".join(sorted(unread))
+    try:
+        if needed:
+            others = f", without {names}, whose data are not read yet," if unread else ""
+            disk.require("results", needed, f"This run{others}")
+        elif unread:
+            logger.info(f"How much disk the run takes is known when the data are read: {names}.")
+    except OSError as error:
+        raise WorkflowError(str(error))
+
+
+def written(job, found):
+    """Bytes that a job writes, see `demands.written`."""
+    given, row = dict(job.wildcards.items()), {}
+    values, what = SETTINGS[given["dataset"]], given.get("array") or given.get("lesson") or ""
+    if job.rule.name in ("fit", "fit_fold"):
+        row = VARIANTS[given["variant"]]
+        values = rows.of_row(values, row)
+    checked = checked_model(job.wildcards)
+    return demands.written(job.rule.name, what, values, row, found, checked)
 
 
 def require_cluster():

@@ -1,4 +1,4 @@
-"""What the workflow survives: `make faults` tries each kind of fault and prints the table."""
+"""What the workflow survives: `make faults` tries each kind of fault, and a load, and prints it."""
 
 import os
 import sys
@@ -67,6 +67,13 @@ KINDS = {
         "not gone on from",
     ),
 }
+# No fault, but more than one asks for at once.
+LOAD = {
+    "many_datasets.py::test_eight_datasets_at_once": (
+        "eight datasets at once on two cores",
+        "all results within 16 GiB",
+    ),
+}
 
 
 class Table:
@@ -75,19 +82,22 @@ class Table:
     def __init__(self) -> None:
         self.outcome: dict[str, list[str]] = {}
         self.seconds: dict[str, float] = {}
+        self.measured: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = report.nodeid.split("[")[0].removeprefix("tests/")
         self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
         if report.when == "call" or report.outcome != "passed":
             self.outcome.setdefault(name, []).append(report.outcome)
+        for _, value in report.user_properties:
+            self.measured[name] = f": {value}"
 
     def text(self) -> str:
         lines = ["| fault | outcome | tries | seconds |", "| --- | --- | --- | --- |"]
-        for name, (fault, outcome) in KINDS.items():
+        for name, (fault, outcome) in (KINDS | LOAD).items():
             every = self.outcome.get(name, ["not run"])
             bad = [one for one in every if one != "passed"]
-            said = f"**{bad[0]}**" if bad else outcome
+            said = f"**{bad[0]}**" if bad else outcome + self.measured.get(name, "")
             lines.append(f"| {fault} | {said} | {len(every)} | {self.seconds.get(name, 0.0):.0f} |")
         return "\n".join(lines)
 
@@ -96,7 +106,7 @@ if __name__ == "__main__":
     table, began = Table(), time.monotonic()
     here = Path(__file__).resolve().parent
     os.chdir(here.parent)
-    chosen = [f"tests/{name}" for name in KINDS]
+    chosen = [f"tests/{name}" for name in KINDS | LOAD]
     status = pytest.main([*chosen, *sys.argv[1:]], plugins=[table])
     print(table.text())
     print(f"{len(KINDS)} kinds in {time.monotonic() - began:.0f} s.")

@@ -1,17 +1,21 @@
 """Feed readers what nobody wrote: they read it, or refuse it in words of their own.
 
 It is no test by itself:
-pip install atheris; python tests/fuzz_readers.py CORPUS -max_total_time=600
+pip install atheris; python tests/fuzz_readers.py -max_total_time=600
+It begins with what each reader is for, given to every other one too.
 """
 
 import gzip
+import json
 import sys
 import tempfile
 from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
-from tiny_tables import DEFAULT
+import pyarrow as pa
+from pyarrow import parquet
+from tiny_tables import DEFAULT, NAMED, NAMES
 
 from lohrec.common import job_log
 from lohrec.data.sources import amazon2018, lcrec, table
@@ -19,7 +23,7 @@ from lohrec.data.sources import amazon2018, lcrec, table
 FOLDER = Path(tempfile.mkdtemp())
 ITEMS = ["0", "1", "2"]
 # First byte of an input: which reader has the rest.
-NAMES = ("a.csv", "a.tsv", "a.csv.gz", "a.json", "a.json.gz", "a.parquet", "u.data", "a.inter")
+FILES = ("a.csv", "a.tsv", "a.csv.gz", "a.json", "a.json.gz", "a.parquet", "u.data", "a.inter")
 
 
 def tabled(path: Path, **settings: object) -> None:
@@ -34,8 +38,8 @@ def described(path: Path, **settings: object) -> None:
 
 
 READERS = [
-    *(lambda path, name=name: tabled(path.rename(FOLDER / name)) for name in NAMES),
-    *(lambda path, name=name: described(path.rename(FOLDER / name)) for name in NAMES),
+    *(lambda path, name=name: tabled(path.rename(FOLDER / name)) for name in FILES),
+    *(lambda path, name=name: described(path.rename(FOLDER / name)) for name in FILES),
     lambda path: tabled(path, recipe="amazon_2014"),
     lambda path: tabled(path, recipe="lcrec"),
     lambda path: described(path, recipe="lcrec"),
@@ -46,6 +50,26 @@ READERS = [
     lambda path: lcrec.read_items(path),
     lambda path: lcrec.read_identifiers(path, ITEMS),
 ]
+
+
+def seeds() -> list[bytes]:
+    """Files as they should be, of each kind."""
+    whole = [
+        {str(user): [(user + step) % 3 for step in range(4)] for user in range(5)},
+        {name: {"title": f"t {name}", "description": "d"} for name in ITEMS},
+        {name: [f"<a_{name}>", f"<b_{name}>", f"<c_{name}>", "<d_0>"] for name in ITEMS},
+    ]
+    names = "reviewerID", "asin", "overall", "unixReviewTime"
+    reviews = [dict(zip(names, row, strict=True)) for row in NAMED]
+    items = [{"asin": name, "title": f"t {name}", "description": ["d"]} for name in ITEMS]
+    objects = ["\n".join(map(json.dumps, lines)) for lines in (reviews, items)]
+    tables = [
+        "\n".join(separator.join(map(str, row)) for row in (NAMES, *NAMED)) for separator in ",\t"
+    ]
+    columns = dict(zip(NAMES, map(list, zip(*NAMED, strict=True)), strict=True))
+    parquet.write_table(pa.table(columns), FOLDER / "seed.parquet")
+    texts = [*map(json.dumps, whole), *objects, *tables]
+    return [*(text.encode() for text in texts), (FOLDER / "seed.parquet").read_bytes()]
 
 
 def feed(data: bytes) -> None:
@@ -74,5 +98,10 @@ if __name__ == "__main__":
             for function in vars(sys.modules[name]).values():
                 if getattr(function, "__module__", None) == name and hasattr(function, "__code__"):
                     atheris.instrument_func(function)
-    atheris.Setup(sys.argv, feed)
+    corpus = FOLDER / "corpus"
+    corpus.mkdir()
+    for number, seed in enumerate(seeds()):
+        for which in range(2 * len(READERS)):
+            (corpus / f"{number}_{which}").write_bytes(bytes([which]) + seed)
+    atheris.Setup([*sys.argv, str(corpus)], feed)
     atheris.Fuzz()

@@ -74,7 +74,7 @@ def started(folder: Path) -> Iterator[None]:
     for number in (0, 1):
         os.mknod(folder / f"gpu{number}", stat.S_IFCHR | 0o666, NULL_DEVICE)
     CONFIGURATION.mkdir(exist_ok=True)
-    links = []
+    links, begun = [], []
     for name, text in {"slurm.conf": SETTINGS, "gres.conf": GPUS}.items():
         (folder / name).write_text(text.format(**values))
         links.append(CONFIGURATION / name)
@@ -86,8 +86,10 @@ def started(folder: Path) -> Iterator[None]:
             Path("/run/munge").mkdir(exist_ok=True)
             shutil.chown("/run/munge", "munge")
             subprocess.run(["runuser", "-u", "munge", "--", "/usr/sbin/munged"], check=True)
+            begun.append(Path("/run/munge/munged.pid"))
         for program in ("slurmctld", "slurmd"):
             subprocess.run([program], check=True, env=os.environ | {"PATH": SYSTEM_PROGRAMS})
+            begun.append(folder / f"{program}.pid")
         if not _said("idle", "sinfo", "--noheader", "--format=%T"):
             raise RuntimeError((folder / "slurmctld.log").read_text())
         yield
@@ -95,8 +97,8 @@ def started(folder: Path) -> Iterator[None]:
         # A step that ends when nobody listens any more hangs, and slurmd with it.
         ask("scancel", "--user=root")
         _said("", "squeue", "--noheader")
-        for program in ("slurmd", "slurmctld"):
-            if (number := folder / f"{program}.pid").exists():
+        for number in reversed(begun):
+            if number.exists():
                 os.kill(int(number.read_text()), 15)
         for link in links:
             link.unlink()

@@ -94,6 +94,7 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.json": json.dumps([{"user": 1}]).encode()}, {}, ["no JSON object", "an object a line"]),
     ({"a.json": json.dumps({"user": 1}, indent=1).encode()}, {}, ["no JSON object", "a line"]),
     ({"a.json": lines([{"user": [1], "item": 1, "time": 1}])}, {}, ["wrong_type_user", "line 1"]),
+    ({"a.json": b'{["d"]}\n{{}: 1}'}, {"recipe": "amazon_2014"}, ["no literal of Python", "1: {["]),
     ({"a.parquet": b"PAR1" + bytes(50)}, {}, ["a.parquet cannot be read", "write it again"]),
     ({"a.parquet": table()}, {}, ["a.parquet cannot be read", "write it again"]),
     ({"a.csv": table(), "b.csv": b""}, {}, ["b.csv is empty", "Put a table"]),

@@ -1,6 +1,7 @@
 """Which jobs a target asks for, and from which files."""
 
 import re
+import resource
 import shutil
 import textwrap
 from pathlib import Path
@@ -155,6 +156,34 @@ def test_every_study_is_one_job_on_the_dev_set(fresh: Path) -> None:
     jobs = planned(fresh, *(f"results/demo/studies/{name}.md" for name in studies))
     assert jobs["search_ranges"] == len(studies) == 2
     assert not {"fit", "recommend", "evaluate"} & jobs.keys()
+
+
+def test_two_hundred_rows_of_five_seeds_are_planned_within_ten_seconds(
+    fresh: Path, tmp_path: Path
+) -> None:
+    variants = {
+        f"tiger_{n}": {"loss": "one_hot", "settings": {"training": {"epochs": n + 1}}}
+        for n in range(200)
+    }
+    row = {"preset": "demo", "source": "simulated", "seeds": [*range(5)]}
+    row |= {"variants": [*variants], "reference": "tiger_0"}
+    overlay = {"datasets": {"many": row}, "variants": variants}
+    (tmp_path / "many.yaml").write_text(yaml.safe_dump(overlay))
+    given = "--quiet", "rules", "--configfile", str(tmp_path / "many.yaml")
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    jobs = planned(fresh, *given, "--", "results/many/comparison.json")
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert jobs["fit"] == jobs["recommend"] == jobs["evaluate"] == 1000
+    # Of a processor, whatever else it does.
+    spent = ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime
+    print(f"{sum(jobs.values()):,} jobs planned in {spent:.1f} s")
+    assert spent < 10
+
+
+def test_a_plan_is_made_without_pytorch(fresh: Path, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('PyTorch takes seconds')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert planned(fresh, "results/demo/dwr/metrics.json")["fit"] == 2
 
 
 def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:

@@ -24,12 +24,18 @@ if "LOHREC_SLURM" not in os.environ:
     pytest.skip("a cluster is started by `make slurm-test` alone", allow_module_level=True)
 
 TARGET, DATA = "results/demo/sasrec/metrics.json", "results/demo/data/interactions.parquet"
-# Looks at jobs as often as may be, and minds no lock of a killed run. The trainings take the
-# pretended GPUs and run on the CPU. The first try to split has less memory than Python alone.
-SLURM = [
-    *("--workflow-profile", "profiles/slurm", "--nolock"),
-    *("--slurm-init-seconds-before-status-checks", "1"),
-]
+# Snakemake that looks at jobs every other second; else it waits ten seconds longer each time that
+# none has ended.
+EAGER = """
+from snakemake.cli import main
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+RemoteExecutor.next_seconds_between_status_checks = property(lambda _: 2, lambda *_: None)
+main()
+"""
+# Minds no lock of a killed run. The trainings take the pretended GPUs and run on the CPU. The first
+# try to split has less memory than Python alone.
+SLURM = ["--workflow-profile", "profiles/slurm", "--nolock"]
 STARVED = "split_sequences:mem_mb=60 * 50 ** (attempt - 1)"
 PATIENCE = 1800  # seconds that a wait may take
 
@@ -92,7 +98,7 @@ def workflow(folder: Path) -> Path:
         copy(ROOT / name, folder / name)
     row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
     row |= {"seeds": [0, 1, 2], "variants": ["sasrec"], "reference": "sasrec"}
-    training = {"epochs": 500, "evaluations": 12, "patience": 12, "dev_users": 50, "batch_size": 64}
+    training = {"epochs": 150, "evaluations": 12, "patience": 12, "dev_users": 50, "batch_size": 64}
     row["settings"] = {
         "sources": {"simulated": {"users": 200, "items": 80}},
         "recommenders": {"sasrec": {"width": 32, "training": training}},
@@ -108,7 +114,7 @@ def command(folder: Path, *arguments: str, target: str = TARGET) -> dict:
     # Without what is set for the tests themselves: only the folder's own library counts.
     environment = {n: v for n, v in os.environ.items() if n != "PYTHONPATH"}
     return {
-        "args": [sys.executable, "-m", "snakemake", *arguments, *given],
+        "args": [sys.executable, "-c", EAGER, *arguments, *given],
         "cwd": folder,
         "env": environment | {"OMP_NUM_THREADS": "1", "PYTHONPATH": "workflow_scripts"},
         "text": True,

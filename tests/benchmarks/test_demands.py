@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import ROOT
+from safetensors.torch import save_file
 
-from lohrec.benchmarks import demands
+from lohrec.benchmarks import arithmetic, demands
 from lohrec.configuration import settings
+from lohrec.recommender.networks.compact import Compact
+from lohrec.recommender.networks.t5 import T5
 from lohrec.teacher import memory_plan
 from lohrec.teacher.model import build_llama
 
@@ -115,3 +120,56 @@ def test_operations_are_known_with_the_data_and_grow_with_them(resolved: dict) -
     taught = demands.operations("train_teacher", resolved["demo"], DATA, {})
     assert taught == pytest.approx(6 * parameters * tokens)
     assert demands.operations("ingest", resolved["demo"], DATA, {}) == 0
+
+
+def test_arrays_take_the_disk_that_their_shapes_say(resolved: dict) -> None:
+    values, examples = resolved["demo"], DATA["train"]
+    beams = values["candidates"]["beams"]
+    assert values["probabilities"]["codewords"] == "level"
+    shards = values | {"sharding": {"folds": 2, "shards": 4}}
+    whole = {
+        "gather_shards probabilities": np.float16().itemsize * examples * 4 * 256,
+        "gather_shards beams": np.int16().itemsize * examples * beams * 4,
+        "teach probabilities": np.float16().itemsize * examples * 4 * 256,
+        "order_candidates": np.int32().itemsize * examples * values["candidates"]["keep"],
+        "embed_items": np.float32().itemsize * DATA["items"] * values["text"]["dimensions"],
+    }
+    for step, size in whole.items():
+        assert demands.written(*f"{step} ".split(" ")[:2], values, {}, DATA, {}) == size, step
+    part = demands.written("score_codewords", "", shards, {}, DATA, {})
+    assert 8 * part == whole["gather_shards probabilities"]
+    assert demands.written("ingest", "", values, {}, DATA, {}) == 0
+
+
+@pytest.mark.parametrize("dataset", ["demo", "instruments_lcrec", "games"])
+def test_networks_have_as_many_parameters_as_are_counted(resolved: dict, dataset: str) -> None:
+    networks = resolved[dataset]["networks"]
+    first = torch.arange(DATA["items"])  # no two have one pair of first codewords
+    ids = torch.stack([first // 256, first % 256, first % 256, first % 256], 1)
+    built = {"t5": T5(networks["t5"]), "compact": Compact.new(networks["compact"], ids)}
+    for name, network in built.items():
+        parameters = sum(p.numel() for p in network.parameters())
+        counted = arithmetic.parameters(name, networks[name], DATA["items"])
+        assert counted == pytest.approx(parameters, rel=0.03), name
+    # A network of somebody's own is not counted.
+    assert arithmetic.parameters("mine", {}, DATA["items"]) == 0
+
+
+def test_a_training_keeps_its_checkpoint_until_the_run_has_ended(
+    resolved: dict, tmp_path: Path
+) -> None:
+    values, row = resolved["demo"], {"recommender": "generative", "network": "t5"}
+    network = T5(values["networks"]["t5"])
+    optimizer = torch.optim.AdamW(network.parameters())
+    for p in network.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    weights, averages = network.state_dict(), [p.clone() for p in network.parameters()]
+    best = {name: value.clone() for name, value in weights.items()}
+    torch.save([weights, best, averages, optimizer.state_dict()], tmp_path / "checkpoint")
+    save_file({name: p.detach() for name, p in network.named_parameters()}, tmp_path / "model")
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    counted = demands.written("fit", "", values, row, DATA, {})
+    assert counted == pytest.approx(size, rel=0.05)
+    ease = demands.written("fit", "", values, {"recommender": "ease"}, DATA, {})
+    assert ease == np.float16().itemsize * DATA["items"] ** 2

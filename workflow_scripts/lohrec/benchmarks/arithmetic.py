@@ -1,10 +1,10 @@
-"""Floating-point operations of the recommender, counted from shapes (2 a multiply-add)."""
+"""The recommender counted from shapes: operations (2 a multiply-add), parameters."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from lohrec.identifiers.codewords import normalised
+from lohrec.identifiers.codewords import CODES, LEVELS, normalised
 
 
 def encoding(config: dict[str, Any], places: int) -> int:
@@ -52,3 +52,24 @@ def training_step(config: dict[str, Any], queries: Sequence[int], places: int) -
 def autoencoder_step(widths: Sequence[int]) -> int:
     """Operations of one vector's forward and backward pass through an MLP and its mirror."""
     return 3 * 2 * 2 * sum(a * b for a, b in pairwise(widths))
+
+
+def parameters(network: str, config: dict[str, Any], items: int) -> int:
+    """Parameters of a generative network without its norms; 0 of one that is not known here.
+
+    Args:
+        network: its name.
+        config: its settings.
+        items: of the catalogue, which bound the pairs of first codewords.
+    """
+    if network == "t5":
+        wide = config["heads"] * config["d_kv"]
+        attention, rest = 4 * config["d_model"] * wide, 2 * config["d_model"] * config["d_ff"]
+        layers = config["layers"] * (attention + rest)
+        layers += config["decoder_layers"] * (2 * attention + rest)
+        return int(LEVELS * CODES * config["d_model"] + layers)
+    if network == "compact":
+        width, pairs = config["width"], config["pairs"]
+        tables = (3 * LEVELS - 1) * CODES * width + (min(items, CODES**2) + 2 * width) * pairs
+        return int(tables + (12 * config["layers"] + 8 * LEVELS) * width**2)
+    return 0

@@ -1,6 +1,6 @@
-"""What a job asks of a cluster: memory and minutes, from its files, its network and the data.
+"""What a job asks of its machine: memory, minutes and disk, from files, network and data.
 
-A first try asks for what is computed here, each further one for twice as much.
+A first try asks a cluster for what is computed here, each further one for twice as much.
 """
 
 import math
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lohrec.benchmarks import arithmetic
-from lohrec.identifiers.codewords import LEVELS
+from lohrec.identifiers.codewords import CODES, LEVELS, normalised
 from lohrec.teacher import memory_plan
 
 # Bytes of Python with PyTorch and the arrays of a small step; of CUDA; and of a training's batches.
@@ -18,13 +18,18 @@ PROCESS, CUDA, BATCHES = 1.5e9, 3e9, 1.5e9
 # What a file's bytes become in memory: weights may be widened, a table unfolds. Arrays are mapped:
 # no more than MAPPED stays.
 WEIGHTS, TABLE, MAPPED = 2, 10, 4e9
-# Of a text model on the hub, which is as large as the paper's until it is fetched: parameters.
-TEXT_MODEL = 7e9
+# Of a text model on the hub, as large as the paper's until it is fetched: parameters, width.
+TEXT_MODEL, TEXT_WIDTH = 7e9, 4096
 # Bytes of a batch of users' distributions over all items.
 DISTRIBUTIONS = 8e9
 # Minutes that any job may take, and operations a second that a slow machine sustains: of a thread,
 # and of a GPU.
 LEAST_MINUTES, THREAD, GPU = 120, 2e10, 2e13
+# Bytes of a parameter in the file of a network, and in its checkpoint, which stays until the run
+# has ended: the latest weights, the best ones, their average, two moments of the optimiser.
+WEIGHT, CHECKPOINT = 4, 20
+# Bytes of a place in a list: with score and user, in both kinds of lists, packed.
+PLACE = 10
 
 
 def megabytes(files: Iterable[str], network: float, gpus: int, attempt: int) -> int:
@@ -74,9 +79,7 @@ def network(step: str, settings: dict[str, Any], gpus: int, checked: Mapping[str
         return WEIGHTS * 2 * TEXT_MODEL
     if step in ("fit", "teach"):
         return BATCHES if step == "fit" else DISTRIBUTIONS
-    teacher = memory_plan.of_settings(settings) or {
-        part: size * memory_plan.GB for part, size in checked.get("memory_plan_gb", {}).items()
-    }
+    teacher = _teacher(settings, checked)
     if step == "train_teacher":
         return sum(size for part, size in teacher.items() if part in memory_plan.KEPT or not gpus)
     if step in ("generate_candidates", "score_codewords", "recommend_teacher"):
@@ -118,3 +121,69 @@ def operations(
     read = data["dev"] + data["test"] if step == "recommend_teacher" else data["train"]
     parameters = memory_plan.parameters(settings) or checked.get("parameters", 0)
     return float(2 * parameters * tokens * read)
+
+
+def written(
+    step: str,
+    what: str,
+    settings: dict[str, Any],
+    row: Mapping[str, Any],
+    data: Mapping[str, int],
+    checked: Mapping[str, Any],
+) -> float:
+    """Bytes that a job writes and keeps until the run has ended, where they grow with the data.
+
+    Args:
+        step: a rule.
+        what: it writes, of a rule for several arrays.
+        settings: of the dataset; of the row for a fit.
+        row: of variants, for a fit.
+        data: the dataset's statistics.
+        checked: what `check_language_model` reported; nothing before it ran.
+    """
+    examples, items, parts = data["train"], data["items"], settings["sharding"]
+    share = examples / (parts["folds"] * parts["shards"])
+    scored = 2 * LEVELS * normalised(settings["probabilities"]["codewords"])
+    beams = 2 * LEVELS * settings["candidates"]["beams"]
+    ordered = 4 * examples * settings["candidates"]["keep"]
+    text, teacher = settings["text"], _teacher(settings, checked)
+    # Of LLaMA titles and descriptions, too.
+    width = 3 * TEXT_WIDTH if text["method"] == "llama" else text["dimensions"]
+    learned = 2 * teacher.get("learned weights", 0.0)
+    taught = learned + sum(size for part, size in teacher.items() if part in memory_plan.KEPT)
+    fitted = _fitted(settings, row, items) if row else 0.0
+    every = {
+        "embed_items": 4 * items * width,
+        "train_teacher": taught,
+        "train_fold_teacher": taught,
+        "score_codewords": share * scored,
+        "generate_candidates": share * beams,
+        "gather_shards probabilities": examples * scored,
+        "gather_shards beams": examples * beams,
+        "teach probabilities": 2 * examples * LEVELS * CODES,
+        "teach beams": 2 * examples * LEVELS * settings["lessons"]["beams"],
+        "order_candidates": ordered,
+        "order_taught_candidates": ordered,
+        "fit": fitted,
+        "fit_fold": fitted,
+        "recommend": PLACE * (data["dev"] + data["test"]) * settings["decoding"]["top"],
+    }
+    return float(every.get(f"{step} {what}".strip(), 0))
+
+
+def _fitted(settings: dict[str, Any], row: Mapping[str, Any], items: int) -> float:
+    if row["recommender"] == "ease":
+        return 2.0 * items**2
+    if row["recommender"] == "generative":
+        of_network = settings["networks"][row["network"]]
+        learned = arithmetic.parameters(row["network"], of_network, items)
+    else:
+        learned = items * settings["recommenders"].get(row["recommender"], {}).get("width", 0)
+    return float((WEIGHT + CHECKPOINT) * learned)
+
+
+def _teacher(settings: dict[str, Any], checked: Mapping[str, Any]) -> dict[str, float]:
+    """The memory plan of a teacher's training."""
+    return memory_plan.of_settings(settings) or {
+        part: size * memory_plan.GB for part, size in checked.get("memory_plan_gb", {}).items()
+    }

@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from lohrec.common import processes
 from lohrec.common.job_log import LOG
 
 TOOL = "LOHREC_TRACKING"
@@ -61,6 +60,8 @@ class Curves:
     """
 
     def __init__(self, description: str, history: Sequence[Row], seconds: float) -> None:
+        from lohrec.common import processes  # here: the Snakefile reads TOOL without PyTorch
+
         self.began = time.time() - seconds
         name = _part[0] if _part else ""
         self.follow = _part[1] if _part else None

@@ -23,6 +23,16 @@ def beside(output: str | Path, kind: str) -> Path:
     return output.with_name(f".{output.name}.{kind}")
 
 
+def size(outputs: Iterable[str | Path]) -> int:
+    """Bytes that these files take, and what the jobs that write them have kept."""
+    places = {
+        place
+        for output in map(Path, outputs)
+        for place in (output, *(beside(o, k) for o in (output, output.parent) for k in KINDS))
+    }
+    return sum(place.stat().st_size for place in places if place.is_file())
+
+
 def remove(outputs: Iterable[str | Path]) -> None:
     """Remove what the jobs that wrote `outputs` have kept."""
     for output in map(Path, outputs):

@@ -205,7 +205,7 @@ def python_object(line: bytes) -> dict[str, Any] | str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unknown escapes in texts
             record = ast.literal_eval(line.decode().strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (TypeError, ValueError, SyntaxError, MemoryError, RecursionError):
         return "no_python_literal"
     return record if type(record) is dict else "not_an_object"
 

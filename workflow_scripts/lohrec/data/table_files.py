@@ -3,11 +3,15 @@
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
 from lohrec.data import layout as layouts
 from lohrec.data import object_files, raw_lines, recipes
@@ -20,6 +24,11 @@ NO_BYTE = "\x1f"  # in no text: lines are one field
 WIDTH = 200  # characters kept of a line that cannot be used
 
 TEXTS = pl.String()
+# What damaged files lead to. A panic of polars is no Exception.
+DAMAGED = (
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException),
+    *(UnicodeDecodeError, OSError),
+)
 
 
 class Table(NamedTuple):
@@ -79,13 +88,17 @@ def collected(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
     Raises:
         ValueError: a file is damaged, or its quotes do not match.
     """
-    try:
+    remedy = "Mend the line; a field that holds a quote must double it and be in quotes."
+    with _refused(path, remedy):
         return frame.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+
+
+@contextmanager
+def _refused(path: Path, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGED as error:
         said = " ".join(str(error).split("\n")[0].split())[:WIDTH]
-        remedy = "Mend the line; a field that holds a quote must double it and be in quotes."
-        if path.suffix == ".parquet":
-            remedy = "It is no Parquet file, or a damaged one: write it again."
         raise ValueError(f"{path} cannot be read: {said}. {remedy}") from error
 
 
@@ -154,8 +167,11 @@ def _scan(source: Path | bytes, separator: str, quote: str | None, fields: list[
 
 
 def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
-    frame = pl.scan_parquet(path)
-    first = collected(frame.head(layouts.SHOWN), path)
+    # Not by polars: a damaged file ends its process, without an error that could be caught.
+    with _refused(path, "It is no Parquet file, or a damaged one: write it again."):
+        file = parquet.ParquetFile(path)
+        begin = islice(file.iter_batches(layouts.SHOWN), 1)
+        first = _frame(pa.Table.from_batches(begin, file.schema_arrow))
     schema = first.schema
     head = [list(map(str, row)) for row in first.rows()]
     columns = layouts.find(path, [schema.names(), *head], of, named=True)
@@ -168,8 +184,15 @@ def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
             )
     texts = [_as_text(name, schema[name]).alias(role) for role, name in roles.items()]
     none = pl.lit(None, TEXTS)
+    with _refused(path, "It is a damaged Parquet file: write it again."):
+        frame = _frame(file.read(list(dict.fromkeys(roles.values())))).lazy()
     frame = frame.with_row_index("line", 1).select("line", *texts, fault=none, text=none)
     return frame, roles
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    table.validate(full=True)  # polars takes for granted that texts are UTF-8
+    return pl.DataFrame(table)
 
 
 def _as_text(name: str, kind: Any) -> pl.Expr:
