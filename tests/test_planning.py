@@ -267,22 +267,6 @@ def test_files_of_ones_own_are_looked_for_nowhere_else(fresh: Path, tmp_path: Pa
     assert status and "mine needs meta_my_shop.json.gz" in printed and "source: table" in printed
 
 
-def test_the_page_of_ones_own_data_can_be_planned(fresh: Path, tmp_path: Path) -> None:
-    page = (ROOT / "docs/your_data.md").read_text()
-    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) > 1
-    for block in blocks:
-        (tmp_path / "mine.yaml").write_text(block)
-        ((name, row),) = yaml.safe_load(block)["datasets"].items()
-        given = row["settings"]["sources"]["table"]
-        for part in ("interactions", "items"):
-            if part in given:
-                (tmp_path / given[part]).parent.mkdir(exist_ok=True)
-                (tmp_path / given[part]).write_text("raw")
-        overlay = "--configfile", str(tmp_path / "mine.yaml"), "--config", f"raw_dir={tmp_path}"
-        assert "ingest" in planned(fresh, f"results/{name}/comparison.md", *overlay)
-
-
 def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:
     jobs = planned(fresh, "results/games/dwr/metrics.json")
     assert jobs["fit"] == 6

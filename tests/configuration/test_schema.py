@@ -139,7 +139,7 @@ def all_of(kind: str) -> str:
         ({"variants": None}, ["variants: null is no group"]),
         ({"variants": {"tiger": None}}, ["variants.tiger: null is no group"]),
         ({"presets": {"demo": None}}, ["presets.demo: null is no group"]),
-        ({"datasets": {"mine": {"preset": "demo"}}}, ["datasets.mine: source, seeds is missing"]),
+        ({"datasets": {"mine": {"preset": "demo"}}}, ["datasets.mine: source is missing"]),
         ({"datasets": {"demo": {"seeds": [True]}}}, ["seeds.0: true is not: integer"]),
         ({"datasets": {"demo": {"seeds": [1.5]}}}, ["seeds.0: 1.5 is not: integer"]),
         ({"datasets": {"demo": {"seeds": "0"}}}, ["seeds: '0' is not: a list: integer"]),

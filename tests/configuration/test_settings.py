@@ -1,5 +1,8 @@
 """The configuration that ships is whole, and each setting has its place."""
 
+import pytest
+from shipped_config import SCHEMA
+
 from lohrec.configuration import rows, sections, settings
 from lohrec.recommender.networks import t5
 
@@ -10,6 +13,20 @@ def test_each_dataset_has_every_setting_of_every_section(config: dict) -> None:
     assert resolved.keys() == config["datasets"].keys()
     for values in resolved.values():
         assert list(sections.flat(values)) == sorted(declared)
+
+
+@pytest.mark.parametrize(
+    ("variants", "reference"),
+    [(None, "tiger"), (["ease", "tiger"], "tiger"), (["ease", "tiger_compact"], "ease")],
+)
+def test_a_row_needs_a_source_alone(written: dict, variants: list | None, reference: str) -> None:
+    row = {"source": "simulated"} | ({"variants": variants} if variants else {})
+    written["datasets"]["mine"] = row
+    settings.check(written, SCHEMA)
+    settings.complete(written, SCHEMA)
+    found = written["datasets"]["mine"]
+    assert (found["preset"], found["seeds"], found["reference"]) == ("laptop", [0], reference)
+    assert settings.resolve(written)["mine"] == settings.preset("laptop", written["presets"], "")
 
 
 def test_a_network_keeps_all_that_makes_it_when_another_row_goes_on() -> None:

@@ -56,8 +56,9 @@ def test_names_are_the_texts_that_they_are(tmp_path: Path) -> None:
 
 def test_columns_are_found_by_header_and_not_by_place(tmp_path: Path) -> None:
     rows = [(t, i, u) for u, i, _, t in NAMED]
-    path = csv(tmp_path / "a.csv", rows, ("timestamp", "movieId", "userId"))
-    assert sorted(rows_of(read({"interactions": path}))) == EXPECTED
+    for names in (("timestamp", "movieId", "userId"), ("ts", "Product", "visitor")):
+        path = csv(tmp_path / "a.csv", rows, names)
+        assert sorted(rows_of(read({"interactions": path}))) == EXPECTED
 
 
 def test_columns_can_be_named_or_numbered(tmp_path: Path) -> None:
@@ -96,7 +97,8 @@ def test_what_is_not_clear_is_an_error_that_shows_three_rows(
     rows = [",".join(map(str, row)) for row in [*([names] if names else []), *NAMED][:3]]
     for number, row in enumerate(rows, 1):
         assert f"  {number}: {row.replace(',', ' | ')}\n" in said
-    assert "Taken for: " in said and "sources.table.columns" in said
+    assert "Taken for: " in said
+    assert "sources.table.columns" in said and "as in {user: USER, item: ITEM, time: TIME}" in said
 
 
 @pytest.mark.parametrize(

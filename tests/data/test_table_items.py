@@ -31,6 +31,19 @@ def test_items_without_a_text_stay_or_go(tmp_path: Path) -> None:
     assert "i0" not in found.interactions.items.to_pylist()
 
 
+@pytest.mark.parametrize("lines", [1, 2, 30])
+def test_a_description_may_have_line_breaks(tmp_path: Path, lines: int) -> None:
+    said = "\n".join(['"Brass", they say, and'] * lines)
+    quoted = '"' + said.replace('"', '""') + '"'
+    rows = [(f"i{i}", f"Thing {i}", quoted) for i in range(ITEMS)]
+    path = text(tmp_path / "items.csv", [("sku", "name", "description"), *rows], ",")
+    found = read({"interactions": csv(tmp_path / "a.csv"), "metadata": path})
+    assert found.counted["metadata"]["lines"] == ITEMS
+    assert {name: (words.title, words.description) for name, words in found.texts.items()} == {
+        f"i{i}": (f"Thing {i}", " ".join(said.split())) for i in range(ITEMS)
+    }
+
+
 def test_items_of_another_set_are_refused(tmp_path: Path) -> None:
     paths = {
         "interactions": csv(tmp_path / "a.csv"),

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from test_new_items import shop  # noqa: F401 # the shop whose identifiers are made of texts
 
 from lohrec.data.examples import Examples
+from lohrec.identifiers import text_encoder
 from lohrec.recommender.recommender import Recommender
 from lohrec.serving import cold_start, new_items
 from lohrec.serving.item_files import NewItem
 
 NEW = [NewItem("N1", "red pad", ""), NewItem("N2", "green horn", "")]
+NEW_NAMES = ["N1", "N2"]
 
 
 def test_interactions_with_new_items_have_the_old_ones_before_them() -> None:
@@ -25,7 +28,10 @@ def test_figures_are_those_of_the_lists(shop, tmp_path) -> None:  # noqa: F811
     names = shop.catalogue.names
     met = cold_start.Met([[names[n], names[n + 3]] for n in range(20)], ["N1", "N2"] * 10)
     test = Examples(np.arange(60, dtype=np.int32), np.arange(9), np.arange(9), np.arange(9) + 3)
-    found = cold_start.measure(model, NEW, met, test)
+    others = [
+        NewItem(name, title, "") for name, title in zip(names, shop.catalogue.titles, strict=True)
+    ]
+    found = cold_start.measure(model, NEW, others, met, test)
     assert (found["items"], found["new_items"], found["new"], found["old"]) == (62, 2, 20, 9)
     recall = {what: value["10"]["mean"] for what, value in found["recall"].items()}
 
@@ -46,6 +52,23 @@ def test_figures_are_those_of_the_lists(shop, tmp_path) -> None:  # noqa: F811
     assert recall["old_after"] == pytest.approx(share(after, *old))
     assert recall["old_change"] == pytest.approx(recall["old_after"] - recall["old_before"])
     assert recall["new_chance"] == pytest.approx(10 / 60)  # 62 items less two of the history
+    # The least popular third of the old ones, and those as popular as the last of these.
+    count = shop.catalogue.count[3:12]
+    rare = np.flatnonzero(count <= sorted(count)[2]).tolist()
+    assert found["rare"] == len(rare) < 9
+    assert recall["rare_before"] == pytest.approx(
+        share(before, [old[0][n] for n in rare], [old[1][n] for n in rare])
+    )
+    encoder = text_encoder.load(shop.folder / "encoder/text.safetensors")
+    titles = [*shop.catalogue.titles, *(item.title for item in NEW)]
+    vectors = encoder.encode(titles, [""] * 62, torch.device("cpu")).astype(float)
+    hits = []
+    for n, item in enumerate(met.item):
+        cosine = vectors @ vectors[n + 3] / np.linalg.norm(vectors, axis=1)
+        cosine[[n, n + 3]] = -2
+        nearer = [m for m in range(62) if cosine[m] > cosine[60 + NEW_NAMES.index(item)] + 1e-5]
+        hits.append(len(nearer) < 10)
+    assert recall["new_text"] == pytest.approx(np.mean(hits)) and 0 < sum(hits) < 20
     assert recall["new_popularity"] == 0  # no train interaction
     for what in found["recall"].values():
         assert what["10"]["low"] - 1e-9 <= what["10"]["mean"] <= what["10"]["high"] + 1e-9

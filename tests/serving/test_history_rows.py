@@ -122,6 +122,10 @@ def test_a_time_that_is_not_known_as_one_is_told(tmp_path, capsys) -> None:
     for name in ("h.csv", "h.jsonl"):
         assert histories(tmp_path / name) == [("u", ["a"])]
         assert "".join(capsys.readouterr()) == ""
+    (tmp_path / "h.csv").write_text("21\t4\t5\t876324973\n")
+    with pytest.raises(ValueError, match="or by position, as in user=1,item=2"):
+        histories(tmp_path / "h.csv")
+    assert "".join(capsys.readouterr()) == ""  # the error has said it
 
 
 def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:
@@ -133,6 +137,14 @@ def test_dates_and_long_numbers_order_as_times(tmp_path) -> None:
     first = 1_700_000_000_000_000_001
     (tmp_path / "h.csv").write_text(f"user,item,time\nu,b,{first}\nu,a,{first - 1}\n")
     assert histories(tmp_path / "h.csv") == [("u", ["a", "b"])]
+
+
+def test_spaces_around_names_and_times_are_no_part_of_them(tmp_path) -> None:
+    (tmp_path / "h.csv").write_text("user, item, time\nK L, b , 2024-05-31\nK L ,a, 2024-05-30\n")
+    assert histories(tmp_path / "h.csv") == [("K L", ["a", "b"])]
+    (tmp_path / "h.csv").write_text("user,item\nu,  \n")
+    with pytest.raises(ValueError, match="line 2: item is empty"):
+        histories(tmp_path / "h.csv")
 
 
 def test_a_user_without_items_is_one(tmp_path) -> None:

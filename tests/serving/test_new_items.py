@@ -199,7 +199,7 @@ def test_what_cannot_be_added_is_refused(shop, tmp_path) -> None:
     ("name", "text", "said"),
     [
         ("i.csv", "thing,title\nA,b\n", "thing, title. New items need the column item"),
-        ("i.csv", "asin,sku,title\nA,b,c\n", "the item may be any of asin, sku. Call"),
+        ("i.csv", "asin,sku,title\nA,b,c\n", "the item may be any of asin, sku. Say which"),
         ("i.csv", "sku,price\nA,3\n", "price, sku. New items need the column item"),
         ("i.jsonl.gz", "no gzip", "cannot be read"),
         ("i.csv", "item,title\nA,b\nA,c\n", "2 rows of 'A'"),
@@ -225,3 +225,12 @@ def test_usual_names_of_columns_and_gzip_are_known(tmp_path) -> None:
     assert item_files.read(tmp_path / "meta.jsonl.gz") == [NewItem("B1", "", "first part second")]
     (tmp_path / "products.csv").write_text("sku,name,price\n007,Lamp,3\n")
     assert item_files.read(tmp_path / "products.csv") == [NewItem("007", "Lamp", "")]
+
+
+def test_columns_of_items_can_be_named(tmp_path) -> None:
+    path = tmp_path / "artikel.csv"
+    path.write_text('Nr,sku,Bezeichnung,Text\n007,x,Lampe,"hell\nund warm"\n')
+    named = {"item": "Nr", "title": "Bezeichnung", "description": "Text"}
+    assert item_files.read(path, named) == [NewItem("007", "Lampe", "hell und warm")]
+    with pytest.raises(ValueError, match=r"no column 'Name' for the title; there is: Bezeichnung,"):
+        item_files.read(path, named | {"title": "Name"})

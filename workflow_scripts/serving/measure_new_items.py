@@ -34,14 +34,13 @@ def main(
     torch.set_num_threads(threads)
     table, items = pq.read_table(all_interactions), pq.read_table(all_items).to_pydict()
     user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
-    new = [
-        NewItem(items["asin"][n], items["title"][n] or "", items["description"][n] or "")
-        for n in newest(item, time, share).tolist()
-    ]
+    words = zip(items["asin"], items["title"], items["description"], strict=True)
+    every = [NewItem(name, title or "", text or "") for name, title, text in words]
+    new = [every[n] for n in newest(item, time, share).tolist()]
     old = set(pq.read_table(catalogue, columns=["asin"])["asin"].to_pylist())
     met = cold_start.met(user, item, items["asin"], old, {one.name for one in new})
     test = read_examples(sequences, examples, "test")
-    found = cold_start.measure(model, new, met, test)
+    found = cold_start.measure(model, new, every, met, test)
     print(found)
     artefacts.write_json(measured, found)
 

@@ -8,7 +8,9 @@ SHOWN = {
     "new": "new items, Recall@{}",
     "new_popularity": "popularity",
     "new_chance": "chance",
+    "new_text": "text alone",
     "old_before": "old items, Recall@{}",
+    "rare_before": "rare old items",
     "old_change": "change by adding",
 }
 
@@ -34,8 +36,10 @@ def main(measured: list[str], models: list[str], markdown: str, dataset: str) ->
         f"# New items in {dataset}\n\n"
         f"{one['new_items']:,} items, the newest, are in no training; `lohrec add-items` puts them "
         f"among {one['items'] - one['new_items']:,} others. Targets: {one['new']:,} interactions "
-        f"with new items, {one['old']:,} of the test split with old ones. Lists are of all items "
-        "without the user's own; intervals are of 95 %, over interactions.\n\n"
+        f"with new items, {one['old']:,} of the test split with old ones, {one['rare']:,} of these "
+        "with the least popular ones (rare). Lists are of all items without the user's own; text "
+        "alone lists what is nearest to the last item. Intervals are of 95 %, over "
+        "interactions.\n\n"
     )
     artefacts.write_text(markdown, text + tables.markdown(header, rows) + "\n")
     print(text, tables.markdown(header, rows))

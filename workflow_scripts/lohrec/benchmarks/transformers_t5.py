@@ -54,6 +54,7 @@ class NormalisedT5(T5ForConditionalGeneration):  # type: ignore[misc] # transfor
     """
 
     cross_bias: Tensor | None = None
+    _keys_to_ignore_on_load_unexpected = ("recency",)  # `Generate` adds it
 
     # `generate` reads the signature to see which arguments the model takes.
     @functools.wraps(T5ForConditionalGeneration.forward)

@@ -60,6 +60,9 @@ def complete(config: Values, schema_path: str | Path) -> None:
     config["variants"] = {
         name: rows.complete(row, of_variant) for name, row in config["variants"].items()
     }
+    for row in config["datasets"].values():
+        compared = row.get("variants") or rows.compared_rows(config["variants"])
+        row.setdefault("reference", "tiger" if "tiger" in compared else next(iter(compared)))
 
 
 def resolve(config: Values) -> Table:

@@ -13,15 +13,15 @@ Place = str | int | None  # a column by its name, by its position from 1, or yet
 # {what a column may hold: names under which it is found, in small letters and digits alone}
 NAMES = {
     "user": {
-        "user", "userid", "username", "reviewer", "reviewerid", "customer", "customerid", "buyerid",
-        "clientid", "visitorid",
+        "user", "userid", "uid", "username", "reviewer", "reviewerid", "customer", "customerid",
+        "buyer", "buyerid", "client", "clientid", "visitor", "visitorid",
     },
     "item": {
         "item", "itemid", "movieid", "bookid", "asin", "parentasin", "product", "productid", "sku",
         "article", "articleid", "trackid",
     },
     "time": {
-        "time", "timestamp", "date", "datetime", "unixreviewtime", "unixtime", "createdat",
+        "time", "timestamp", "ts", "date", "datetime", "unixreviewtime", "unixtime", "createdat",
         "orderdate", "purchasedat",
     },
     "rating": {"rating", "overall", "score", "stars"},
@@ -219,7 +219,8 @@ def _unclear(
         + "\n".join(shown)
         + f"\nTaken for: {', '.join(taken)}. "
         + (f"It looks like {alike}, or name" if alike else "Name")
-        + f" the columns in sources.table.{SETTING[of.part]}, by header or by position from 1."
+        + f" the columns in sources.table.{SETTING[of.part]}, by header or by position from 1, as "
+        f"in {{{', '.join(f'{role}: {role.upper()}' for role in NEEDED[of.part])}}}."
     )
 
 

@@ -121,7 +121,7 @@ def _text(
     if not any(line.strip() for line in sample):
         raise ValueError(f"{path} is empty. Put a table there.")
     separator = of.separator or _separator(path, sample, of)
-    rows = [_split(line, separator, of.quote) for line in sample if line.strip()]
+    rows = _rows(sample, separator, of.quote)
     columns = layouts.find(path, rows, of)
     width = len(rows[0])
     said |= {"separator": separator, "header": columns.header}
@@ -218,10 +218,13 @@ def _recoded(path: Path, encoding: str) -> bytes:
         ) from error
 
 
-def _split(line: str, separator: str, quote: str | None) -> list[str]:
+def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[str]]:
+    """The whole rows in a file's first lines; one in quotes may go over several."""
+    filled = [line for line in lines if line.strip()]
     if len(separator) > 1 or not quote:
-        return line.split(separator)
-    return next(csv.reader([line], delimiter=separator), [])
+        return [line.split(separator) for line in filled]
+    rows = csv.reader([*(f"{line}\n" for line in filled), NO_BYTE], delimiter=separator)
+    return list(rows)[:-1]  # that mark, or a row with it, whose end is further down
 
 
 def _separator(path: Path, sample: list[str], of: Layout) -> str:
@@ -233,7 +236,7 @@ def _separator(path: Path, sample: list[str], of: Layout) -> str:
     filled = [line for line in sample if line.strip()]
     fit = []
     for one in SEPARATORS:
-        widths = [len(_split(line, one, of.quote)) for line in filled]
+        widths = [len(row) for row in _rows(filled, one, of.quote)]
         if widths and widths[0] > 1 and widths.count(widths[0]) >= 0.8 * len(widths):
             fit.append(one)
     preferred = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t"}

@@ -126,7 +126,10 @@ class Recommender(ABC):
         Raises:
             ValueError: it embeds no items.
         """
-        raise ValueError(f"A recommender of the kind {cls.name!r} embeds no items ({folder}).")
+        raise ValueError(
+            f"A recommender of the kind {cls.name!r} embeds no items ({folder}). Take a generative "
+            "one, or a network such as sasrec."
+        )
 
     def steps(self, histories: Histories, tree: PrefixTree) -> TreeSteps:
         """The recommender's probabilities of items, as a beam search asks for them.

@@ -7,15 +7,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
 from lohrec.evaluation import bootstrap
-from lohrec.recommender.recommender import Recommender
+from lohrec.identifiers import text_encoder
+from lohrec.identifiers.text_vectors import unit
+from lohrec.recommender.places import home
+from lohrec.recommender.recommender import CPU, Recommender
 from lohrec.serving import new_items
 from lohrec.serving.item_files import NewItem
 
 CUTOFFS = (10, 50)
 MOST = 10_000  # interactions of a kind that are measured
 RESAMPLES = 1000
+RARE = 1 / 3
 
 
 class Met(NamedTuple):
@@ -53,23 +58,31 @@ def met(
 
 
 def measure(
-    model: str | Path, items: Sequence[NewItem], met: Met, test: Examples
+    model: str | Path,
+    items: Sequence[NewItem],
+    others: Sequence[NewItem],
+    met: Met,
+    test: Examples,
 ) -> dict[str, Any]:
-    """Recall@K before and after new items are added, and of popularity and chance.
+    """Recall@K before and after new items are added, and of popularity, chance and text alone.
 
     At most `MOST` interactions of each kind are drawn, and lists leave the history out. New items
-    have no train interaction, so that popularity lists them last; chance is a random order of all.
+    have no train interaction, so that popularity lists them last; chance is a random order of all;
+    text alone lists what is nearest to the last item. Interactions with the least popular old
+    items, a share `RARE`, are measured once more by themselves.
 
     Args:
         model: the folder of a recommender.
         items: the new ones.
-        met: interactions with them.
+        others: with the texts of all that the recommender knows.
+        met: interactions with new items.
         test: of the dataset that the recommender was fitted to: none of its targets is new.
 
     Returns:
-        items, new_items, new and old (interactions measured), and `recall`: {what: {cutoff:
+        items, new_items, new, old and rare (interactions measured), and `recall`: {what: {cutoff:
         {mean, low, high}}} with 95 % intervals over interactions, where what is new,
-        new_popularity, new_chance, old_before, old_after, old_change.
+        new_popularity, new_chance, new_text, old_before, rare_before (the least popular),
+        old_after, old_change.
     """
     before = Recommender.load(model)
     names = before.catalogue.names
@@ -84,9 +97,11 @@ def measure(
     with TemporaryDirectory() as folder:
         new_items.add(model, items, Path(folder) / "model")
         after = Recommender.load(Path(folder) / "model")
+    vectors = _vectors(model, [*others, *items], after.catalogue)
     places = {
         "new": _places(after, of_new),
         "new_popularity": _popular(after, of_new),
+        "new_text": _nearest(vectors, after.catalogue, of_new),
         "old_before": _places(before, of_old),
         "old_after": _places(after, of_old),
     }
@@ -96,12 +111,16 @@ def measure(
     }
     left = [len(after.catalogue) - len(set(history)) for history in of_new.history]
     hits["new_chance"] = np.minimum(np.array(CUTOFFS) / np.array(left)[:, None], 1)
+    count = before.catalogue.count[test.target]
+    rare = count <= np.quantile(count, RARE)
+    hits["rare_before"] = hits["old_before"][rare]
     hits["old_change"] = hits["old_after"] - hits["old_before"]
     return {
         "items": len(after.catalogue),
         "new_items": len(items),
         "new": len(of_new.item),
         "old": len(of_old.item),
+        "rare": int(rare.sum()),
         "recall": {what: _interval(values) for what, values in hits.items()},
     }
 
@@ -123,6 +142,25 @@ def _popular(recommender: Recommender, met: Met) -> np.ndarray:
     own = [place[[catalogue.number[name] for name in set(history)]] for history in met.history]
     target = place[[catalogue.number[item] for item in met.item]]
     return np.array([at - (before < at).sum() for at, before in zip(target, own, strict=True)])
+
+
+def _vectors(model: str | Path, items: Sequence[NewItem], catalogue: Catalogue) -> np.ndarray:
+    """Vectors of the texts of a catalogue's items, of length 1, as the recommender's are made."""
+    texts = {item.name: item for item in items}
+    own = [texts[name] for name in catalogue.names]
+    encoder = text_encoder.load(new_items.encoders(home(model))[0])
+    return unit(encoder.encode([one.title for one in own], [one.description for one in own], CPU))
+
+
+def _nearest(vectors: np.ndarray, catalogue: Catalogue, met: Met) -> np.ndarray:
+    """The place of each item by its cosine to the last of the history."""
+    found = []
+    for names, name in zip(met.history, met.item, strict=True):
+        history = [catalogue.number[name] for name in names]
+        cosine = (vectors @ vectors[history[-1]]).round(6)  # equal texts are equally near
+        cosine[history] = -np.inf
+        found.append(np.sum(cosine > cosine[catalogue.number[name]]) + 1)
+    return np.array(found)
 
 
 def _interval(values: np.ndarray) -> dict[str, dict[str, float]]:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from typing import TextIO
 
 HISTORIES = """\
@@ -15,7 +16,8 @@ known, and --columns tells any others. A JSON line may also be a user with all i
 
 ITEMS = """\
 Items are rows with the columns item, title and description, as CSV, TSV, Parquet or JSON lines,
-gzip or not; either text may be missing, and other usual names of such columns are known."""
+gzip or not; either text may be missing. Other usual names of such columns are known, and --columns
+tells any others."""
 Run = Callable[[argparse.Namespace, TextIO], None]
 
 
@@ -51,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--histories", required=True, metavar="FILE", help="a file, or - for stdin")
     one.add_argument(
         "--columns",
-        type=_columns,
+        type=partial(_columns, ("user", "item", "time")),
         metavar="ROLE=COLUMN,...",
         help="user=customer,item=sku,time=ordered, or by position from 1 where there is no header",
     )
@@ -82,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     one = command("add-items", _add_items, "Write a recommender that knows new items too.", ITEMS)
     one.add_argument("model", metavar="MODEL", help=model)
     one.add_argument("--items", required=True, metavar="FILE", help="the new items")
+    one.add_argument(
+        "--columns",
+        type=partial(_columns, ("item", "title", "description")),
+        metavar="ROLE=COLUMN,...",
+        help="item=sku,title=label,description=text",
+    )
     one.add_argument("--output", required=True, metavar="FOLDER", help="of the new recommender")
 
     one = command("serve", _serve, "Show a page to try a recommender, and answer JSON.")
@@ -99,10 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _columns(text: str) -> dict[str, str | int]:
+def _columns(roles: tuple[str, ...], text: str) -> dict[str, str | int]:
     pairs = [pair.partition("=") for pair in text.split(",")]
-    if not all(role in ("user", "item", "time") and place for role, _, place in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} is not like user=NAME,item=NAME,time=NAME")
+    if not all(role in roles and place for role, _, place in pairs):
+        like = ",".join(f"{role}=NAME" for role in roles)
+        raise argparse.ArgumentTypeError(f"{text!r} is not like {like}")
     return {role: int(place) if place.isdecimal() else place for role, _, place in pairs}
 
 
@@ -144,7 +153,7 @@ def _add_items(given: argparse.Namespace, answer: TextIO) -> None:
     from lohrec.identifiers.codewords import written
     from lohrec.serving import item_files, new_items
 
-    items = item_files.read(given.items)
+    items = item_files.read(given.items, given.columns)
     ids = new_items.add(given.model, items, given.output)
     for item, name in zip(items, written(ids), strict=True):
         print(item.name, name, item.title, sep="\t", file=answer)

@@ -19,7 +19,10 @@ from lohrec.common import job_log
 from lohrec.data.layout import known_as
 from lohrec.data.table_files import NO_BYTE, SEPARATORS
 
-REMEDY = "Say which is which: --columns user=NAME,item=NAME,time=NAME."
+REMEDY = (
+    "Say which is which: --columns user=NAME,item=NAME,time=NAME, or by position, as in "
+    "user=1,item=2,time=4, where no row has names."
+)
 NEEDED = "Histories need the columns user and item, and time unless the oldest row comes first"
 
 
@@ -205,7 +208,7 @@ def _found(names: list[str], where: str, columns: Columns) -> dict[str, int]:
         if found:
             places[role] = found[0]
     others = [name for n, name in enumerate(names) if n not in places.values()]
-    if "time" not in places and "items" not in names and others:
+    if {"user", "item"} <= places.keys() and "time" not in places and others:
         job_log.warn(
             f"{where}: none of {', '.join(others)} is known to be the time, so the oldest row of a "
             "user comes first. If one is, say --columns time=NAME."
@@ -235,15 +238,17 @@ def _name(value: Any, kind: str, where: str) -> str:
         return str(value)
     if not isinstance(value, str):
         raise ValueError(f"{where}: {kind} is {value!r}, and neither a text nor a whole number.")
-    if not value:
+    name = value.replace("\0", "").strip()  # as a dataset's names are read
+    if not name:
         raise ValueError(f"{where}: {kind} is empty.")
-    return value
+    return name
 
 
 def _time(value: Any, where: str) -> tuple[str, int | float | None]:
     """The kind of a time, and its number; whole numbers stay whole, however long."""
     if value is None:
         return "nothing", None
+    value = value.strip() if isinstance(value, str) else value
     for number in (int, float):
         try:
             # A float is no whole number, and a truth value none at all.

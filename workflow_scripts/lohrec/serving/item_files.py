@@ -24,11 +24,14 @@ class NewItem(NamedTuple):
     description: str
 
 
-def read(path: str | Path) -> list[NewItem]:
+def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[NewItem]:
     """The items of a CSV, TSV, Parquet or JSON lines file with the columns `COLUMNS`, gzip or not.
 
     Columns with other usual names are found (`layout.NAMES`). Titles and descriptions are cleaned
     as those of a dataset.
+
+    Args:
+        columns: {one of `COLUMNS`: what it is called here}.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -38,10 +41,11 @@ def read(path: str | Path) -> list[NewItem]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path} to read items from.")
     items = []
-    for number, record in enumerate(_records(path), 1):
+    for number, record in enumerate(_records(path, columns or {}), 1):
         where, name = f"{path}, item {number}", record["item"]
         if isinstance(name, int) and not isinstance(name, bool):
             name = str(name)
+        name = name.replace("\0", "").strip() if isinstance(name, str) else name
         if not isinstance(name, str) or not name:
             raise ValueError(f"{where}: item is {name!r}; it must be a name.")
         try:
@@ -67,7 +71,7 @@ def check_new(items: Iterable[NewItem], catalogue: Catalogue) -> None:
         )
 
 
-def _records(path: Path) -> list[Mapping[str, Any]]:
+def _records(path: Path, columns: Mapping[str, str]) -> list[Mapping[str, Any]]:
     kind = Path(path.name.removesuffix(".gz")).suffix
     try:
         content = path.read_bytes()
@@ -89,20 +93,29 @@ def _records(path: Path) -> list[Mapping[str, Any]]:
             raise ValueError(f"{path}: name it *.csv, *.tsv, *.parquet or *.jsonl.")
     except (pl.exceptions.PolarsError, orjson.JSONDecodeError, OSError, EOFError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    called = {role: name for role in COLUMNS if (name := _called(role, names, path))}
+    called = {role: name for role in COLUMNS if (name := _called(role, names, path, columns))}
     if "item" not in called or len(called) < 2:
         raise ValueError(
             f"{path} has {', '.join(sorted(names)) or 'nothing'}. New items need the column item, "
-            "and title or description or both: their identifiers are made of texts."
+            "and title or description or both, because their identifiers are made of texts. "
+            "Say which is which: --columns item=NAME,title=NAME,description=NAME."
         )
     return [{role: record.get(called.get(role, "")) for role in COLUMNS} for record in records]
 
 
-def _called(role: str, names: set[str], path: Path) -> str | None:
+def _called(role: str, names: set[str], path: Path, columns: Mapping[str, str]) -> str | None:
     """The name of the column that has what `role` says; None where there is none."""
+    if role in columns:
+        if columns[role] not in names:
+            raise ValueError(
+                f"{path} has no column {columns[role]!r} for the {role}; there is: "
+                f"{', '.join(sorted(names))}."
+            )
+        return columns[role]
     alike = [role] if role in names else sorted(name for name in names if known_as(name, role))
     if len(alike) > 1:
         raise ValueError(
-            f"{path}: the {role} may be any of {', '.join(alike)}. Call the right one {role}."
+            f"{path}: the {role} may be any of {', '.join(alike)}. Say which: "
+            f"--columns {role}=NAME."
         )
     return alike[0] if alike else None

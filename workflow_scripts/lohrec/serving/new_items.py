@@ -75,13 +75,23 @@ def _identifiers(model: Path) -> np.ndarray:
     return every[0]
 
 
-def _place(model: Path, items: Sequence[NewItem], ids: np.ndarray) -> np.ndarray:
+def encoders(model: Path) -> list[Path]:
+    """The files of what made a recommender's text vectors: its own, or each of its parts'.
+
+    Raises:
+        ValueError: there are none.
+    """
     found = sorted(model.rglob(f"{text_encoder.FOLDER}/{text_encoder.TEXT}"))
     if not found:
         raise ValueError(
             f"{model} has no folder {text_encoder.FOLDER}, so texts cannot become identifiers: "
             "its identifiers were made elsewhere, or not of texts."
         )
+    return found
+
+
+def _place(model: Path, items: Sequence[NewItem], ids: np.ndarray) -> np.ndarray:
+    found = encoders(model)
     encoder = text_encoder.load(found[0])
     quantiser = rqvae.load(found[0].with_name(text_encoder.RQVAE))
     texts = [item.title for item in items], [item.description for item in items]
