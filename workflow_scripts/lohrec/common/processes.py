@@ -80,7 +80,7 @@ def launch(
     if subprocess.run(command, env=os.environ | {"PYTHONPATH": path}).returncode:
         raise RuntimeError(
             f"One of {nodes * processes} processes that work together failed, and so all ended. "
-            "The first traceback of this attempt in the log says why."
+            "The log has its traceback; those that name a lost connection only follow from it."
         )
 
 
