@@ -196,8 +196,9 @@ def test_the_demonstration_prints_a_line_a_step(
     jobs = sum(planned(folder, target).values())
     status, printed = snakemake(folder, "--cores", "4", "--logger", "lohrec", "--", target)
     assert status == 0, printed
-    profile, plan, *steps, log, end = printed.splitlines()
+    profile, plan, room, *steps, log, end = printed.splitlines()
     assert "profiles/default" in profile and plan.startswith(f"{jobs} steps")
+    assert "disk" in room and room.endswith("demo.")
     numbers = [re.match(r"\[ *(\d+)/(\d+)\] \w+ ", line).groups() for line in steps]
     assert numbers == [(str(number), str(jobs)) for number in range(1, jobs + 1)]
     assert log.startswith("Complete log") and end.startswith(f"{jobs} of {jobs} steps done")
