@@ -67,6 +67,8 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv": table(names=("user", "user_id", "rating", "time"))}, {}, ["user may be any of"]),
     ({"a.csv": table(names=("item", "user", "r", "time"))}, {"columns": {"user": 1, "item": 2}},
      ["'item', an item by"]),
+    ({"a.csv": table([(u, i, t, r) for u, i, r, t in NAMED])}, {},
+     ["ratings looks like times", "line 2", "sources.table.columns"]),
     ({"a.csv": table()}, {"columns": {"user": 1, "item": 9, "time": 4}}, ["no column 9", "Name"]),
     ({"a.csv": table()}, {"columns": {"user": 1, "item": 1, "time": 4}}, ["one column is user"]),
     ({"a.csv": table()}, {"columns": {"user": "usr"}}, ["no column 'usr'", "Name the columns"]),

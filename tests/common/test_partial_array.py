@@ -5,10 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lohrec.common import partial_array, unfinished, writers
 from lohrec.common.artefacts import read_json, write_json
@@ -89,6 +93,26 @@ def test_nothing_is_lost_until_the_output_is_recorded(fill, tmp_path):
     assert np.load(path).tolist() == list(range(1, 11))
     unfinished.remove([path])
     assert [p.name for p in tmp_path.iterdir()] == ["values.npy"]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 6), st.booleans()), max_size=6),
+    st.sampled_from("ab"),
+)
+def test_however_runs_are_cut_and_inputs_change_the_rows_are_the_last_inputs(cut_runs, last):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "values.npy"
+        for inputs, most, marks in [*cut_runs, (last, 7, True)]:
+            patch.setattr(partial_array, "MARK_SECONDS", -1 if marks else 1000)
+            with PartialArray(path, (6,), np.int16, inputs) as array:
+                for part in array.remaining(range(6), "filling"):
+                    if part >= most:
+                        break
+                    array.values[part] = ord(inputs) + part
+                else:
+                    array.finish()
+        assert np.load(path).tolist() == [ord(last) + part for part in range(6)]
 
 
 @pytest.mark.parametrize("damaged", ["partial", "partial.json"])

@@ -95,7 +95,7 @@ def all_of(kind: str) -> str:
         ),
         (
             {"presets": {"demo": {"training": {"learning_rate": "1e-3"}}}},
-            ["presets.demo.training.learning_rate", "Write it as 1.0e-3"],
+            ["presets.demo.training.learning_rate", "of AdamW. Write it as 1.0e-3"],
         ),
         (
             {"presets": {"demo": {"training": {"learning_rate": "2.5E3"}}}},

@@ -151,6 +151,8 @@ def test_models_that_cannot_be_used_are_named_with_a_remedy(settings, tmp_path, 
 
     with pytest.raises(ValueError, match=r"is no folder here, and text\.revision 'main' is no"):
         run(model="some/model", revision="main")
+    with pytest.raises(ValueError, match=r"text\.revision null is no commit"):
+        run(model="some/model", revision=None)
     with pytest.raises(FileNotFoundError, match=r"cannot be loaded.*\n.*safetensors"):
         run(model=str(tmp_path))
     with pytest.raises(ValueError, match="None of the 6 items"):

@@ -172,6 +172,7 @@ def test_a_user_without_items_is_one(tmp_path) -> None:
         ('{"user": "u", "items": []}\n{"user": ', "line 2: no JSON"),
         ('{"user": "u", "item": "a", "time": 1}\n{"user": "u", "item": "a"}', "line 2: nothing"),
         ("user,item\nu,\xe9\n", "not UTF-8"),
+        pytest.param("user,item\n" + "u" * (2**24 + 1), "line 2: it is longer", id="endless"),
     ],
 )
 def test_what_is_no_history_is_refused_with_its_place(tmp_path, text, said) -> None:

@@ -38,8 +38,9 @@ def pinned(name: str, revision: str | None, section: str) -> dict[str, Any]:
     """
     folder = Path(name).is_dir()
     if not folder and not (revision and len(revision) == 40 and set(revision) <= _HEXADECIMAL):
+        commit = "null" if revision is None else repr(revision)
         raise ValueError(
-            f"{section}.model {name!r} is no folder here, and {section}.revision {revision!r} is "
+            f"{section}.model {name!r} is no folder here, and {section}.revision {commit} is "
             "no commit of it on the Hugging Face hub. Name a folder with config.json, "
             "tokenizer.json and *.safetensors, or a hub name together with the 40 digits of its "
             "commit."

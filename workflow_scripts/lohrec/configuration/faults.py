@@ -99,7 +99,8 @@ def _said(error: Any) -> Iterator[tuple[Any, str]]:
         said = f"{shown} is no group of keys with values"
     else:
         said = f"{shown} is not: {schema.get('words') or values(schema)}"
-    yield None, ". ".join(filter(None, [said, schema.get("description"), _hint(value)]))
+    description = schema.get("description", "").rstrip(".")
+    yield None, ". ".join(filter(None, [said, description, _hint(value)]))
 
 
 def _shown(value: Any) -> str:

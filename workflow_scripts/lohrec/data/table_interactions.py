@@ -67,6 +67,8 @@ def read(
         job_log.warn(said)
     _check_exchanged(good, of, path)
     time = _times(good, of, unit, path)
+    if rated and not unit and time.unit == "order":
+        _check_ratings(good, path)
     kept = np.ones(len(good), dtype=bool)
     left_out = {}
     if min_rating is not None:
@@ -139,6 +141,18 @@ def _check_exchanged(good: pl.DataFrame, of: Layout, path: Path) -> None:
         raise ValueError(
             f"{path}: users look like items and items do not ({users[0]}, {items[0]}), so recipe "
             f"{of.recipe} is not that of this file."
+        )
+
+
+def _check_ratings(good: pl.DataFrame, path: Path) -> None:
+    """Refuse ratings that are times, where times are too small to be any."""
+    lowest = good["rating"].cast(pl.Float64, strict=False).min()
+    if isinstance(lowest, float) and lowest >= times.FIRST:
+        row = good.row(0, named=True)
+        raise ValueError(
+            f"{path}: what is taken for ratings looks like times, and the other way round (line "
+            f"{row['line']}: rating {row['rating']}, time {row['time']}). Name both columns in "
+            "sources.table.columns."
         )
 
 

@@ -5,8 +5,10 @@ import gzip
 import io
 import math
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 
 from lohrec.common import job_log
 from lohrec.data.layout import known_as
+from lohrec.data.raw_lines import LONGEST
 from lohrec.data.table_files import NO_BYTE, SEPARATORS
 
 REMEDY = (
@@ -72,9 +75,9 @@ def _text(file: IO[bytes], name: str, columns: Columns) -> Iterator[Row]:
     buffered = io.BufferedReader(file)  # type: ignore[type-var] # any stream of bytes will do
     packed = buffered.peek(2)[:2] == b"\x1f\x8b"
     binary = gzip.GzipFile(fileobj=buffered) if packed else buffered
-    lines = io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+    lines = _lines(io.TextIOWrapper(binary, encoding="utf-8-sig", newline=""), name)
     try:
-        first = lines.readline()
+        first = next(lines, "")
         if not first.strip():
             raise ValueError(f"{name} holds no histories: its first line is empty.")
         if first.lstrip().startswith("{"):
@@ -83,8 +86,18 @@ def _text(file: IO[bytes], name: str, columns: Columns) -> Iterator[Row]:
             yield from _separated(first, lines, name, columns)
     except UnicodeDecodeError:
         raise ValueError(f"{name} is not UTF-8. Convert it first.") from None
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{name} is broken gzip: {error}. Fetch it again.") from None
+
+
+def _lines(file: IO[str], name: str) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(file.readline, LONGEST + 1), ""), 1):
+        if len(line) > LONGEST:
+            raise ValueError(
+                f"{name}, line {number}: it is longer than {LONGEST:,} characters, so it holds no "
+                "history. Write line ends, or take the right file."
+            )
+        yield line
 
 
 def _separated(first: str, lines: Iterable[str], name: str, columns: Columns) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """New items as files have them: name, title, description."""
 
 import gzip
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,7 +9,10 @@ from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
+from lohrec.data import raw_lines
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.item_texts import item_text
 from lohrec.data.layout import known_as
@@ -74,6 +78,8 @@ def check_new(items: Iterable[NewItem], catalogue: Catalogue) -> None:
 def _records(path: Path, columns: Mapping[str, str]) -> list[Mapping[str, Any]]:
     kind = Path(path.name.removesuffix(".gz")).suffix
     try:
+        if kind != ".parquet":
+            raw_lines.check(path)  # what follows holds the file
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
@@ -83,15 +89,19 @@ def _records(path: Path, columns: Mapping[str, str]) -> list[Mapping[str, Any]]:
                 raise ValueError(f"{path}: each line must be an object.")
             names = {name for record in records for name in record}
         elif kind == ".parquet":
-            frame = pl.read_parquet(content)
-            names, records = set(frame.columns), frame.to_dicts()
+            # Not by polars: a damaged file ends its process, without an error that could be caught.
+            table = parquet.read_table(io.BytesIO(content))
+            table.validate(full=True)
+            names, records = set(table.column_names), table.to_pylist()
         elif kind in (".csv", ".tsv"):
             separator = "\t" if kind == ".tsv" else ","
             frame = pl.read_csv(content, separator=separator, infer_schema=False)
             names, records = set(frame.columns), frame.to_dicts()
         else:
             raise ValueError(f"{path}: name it *.csv, *.tsv, *.parquet or *.jsonl.")
-    except (pl.exceptions.PolarsError, orjson.JSONDecodeError, OSError, EOFError) as error:
+    except (
+        pl.exceptions.PolarsError, pa.ArrowException, orjson.JSONDecodeError, OSError, EOFError,
+    ) as error:  # fmt: skip
         raise ValueError(f"{path} cannot be read: {error}") from None
     called = {role: name for role in COLUMNS if (name := _called(role, names, path, columns))}
     if "item" not in called or len(called) < 2:
