@@ -98,6 +98,8 @@ def test_what_is_not_clear_is_an_error_that_shows_three_rows(
     for number, row in enumerate(rows, 1):
         assert f"  {number}: {row.replace(',', ' | ')}\n" in said
     assert "Taken for: " in said
+    if names and not columns and "user" in names:  # what is clear beside it is said
+        assert "Taken for: item = column 3, time = column 4, user = ?. " in said
     assert "sources.table.columns" in said and "as in {user: USER, item: ITEM, time: TIME}" in said
 
 
@@ -227,3 +229,12 @@ def test_objects_that_are_no_standard_json_are_read(tmp_path: Path) -> None:
     assert sorted(rows_of(found)) == EXPECTED
     assert found.counted["mended"] == {"halves_of_characters": 1, "json_of_python": 2}
     assert found.counted["rejected"] == {"duplicate_key": 1}
+
+
+def test_times_that_are_texts_or_have_a_fraction_are_counted_in_json(tmp_path: Path) -> None:
+    kinds = (int, str, float)
+    rows = [(u, i, r, kinds[n % 3](t)) for n, (u, i, r, t) in enumerate(NAMED)]
+    path = objects(tmp_path / "a.jsonl", [dict(zip(NAMES, row, strict=True)) for row in rows])
+    found = read({"interactions": path})
+    assert sorted(rows_of(found)) == EXPECTED
+    assert found.counted["mended"] == {"times_as_text": 11, "times_with_fraction": 10}

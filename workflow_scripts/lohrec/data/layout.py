@@ -141,11 +141,13 @@ def _places(
     path: Path, rows: Sequence[Sequence[str]], of: Layout, names: list[str], header: bool
 ) -> dict[str, int]:
     places: dict[str, int] = {}
+    problems: list[str] = []
     for role, place in of.columns.items():
         if isinstance(place, int):
-            if not 1 <= place <= len(names):
-                raise _unclear(path, rows, of, places, f"there is no column {place} for the {role}")
-            places[role] = place - 1
+            if 1 <= place <= len(names):
+                places[role] = place - 1
+            else:
+                problems.append(f"there is no column {place} for the {role}")
             continue
         found = []
         if place is not None:
@@ -154,12 +156,14 @@ def _places(
             found = [n for n, name in enumerate(names) if known_as(name, role)]
         if len(found) > 1:
             several = ", ".join(names[n] for n in found)
-            raise _unclear(path, rows, of, places, f"the {role} may be any of {several}")
-        if found:
+            problems.append(f"the {role} may be any of {several}")
+        elif found:
             places[role] = found[0]
         elif role in NEEDED[of.part] or (place is not None and not of.recipe):
             missing = f"there is no column {place!r}" if place else "no column is known by its name"
-            raise _unclear(path, rows, of, places, f"{missing} for the {role}")
+            problems.append(f"{missing} for the {role}")
+    if problems:
+        raise _unclear(path, rows, of, places, problems[0])
     return places
 
 

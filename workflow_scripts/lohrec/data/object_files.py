@@ -77,6 +77,8 @@ def frame(
     frames, rows = [], []
     for number, record, line in records(path, of, kind, keys, mended):
         fault, values = _values(record, keys)
+        if isinstance(record, dict) and "time" in keys:  # polars mends it; here it is counted
+            raw_lines.whole_number(record.get(keys["time"]), "times", mended)
         if fault != "blank":
             text = line[:WIDTH].decode(errors="replace") if fault else None
             rows.append((number, *values, fault, text))
