@@ -14,7 +14,8 @@ from lohrec.configuration.sections import defaults, overlaid, tree
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples, read_examples
 from lohrec.data.sequences import leave_one_out
-from lohrec.recommender.recommender import Inputs, Recommender, named
+from lohrec.recommender.inputs import Inputs
+from lohrec.recommender.recommender import Recommender, named
 from lohrec.teacher.model import build_llama, save_teacher
 
 USERS, ITEMS, LENGTH = 40, 60, 7
@@ -72,6 +73,13 @@ class Shop:
             given = overlaid(given, {"training": SMALL["training"]})
         inputs = Inputs(self.train, self.dev, self.catalogue, 20, self.artefacts, DECODING)
         return named(name).fit(inputs, overlaid(given, settings or {}), seed)
+
+    def files(self, statistics: Path, *read: str) -> dict[str, Any]:
+        """What a rule hands to a fit: the data, statistics.json, and artefacts by their names."""
+        data = {"sequences": "sequences.npy", "examples": "examples", "catalogue": "items.parquet"}
+        found = {name: str(self.folder / file) for name, file in data.items()}
+        found |= {name: self.artefacts[name] for name in read}
+        return found | {"statistics": str(statistics)}
 
 
 def make(folder: Path) -> Shop:

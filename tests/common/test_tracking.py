@@ -95,8 +95,7 @@ def test_times_are_those_of_the_training(log):
 def test_trainings_of_a_job_have_folders_of_their_own(log):
     run(description="before")
     run()
-    with tracking.part("trial_3", lambda row: None):
-        run()
+    run(trial=tracking.Trial("trial_3", lambda row: None))
     folder = log.with_suffix("")
     assert {path.name for path in folder.iterdir()} == {"before", "training", "trial_3"}
     assert points(folder / "before") and points(folder / "trial_3/training")
@@ -107,16 +106,14 @@ def test_a_follower_sees_every_row_and_may_end_the_training(log, tmp_path, monke
     path, seen = tmp_path / "state.pt", []
     with pytest.raises(KeyboardInterrupt):
         run(path, killed_at=11)
-    with tracking.part("trial_0", seen.append):
-        history = run(path)
+    history = run(path, trial=tracking.Trial("trial_0", seen.append))
     assert [row["step"] for row in seen] == [row["step"] for row in history] == [4, 8, 12, 16]
 
     def end(row):
         raise RuntimeError(f"enough at {row['step']}")
 
-    with pytest.raises(RuntimeError, match="enough at 4"), tracking.part("trial_1", end):
-        run()
-    run()  # is not followed
+    with pytest.raises(RuntimeError, match="enough at 4"):
+        run(trial=tracking.Trial("trial_1", end))
 
 
 def test_where_there_is_no_job_nothing_is_written(log, monkeypatch):

@@ -29,9 +29,8 @@ def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
     models = []
     for fold in range(FOLDS):
         models.append(str(tmp_path / f"{fold}/model/recommender.json"))
-        catalogue = str(shop.folder / "items.parquet")
         made = [settings, decoding, 8, "shop", "ease", 0, {}, CPU, 1]
-        fit.main({}, *common, catalogue, str(statistics), models[-1], *made, fold, FOLDS)
+        fit.main(shop.files(statistics), models[-1], *made, fold, FOLDS)
 
     ids = shop.artefacts["ids"]
     taught = tmp_path / "probabilities.npy"

@@ -11,8 +11,9 @@ from test_item_networks import walks
 from lohrec.data.catalogue import Catalogue, counts
 from lohrec.recommender import item_weights
 from lohrec.recommender.baselines import ease
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_scores import best
-from lohrec.recommender.recommender import Histories, Inputs, named
+from lohrec.recommender.recommender import Histories, named
 
 ITEMS, USERS = 20, 30
 

@@ -13,7 +13,8 @@ from lohrec.data import catalogue
 from lohrec.data.examples import Examples, read_examples
 from lohrec.evaluation import metrics, ranked_lists, recommendations
 from lohrec.recommender.baselines import popularity
-from lohrec.recommender.recommender import Inputs, named
+from lohrec.recommender.inputs import Inputs
+from lohrec.recommender.recommender import named
 
 LENGTHS = [3, 5, 30, 8, 26]  # interactions of each user
 

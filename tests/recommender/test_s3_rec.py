@@ -11,9 +11,10 @@ from test_item_networks import ITEMS, network, walks
 from lohrec.common import training as runs
 from lohrec.configuration.sections import defaults, overlaid, tree
 from lohrec.recommender.baselines import s3_rec
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_networks import whole
 from lohrec.recommender.item_training import ItemData
-from lohrec.recommender.recommender import Inputs, named
+from lohrec.recommender.recommender import named
 
 MASK = -2
 

@@ -29,9 +29,9 @@ def of(chosen):
     return 0.5 - far + 0.01 * (chosen["networks.t5.codewords"] == "level")
 
 
-def fit(chosen, evaluations=4):
+def fit(chosen, trial, evaluations=4):
     """A training that rises to its figure; what it found at last."""
-    curves = tracking.Curves("training", [], 0.0)
+    curves = tracking.Curves("training", [], 0.0, trial)
     for number in range(1, evaluations + 1):
         figure = of(chosen) * number / evaluations
         curves.add({"step": 10 * number, "seconds": 1.0, "dev_ndcg@10": figure})
@@ -43,13 +43,13 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_end(tmp_path):
     whole = studies.search(tmp_path / "whole.sqlite", "this", RANGES, 14, fit)
     attempts, tried = 0, []
 
-    def killed(chosen):
+    def killed(chosen, trial):
         nonlocal attempts
         attempts += 1
         tried.append(chosen)
         if attempts in (1, 7, 13):
             raise KeyboardInterrupt
-        return fit(chosen)
+        return fit(chosen, trial)
 
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
@@ -82,10 +82,10 @@ def test_what_is_below_the_median_is_given_up(tmp_path):
 
 
 def test_losses_that_are_not_finite_end_a_trial_and_not_the_search(tmp_path):
-    def diverges(chosen):
+    def diverges(chosen, trial):
         if chosen["networks.t5.layers"] > 2:
             raise FloatingPointError("at step 3")
-        return fit(chosen)
+        return fit(chosen, trial)
 
     rows = studies.rows(studies.search(tmp_path / "a.sqlite", "this", RANGES, 8, diverges))
     assert len(rows) == 8
@@ -98,7 +98,7 @@ def test_a_study_of_something_else_is_begun_afresh(tmp_path, capsys):
     studies.search(tmp_path / "a.sqlite", "this", RANGES, 3, fit)
     other = {"training.learning_rate": RANGES["training.learning_rate"]}
     study = studies.search(
-        tmp_path / "a.sqlite", "other", other, 2, lambda chosen: chosen["training.learning_rate"]
+        tmp_path / "a.sqlite", "other", other, 2, lambda chosen, _: chosen["training.learning_rate"]
     )
     assert "starting afresh" in capsys.readouterr().out
     assert [list(row["settings"]) for row in studies.rows(study)] == [[*other]] * 2
@@ -128,9 +128,7 @@ def test_the_script_leaves_the_study_and_its_tables(shop, tmp_path):
 
     def run():
         search_ranges.main(
-            {"ids": shop.artefacts["ids"]}, str(shop.folder / "sequences.npy"),
-            str(shop.folder / "examples"), str(shop.folder / "items.parquet"),
-            str(tmp_path / "statistics.json"), *outputs.values(), settings, tried,
+            shop.files(tmp_path / "statistics.json", "ids"), *outputs.values(), settings, tried,
             {n: v for n, v in tiny_shop.DECODING.items() if n != "batch_size"}, 16, "demo", "tiger",
             {"seed": 0}, {"fit.py": "1"}, {"count": 0, "memory_gb": 0}, 1,
         )  # fmt: skip

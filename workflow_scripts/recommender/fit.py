@@ -4,18 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from lohrec.common import artefacts, devices, job, provenance, unfinished
-from lohrec.data.catalogue import Catalogue
-from lohrec.data.examples import read_examples
-from lohrec.data.sequences import leaves_out
-from lohrec.recommender.recommender import Inputs, named
+from lohrec.recommender.inputs import Inputs
+from lohrec.recommender.recommender import named
 
 
 def main(
     inputs: dict[str, str],
-    sequences: str,
-    examples: str,
-    catalogue: str,
-    statistics: str,
     model: str,
     settings: dict[str, Any],
     decoding: dict[str, Any],
@@ -32,9 +26,7 @@ def main(
     """Write the folder `model`.
 
     Args:
-        inputs: all inputs of the rule; what the recommender reads beside the four that follow.
-        sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
-        statistics: statistics.json of the dataset.
+        inputs: all inputs of the rule, see `Inputs.read`.
         model: recommender.json of the folder to write, which `lohrec.Recommender.load` opens.
         settings: `recommender` (a name), `history` (most items read) and the recommender's own.
         decoding: of the section `decoding` what the result depends on.
@@ -46,26 +38,17 @@ def main(
         fold: the fold of users to leave out, or None.
         folds: how many there are.
     """
-    train = read_examples(sequences, examples, "train")
-    if fold is not None:
-        train = train.without_fold(fold, folds)
-    excluded = leaves_out(decoding["exclude_history"], statistics)
     folder = Path(model).parent
-    fitted = named(settings["recommender"]).fit(
-        Inputs(
-            train,
-            read_examples(sequences, examples, "dev"),
-            Catalogue.of(catalogue, train),
-            settings["history"],
-            inputs,
-            decoding | {"batch_size": batch_size, "exclude_history": excluded},
-            devices.acquire(cuda, threads),
-            unfinished.beside(folder, "checkpoint"),
-            code,
-        ),
-        settings,
-        seed,
+    given = Inputs.read(
+        inputs,
+        settings["history"],
+        decoding | {"batch_size": batch_size},
+        devices.acquire(cuda, threads),
+        unfinished.beside(folder, "checkpoint"),
+        code,
+        without=None if fold is None else (fold, folds),
     )
+    fitted = named(settings["recommender"]).fit(given, settings, seed)
     with artefacts.whole_folder(folder) as temporary:
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
         made |= {} if fold is None else {"without_fold": f"{fold} of {folds}"}

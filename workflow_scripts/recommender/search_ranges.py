@@ -1,25 +1,20 @@
 """Look for a row's settings in ranges, on the dev set, one fit a trial."""
 
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
-from lohrec.common import artefacts, devices, job, unfinished
+from lohrec.common import artefacts, devices, job, tracking, unfinished
 from lohrec.common.checkpoints import fingerprint
-from lohrec.data.catalogue import Catalogue
-from lohrec.data.examples import read_examples
-from lohrec.data.sequences import leaves_out
 from lohrec.evaluation import tables
 from lohrec.recommender import studies
-from lohrec.recommender.recommender import Inputs, named
+from lohrec.recommender.inputs import Inputs
+from lohrec.recommender.recommender import named
 
 
 def main(
     inputs: dict[str, str],
-    sequences: str,
-    examples: str,
-    catalogue: str,
-    statistics: str,
     study: str,
     markdown: str,
     table: str,
@@ -37,9 +32,7 @@ def main(
     """Write the study, and its trials as Markdown and as CSV.
 
     Args:
-        inputs: all inputs of the rule; what the recommender reads beside the four that follow.
-        sequences, examples, catalogue: sequences.npy, examples.parquet, items.parquet.
-        statistics: statistics.json of the dataset.
+        inputs: all inputs of the rule, see `Inputs.read`.
         study: the SQLite file of Optuna to write.
         markdown, table: files to write.
         settings: `recommender` (a name), `history` (most items read) and the recommender's own.
@@ -55,23 +48,18 @@ def main(
     Raises:
         ValueError: the row's recommender is not trained in steps, so that no dev set measures it.
     """
-    train, dev = (read_examples(sequences, examples, split) for split in ("train", "dev"))
-    excluded = leaves_out(decoding["exclude_history"], statistics)
-    given = Inputs(
-        train,
-        dev,
-        Catalogue.of(catalogue, train),
-        settings["history"],
+    given = Inputs.read(
         inputs,
-        decoding | {"batch_size": batch_size, "exclude_history": excluded},
+        settings["history"],
+        decoding | {"batch_size": batch_size},
         devices.acquire(cuda, threads),
         unfinished.beside(study, "checkpoint"),
         code,
     )
 
-    def attempt(chosen: studies.Chosen) -> float:
+    def attempt(chosen: studies.Chosen, trial: tracking.Trial) -> float:
         own = studies.with_values(settings, tried["places"], chosen)
-        curve = named(own["recommender"]).fit(given, own, first["seed"]).curve
+        curve = named(own["recommender"]).fit(replace(given, trial=trial), own, first["seed"]).curve
         if curve is None:
             raise ValueError(
                 f"{own['recommender']} is not trained in steps, so that a study of it has "
@@ -79,6 +67,7 @@ def main(
             )
         return float(max(row[studies.MEASURE] for row in curve))
 
+    excluded = given.decoding["exclude_history"]
     made_of = [settings, tried["ranges"], decoding, excluded, first, code]
     for read in inputs.values():
         made_of += [artefacts.fingerprint(p) for p in ([read] if isinstance(read, str) else read)]

@@ -33,7 +33,7 @@ from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples, read_examples
 from lohrec.evaluation import tables
 from lohrec.recommender.baselines.sasrec import SASRec
-from lohrec.recommender.recommender import Inputs
+from lohrec.recommender.inputs import Inputs
 
 SCRIPT = Path(__file__).with_name("race_recbole.py")
 OURS: dict[str, dict[str, Any]] = {"sasrec": {}, "sasrec (bert)": {"block": "bert"}}

@@ -7,11 +7,10 @@ job, which has no log file to keep its curves beside, has none.
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lohrec.common.job_log import LOG
 
@@ -21,8 +20,18 @@ PROJECT = "lohrec"  # in tools that many programs share
 
 Row = dict[str, Any]
 
-# A job that trains several times says which training it is, and may follow it.
-_part: tuple[str, Callable[[Row], None]] | None = None
+
+class Trial(NamedTuple):
+    """One of several fits of a job.
+
+    Attributes:
+        name: which tells its curves from the others'.
+        follow: called with each row of their histories, those of a run that goes on once more; what
+            it raises ends the training.
+    """
+
+    name: str
+    follow: Callable[[Row], None]
 
 
 class Run(Protocol):
@@ -35,21 +44,6 @@ class Run(Protocol):
         """The training has ended."""
 
 
-@contextmanager
-def part(name: str, follow: Callable[[Row], None]) -> Iterator[None]:
-    """Name the trainings inside, and have `follow` called with each row of their histories, those
-    of a run that goes on once more.
-
-    What it raises ends the training.
-    """
-    global _part
-    _part = name, follow
-    try:
-        yield
-    finally:
-        _part = None
-
-
 class Curves:
     """The curves of one training, of which a tool has each point once.
 
@@ -57,18 +51,23 @@ class Curves:
         description: of the training, among those of its job.
         history: what it has found before it was cut off; such a run replaces what it has told.
         seconds: that it has run.
+        trial: that it is of, if any.
     """
 
-    def __init__(self, description: str, history: Sequence[Row], seconds: float) -> None:
+    def __init__(
+        self,
+        description: str,
+        history: Sequence[Row],
+        seconds: float,
+        trial: Trial | None = None,
+    ) -> None:
         from lohrec.common import processes  # here: the Snakefile reads TOOL without PyTorch
 
         self.began = time.time() - seconds
-        name = _part[0] if _part else ""
-        self.follow = _part[1] if _part else None
-        self.run = None
+        self.trial, self.run = trial, None
         if LOG in os.environ and processes.rank() == 0:
-            folder = Path(os.environ[LOG]).with_suffix("") / name / description.replace(" ", "_")
-            self.run = _opened(folder, bool(history))
+            folder = Path(os.environ[LOG]).with_suffix("") / (trial.name if trial else "")
+            self.run = _opened(folder / description.replace(" ", "_"), bool(history))
         for row in history:
             self.add(row)
 
@@ -82,9 +81,9 @@ class Curves:
                 if name not in ("step", "seconds") and isinstance(value, int | float)
             }
             self.run.add(figures, row["step"], self.began + row["seconds"])
-        if self.follow is not None:
+        if self.trial is not None:
             try:
-                self.follow(row)
+                self.trial.follow(row)
             except BaseException:
                 self.close()
                 raise

@@ -44,6 +44,7 @@ def train(
     unit: str = "examples",
     remedy: str = "Lower the learning rate.",
     description: str = "training",
+    trial: tracking.Trial | None = None,
 ) -> pa.Table:
     """Train a model, on its device, and put it into its best state; curves go to `tracking`.
 
@@ -59,17 +60,16 @@ def train(
             be greater; None: the state is no candidate.
         settings: epochs; evaluations (how many, evenly spread) and patience (the training stops
             after so many without a better one); averaging (decay of an exponential moving average
-            of the weights, which is then what is evaluated and returned; 0.0, as without it: none).
-            For the default optimiser learning_rate and weight_decay, for the default schedule
-            warmup.
-        optimizer: AdamW if None, see `optimiser.adamw`.
-        schedule: factor of the learning rate by step; see `optimiser.learning_rate` if None.
+            of the weights, which is then what is evaluated and returned; 0.0, as without it: none);
+            learning_rate, weight_decay and warmup for the default optimiser and its schedule.
+        optimizer, schedule: AdamW and a factor of its learning rate by step; see `optimiser`.
         after: called with the history, the new row last, when the best state has been chosen; it
             may change the model that the training goes on with, and what it returns joins the row.
         checkpoint: where the run leaves its state, and has left it: a run that goes on from the
             last step learns nothing more.
         unit, description: what a batch's size counts; what a job's trainings are told apart by.
         remedy: what to change where a loss is no longer finite.
+        trial: that the training is of; see `tracking`.
 
     Returns:
         the history, a row an evaluation: step, seconds, learning_rate, the means of the losses
@@ -81,7 +81,7 @@ def train(
         FloatingPointError: a loss is no longer finite.
     """
     run = _Run(model, settings, len(epoch(0)), optimizer, schedule, checkpoint, unit, remedy)
-    curves = tracking.Curves(description, run.at.history, run.at.seconds)
+    curves = tracking.Curves(description, run.at.history, run.at.seconds, trial)
     at, bar = run.at, progress(None, description, run.steps, "step", run.at.step)
     model.train()
     while run.goes_on():

@@ -21,7 +21,7 @@ class Steps(Protocol):
         """Log-probabilities of the first codeword, float (users, 1, codewords)."""
         ...
 
-    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+    def next(self, level: int, parent: Tensor, code: Tensor, node: Tensor | None = None) -> Tensor:
         """Log-probabilities of the codeword of `level`, float (users, beams, codewords).
 
         Args:
@@ -29,6 +29,8 @@ class Steps(Protocol):
             parent: int64 (users, beams), the beam of the step before that each beam goes on from.
             code: int64 (users, beams), its codeword of `level` - 1: a place among those whose
                 probabilities that step returned.
+            node: int64 (users, beams), the nodes of depth `level` that the codewords lead to, where
+                the search is in a tree; any answer may come for -1.
         """
         ...
 
@@ -78,7 +80,7 @@ class InTree:
     def next(self, level: int, parent: Tensor, node: Tensor) -> Tensor:
         """Add the codewords that lead to nodes."""
         code = self.tree.code[level - 1][node.clamp(min=0)].long()
-        return self._legal(level, self.steps.next(level, parent, code), node)
+        return self._legal(level, self.steps.next(level, parent, code, node), node)
 
     def _legal(self, level: int, log_p: Tensor, node: Tensor) -> Tensor:
         child = self.tree.below(level, node)

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from lohrec.identifiers import store
 from lohrec.identifiers.codewords import LEVELS, token_table
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_networks import CausalNetwork, ItemNetwork
 from lohrec.recommender.item_recommender import ItemRecommender
-from lohrec.recommender.recommender import Inputs
 
 
 class AttributeNetwork(CausalNetwork):

@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_networks import ItemNetwork
 from lohrec.recommender.item_scores import ItemScores
 from lohrec.recommender.item_training import log_probabilities, train
-from lohrec.recommender.recommender import Histories, Inputs
+from lohrec.recommender.recommender import Histories
 
 FILE = "model.safetensors"
 
@@ -59,6 +60,7 @@ class ItemRecommender(ItemScores):
             seed,
             inputs.checkpoint,
             inputs.code,
+            inputs.trial,
         )
         found = cls(network, settings)
         found.curve = curve

@@ -14,6 +14,7 @@ from lohrec.common import training as runs
 from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.devices import exact_products
 from lohrec.common.gradients import Gradients
+from lohrec.common.tracking import Trial
 from lohrec.data.examples import Examples, length_batches, shared_batches
 from lohrec.recommender.item_losses import loss
 from lohrec.recommender.item_networks import Batch, ItemNetwork
@@ -78,6 +79,7 @@ def train(
     seed: int,
     checkpoint_path: str | Path | None = None,
     code: Mapping[str, str] | None = None,
+    trial: Trial | None = None,
 ) -> list[dict[str, Any]]:
     """Train a network, on its device, and put it into its best state on the dev set.
 
@@ -90,6 +92,7 @@ def train(
         seed: of the order of batches; torch has been seeded.
         checkpoint_path: where the run leaves its state.
         code: hashes of the program, so that no checkpoint outlives a change of it.
+        trial: that the training is of.
 
     Returns:
         the rows of `common.training.train`.
@@ -125,6 +128,7 @@ def train(
         itemgetter("dev_ndcg@10"),
         training,
         checkpoint=checkpoint,
+        trial=trial,
         remedy="Lower training.learning_rate, or set training.bf16 to false.",
     )
     rows: list[dict[str, Any]] = history.to_pylist()

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,15 +11,14 @@ import torch
 from lohrec.common.artefacts import fingerprint, read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
-from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.histories import Given, numbers
+from lohrec.recommender.inputs import CPU, Inputs
 from lohrec.recommender.lists import Lists, Ranked
 from lohrec.recommender.places import FILE, home
 
 ITEMS, CURVE = "items.json", "training.json"
-CPU = torch.device("cpu")
 
 
 class Histories(NamedTuple):
@@ -33,33 +31,6 @@ class Histories(NamedTuple):
 
     items: np.ndarray
     length: np.ndarray
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a recommender is fitted to.
-
-    Attributes:
-        train, dev: examples; dev ones choose the best state and teach nothing.
-        catalogue: the items.
-        history: most items of a history that are read.
-        artefacts: paths of what else the recommender reads, by the names in its `READS` and of the
-            parts that its row names; of several members, a list.
-        decoding: settings of the search for lists.
-        device: where to compute.
-        checkpoint: where an unfinished training keeps its state; None keeps none.
-        code: hashes of the program, so that no checkpoint outlives a change of it.
-    """
-
-    train: Examples
-    dev: Examples
-    catalogue: Catalogue
-    history: int
-    artefacts: Mapping[str, Any] = field(default_factory=dict)
-    decoding: Mapping[str, Any] = field(default_factory=dict)
-    device: torch.device = CPU
-    checkpoint: Path | None = None
-    code: Mapping[str, str] = field(default_factory=dict)
 
 
 class Recommender(ABC):

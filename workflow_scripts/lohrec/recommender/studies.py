@@ -23,7 +23,7 @@ def search(
     name: str,
     ranges: Mapping[str, Mapping[str, Any]],
     trials: int,
-    attempt: Callable[[Chosen], float],
+    attempt: Callable[[Chosen, tracking.Trial], float],
 ) -> optuna.Study:
     """Try settings until so many trials are done. A search that was cut off goes on.
 
@@ -36,8 +36,8 @@ def search(
         name: of the study, another one for whatever its result depends on.
         ranges: {setting: low and high, whole numbers where both are, and perhaps log; or values}.
         trials: how many.
-        attempt: fits with the settings and returns the best `MEASURE`; the trainings inside are
-            followed.
+        attempt: fits with the settings, as the trial that it is handed, and returns the best
+            `MEASURE`.
     """
     study = _opened(Path(path), name)
     for cut_off in study.get_trials(states=(TrialState.RUNNING,)):
@@ -50,8 +50,7 @@ def search(
         chosen = {setting: _suggested(trial, setting, ranges[setting]) for setting in ranges}
         print(f"trial {done} of {trials}: {chosen}", flush=True)
         try:
-            with tracking.part(f"trial_{done}", _Follower(trial)):
-                value = attempt(chosen)
+            value = attempt(chosen, tracking.Trial(f"trial_{done}", _Follower(trial)))
         except optuna.TrialPruned:
             print("given up: below the median", flush=True)
             study.tell(trial, state=TrialState.PRUNED)

@@ -17,6 +17,7 @@ from lohrec.common import training as runs
 from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.devices import autocast
 from lohrec.common.gradients import Gradients
+from lohrec.common.tracking import Trial
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import normalised
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -96,6 +97,7 @@ def train(
     start: CodewordNetwork | None = None,
     checkpoint_path: str | Path | None = None,
     code: Mapping[str, str] | None = None,
+    trial: Trial | None = None,
 ) -> tuple[CodewordNetwork, pa.Table]:
     """Train one recommender and return its best state on the dev set, with the history.
 
@@ -113,6 +115,7 @@ def train(
             those of `start` (DTR, 3.2).
         checkpoint_path: where the run leaves its state.
         code: hashes of the program, so that no checkpoint outlives a change of it.
+        trial: that the training is of.
 
     Raises:
         ValueError: `start` is of another architecture than the settings.
@@ -167,6 +170,7 @@ def train(
         training,
         after=warn,
         checkpoint=checkpoint,
+        trial=trial,
         remedy="Lower learning_rate, or set bf16 to false.",
     )
     return model, history

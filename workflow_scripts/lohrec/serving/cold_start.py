@@ -12,8 +12,9 @@ from lohrec.data.examples import Examples
 from lohrec.evaluation import bootstrap
 from lohrec.identifiers import text_encoder
 from lohrec.identifiers.text_vectors import unit
+from lohrec.recommender.inputs import CPU
 from lohrec.recommender.places import home
-from lohrec.recommender.recommender import CPU, Recommender
+from lohrec.recommender.recommender import Recommender
 from lohrec.serving import new_items
 from lohrec.serving.item_files import NewItem
 

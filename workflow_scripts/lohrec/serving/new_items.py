@@ -12,8 +12,9 @@ from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers import collisions, rqvae, store, text_encoder
 from lohrec.identifiers.codewords import filled
+from lohrec.recommender.inputs import CPU
 from lohrec.recommender.places import FILE, home
-from lohrec.recommender.recommender import CPU, ITEMS, digests
+from lohrec.recommender.recommender import ITEMS, digests
 from lohrec.serving import item_files
 from lohrec.serving.item_files import NewItem
 

@@ -14,9 +14,9 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_weights import ItemWeights, popularity
 from lohrec.recommender.priors import marks
-from lohrec.recommender.recommender import Inputs
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "penalty": {

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_weights import ItemWeights, popularity
 from lohrec.recommender.priors import cooccurrences, marks
-from lohrec.recommender.recommender import Inputs
 
 SETTINGS: dict[str, Any] = {}
 TRAITS = ["teaches"]

@@ -16,8 +16,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_scores import ItemScores
-from lohrec.recommender.recommender import Histories, Inputs
+from lohrec.recommender.recommender import Histories
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "smoothing": {

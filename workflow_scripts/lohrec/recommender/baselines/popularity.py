@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import Histories, Recommender
 
 SETTINGS: dict[str, Any] = {}
 

@@ -29,11 +29,11 @@ from lohrec.common.autograd_functions import drop
 from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.gradients import Gradients
 from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
 from lohrec.recommender.item_networks import Batch, whole
 from lohrec.recommender.item_training import ItemData
-from lohrec.recommender.recommender import Inputs
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
@@ -140,6 +140,7 @@ class S3Rec(AttributeRecommender):
             training | {"epochs": settings["before"], "evaluations": 5},
             checkpoint=checkpoint,
             description="before the next item",
+            trial=inputs.trial,
         )
         return cls.trained(network, inputs, settings, seed)
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from lohrec.recommender.decoding import best_leaves, searched
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.methods.generative import Generative
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import Histories, Recommender
 
 SETTINGS: dict[str, Any] = {}
 ROLES = ("retriever", "ranker")

@@ -16,10 +16,11 @@ from lohrec.identifiers.beam_search import TreeSteps, tree_search
 from lohrec.identifiers.mixtures import ItemSteps, Mixture
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import searched
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_scores import ItemScores
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.places import FILE, home
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import Histories, Recommender
 
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]

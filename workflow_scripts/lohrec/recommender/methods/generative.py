@@ -17,10 +17,11 @@ from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.beam_items import labels
 from lohrec.recommender.decoding import best_leaves, searched
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.places import home
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import Histories, Recommender
 from lohrec.recommender.training import train
 from lohrec.recommender.training_data import TrainingData
 
@@ -107,6 +108,7 @@ class Generative(Recommender):
             start,
             inputs.checkpoint,
             inputs.code,
+            inputs.trial,
         )
         encoder = [Path(path) for path in paths.get("encoder", ())]
         trained = cls(network, kind, ids, inputs.device, encoder)

@@ -13,8 +13,9 @@ from lohrec.identifiers import store
 from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.decoding import searched
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.lists import Ranked
-from lohrec.recommender.recommender import Histories, Inputs, Recommender
+from lohrec.recommender.recommender import Histories, Recommender
 from lohrec.teacher.decoding import best_leaves
 from lohrec.teacher.model import load_teacher
 from lohrec.teacher.prompts import load_words

@@ -270,23 +270,20 @@ class HeadSteps:
         """Read the histories."""
         self.state = self.model.read(self.history).unsqueeze(1)
         self.pairs = self.model.pair_logits(self.state[:, 0])
-        self.node = torch.zeros(self.state.shape[:2], dtype=torch.long, device=self.state.device)
-        return self._log_p(0)
+        return self._log_p(0, torch.zeros_like(self.history[:, :1]))
 
-    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
+    def next(self, level: int, parent: Tensor, code: Tensor, node: Tensor | None = None) -> Tensor:
         """Add the codewords just chosen."""
         self.state = self.model.further(level, along(self.state, parent), code)
-        if self.tree is not None:
-            self.node = self.tree.child(level - 1, self.node.gather(1, parent), code)
         if level > 1:
-            return self._log_p(level)
+            return self._log_p(level, node)
         example = torch.arange(len(code), device=code.device).unsqueeze(1).expand_as(code)
-        return self._log_p(level, self.model.second(self.pairs, example, code))
+        return self._log_p(level, node, self.model.second(self.pairs, example, code))
 
-    def _log_p(self, level: int, added: Tensor | float = 0.0) -> Tensor:
-        if self.tree is None:
+    def _log_p(self, level: int, node: Tensor | None, added: Tensor | float = 0.0) -> Tensor:
+        if self.tree is None or node is None:
             return (self.model.logits(level, self.state) + added).log_softmax(-1)
-        certain = self.tree.certain(level, self.node)
+        certain = self.tree.certain(level, node)
         return self.model.open_logits(level, self.state, certain) + added
 
 
