@@ -26,10 +26,16 @@ class BertLayer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-12)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
-        """States (rows, places, width); see `Attention.forward` for `seen`."""
-        read = drop(self.out(self.attention(x, seen)), self.dropout, self.training)
-        x = self.attention_norm(x + read)
+    def forward(self, x: Tensor, seen: Tensor, place: Tensor | None = None) -> Tensor:
+        """States (rows, places, width); with `place` (rows, 1, width), of that place of each row.
+
+        Args:
+            seen: see `Attention.forward`.
+            place: int64 (rows,).
+        """
+        asked = x if place is None else x[torch.arange(len(x), device=x.device), place, None]
+        read = drop(self.out(self.attention(x, seen, asked)), self.dropout, self.training)
+        x = self.attention_norm(asked + read)
         fed = drop(self.down(F.gelu(self.up(x))), self.dropout, self.training)
         state: Tensor = self.norm(x + fed)
         return state
@@ -45,13 +51,14 @@ class Attention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.heads, self.dropout = heads, dropout
 
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
-        """What each place of x (rows, places, width) reads, of the same shape.
+    def forward(self, x: Tensor, seen: Tensor, asked: Tensor | None = None) -> Tensor:
+        """What each place of x (rows, places, width) reads of it, of the same shape.
 
         Args:
             seen: bool, (places, places) or (rows, 1, 1, places): what a place may read.
+            asked: (rows, n, width), some of the places, if only these shall read.
         """
-        parts = (self.query(x), self.key(x), self.value(x))
+        parts = (self.query(x if asked is None else asked), self.key(x), self.value(x))
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         score = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)
         weight = score.masked_fill(~seen, -torch.inf).softmax(-1)

@@ -87,22 +87,29 @@ class Network(AttributeNetwork):
         """States after each item."""
         return self._layers(self.embed(items), earlier(items))
 
-    def fill(self, items: Tensor, masked: Tensor) -> Tensor:
-        """States (rows, places, width) of sequences in which each place sees all others.
+    def fill(self, items: Tensor, masked: Tensor, place: Tensor | None = None) -> Tensor:
+        """States of sequences in which each place sees all others.
 
         Args:
             items: int64 (rows, places), -1 on the right.
             masked: bool (rows, places), places whose item is not seen.
+            place: int64 (rows,), of each row the place whose state is asked for.
+
+        Returns:
+            (rows, places, width), or with `place` (rows, width).
         """
         x = torch.where(masked.unsqueeze(-1), self.mask, self.embed(items))
-        return self._layers(x, (items >= 0)[:, None, None])
+        x = self._layers(x, (items >= 0)[:, None, None], place)
+        return x if place is None else x.squeeze(1)
 
-    def _layers(self, x: Tensor, seen: Tensor) -> Tensor:
+    def _layers(self, x: Tensor, seen: Tensor, place: Tensor | None = None) -> Tensor:
         x = self.norm(x + self.position.weight[: x.shape[1]])
         x = drop(x, self.dropout, self.training)
-        for layer in self.layers:
+        *below, top = self.layers
+        for layer in below:
             x = layer(x, seen)
-        return x
+        state: Tensor = top(x, seen, place)
+        return state
 
 
 class S3Rec(AttributeRecommender):
@@ -209,10 +216,9 @@ def tells_segments(
     # The partner's items from its first on, over and over, as many as the segment has.
     turn = (place - begin.unsqueeze(1)).clamp(min=0) % length[partner].unsqueeze(1)
     theirs = items[partner].gather(1, turn).where(inside, items)
-    last = torch.arange(len(items), device=items.device), length - 1
-    rest = network.fill(items, inside)[last]
+    rest = network.fill(items, inside, length - 1)
     read = network.pairs["sp"](rest)
-    alone = (network.fill(x, ~inside & (items >= 0))[last] for x in (items, theirs))
+    alone = (network.fill(x, ~inside & (items >= 0), length - 1) for x in (items, theirs))
     own, wrong = (fits(read, state) for state in alone)
     return {"sp": -F.logsigmoid(own - wrong).mean()}
 
