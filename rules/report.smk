@@ -13,10 +13,20 @@ def teacher_behind(wildcards):
     return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
 
 
+def measured_in_training(wildcards):
+    """How many users of the dev set, at most, the recommenders and the teacher are measured on."""
+    parts = SETTINGS[wildcards.dataset]
+    return {
+        "methods": parts["training"]["dev_users"],
+        "teacher": parts["teacher"]["training"]["dev_users"],
+    }
+
+
 rule draw_training_curves:
     input:
         models=models_of_analysed,
         teacher=teacher_behind,
+        statistics="results/{dataset}/data/statistics.json",
     output:
         figure=[
             report(
@@ -35,7 +45,7 @@ rule draw_training_curves:
     params:
         code=code("draw_training_curves"),
         variants=analysed,
-        dev_users=lambda wildcards: SETTINGS[wildcards.dataset]["training"]["dev_users"],
+        dev_users=measured_in_training,
     script:
         "../workflow_scripts/analysis/draw_training_curves.py"
 
@@ -118,6 +128,9 @@ def reported(wildcards):
     files = {name: path for name, path in files.items() if name not in without}
     if generative_rows(dataset):
         files["quality"] = f"results/{dataset}/ids/quality.json"
+    for name, prior in shown_beside(wildcards)["priors"].items():
+        of, _ = targets.owner(dataset, name)
+        files[f"prior_{prior}"] = f"results/{of}/priors/{prior}.json"
     # A report shows the sweeps that somebody has asked for, and asks for none.
     sweeps = {name: f"results/{dataset}/sweeps/{name}.svg" for name in config["sweeps"]}
     return files | {f"sweep_{n}": path for n, path in sweeps.items() if Path(path).exists()}

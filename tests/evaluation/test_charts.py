@@ -1,9 +1,13 @@
 """Figures hold all points in one frame; what stands beside the maps of embeddings is right."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
-from lohrec.evaluation import charts, embedding_maps
+from lohrec.evaluation import charts, embedding_maps, gain_figure
 
 
 @pytest.fixture
@@ -33,14 +37,14 @@ def test_maps_share_a_frame_that_holds_every_point(drawn):
     assert len(colours) == 7  # six groups, and grey
 
 
-def test_every_figure_is_as_wide_as_a_page_and_tells_lines_apart(drawn):
+def test_every_figure_is_as_wide_as_a_column_and_tells_lines_apart(drawn):
     names = [f"v{i}" for i in range(9)]
     charts.lines(["x"], "t", "beams", [10, 20], {m: {n: [1, 2] for n in names} for m in "abcd"})
     charts.curves(["x"], "t", "step", {m: {n: ([1, 2], [1, 2], 0) for n in names} for m in "abc"})
     charts.bars(["x"], "t", {n: {"m": {"mean": 1, "low": 0, "high": 2}} for n in names})
     charts.slices(["x"], "t", {("m", "w"): (["p", "q"], {n: [1, 2] for n in names})})
     points = {n: [(1, 0, 2), (2, 1, 3)] for n in names[:2]}
-    charts.intervals(["x"], "t", ["p", "q"], {"m": points}, 1)
+    charts.intervals(["x"], "t", "setting", ["p", "q"], {"m": points}, 1)
     for figure in drawn:
         assert figure.get_figwidth() == charts.WIDTH
         for panel in figure.axes:
@@ -56,6 +60,48 @@ def test_every_figure_is_as_wide_as_a_page_and_tells_lines_apart(drawn):
             (0, 2),
             (1, 3),
         ]
+
+
+def test_all_letters_are_in_the_figure_and_large_enough(drawn):
+    names = ["dwr_cooccurrence", "distill_more_compact", "w/o DISTILL", *"abcdef"]
+    title = "instruments_lcrec, against the teacher's top 20, 24,772 test users"
+    ticks = ["to 4\n24,772", "5 to 9\n12,345", "10 to 19\n3,002", "from 20\n1,302"]
+    measures = ["Recall@10", "NDCG@10", "Diversity@10", "Invalid identifiers"]
+    widths = [10, 20, 50, 100]
+    charts.lines(["x"], title, "beams", widths, {m: {n: widths for n in names} for m in measures})
+    curve = ([0, 24000], [1.0, 2.0], 1)
+    charts.curves(["x"], title, "step", {m: {n: curve for n in names} for m in measures[:3]})
+    of_bars = {m: {"mean": 0.5, "low": 0.4, "high": 0.6} for m in ("coverage", "coordination")}
+    charts.bars(["x"], title, {n: of_bars for n in names})
+    ways = ("items in the history", "popularity of the target")
+    sliced = {(m, way): (ticks, {n: widths for n in names}) for m in measures[:2] for way in ways}
+    charts.slices(["x"], title, sliced)
+    points = {n: [(0.1234, 0.1, 0.2)] * 4 for n in ("test set", "dev set")}
+    settings = ["0.003", "0.01", "0.03", "0.1"]
+    charts.intervals(["x"], title, "setting", settings, {m: points for m in measures[:3]}, 1)
+    maps = {f"distill_more: CKA 0.{n}": np.random.default_rng(n).random((90, 2)) for n in (1, 2, 3)}
+    groups = [f"{n} Studio Recording Eq..." for n in range(6)]
+    charts.scatter(["x"], title, maps, groups * 15, groups)
+    gains = {"relative": {"mean": -0.4, "low": -0.5, "high": -0.3}, "excludes_zero": True}
+    shown = ("recall@10", "ndcg@10", "diversity@10")
+    of_names = {n: {"metrics": dict.fromkeys(shown, gains)} for n in names}
+    part = {"users": 24772, "variants": of_names}
+    compared = {"reference": "tiger_compact", "level": 0.95, "dataset": "instruments_compact"}
+    compared |= {"exclude_history": True, "splits": {"test": part, "test_kept": part}}
+    gain_figure.draw(["x"], compared, list(shown))
+    assert len(drawn) == 7
+    for figure in drawn:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        drawn_by = canvas.get_renderer()
+        box = figure.get_tightbbox(drawn_by)
+        assert min(box.x0, box.y0) > -0.01
+        assert box.x1 < figure.get_figwidth() + 0.01 and box.y1 < figure.get_figheight() + 0.01
+        assert min(t.get_fontsize() for t in figure.findobj(Text) if t.get_text()) >= 6
+        for panel in figure.axes:
+            labels = [t for t in panel.get_xticklabels() if t.get_visible() and t.get_text()]
+            ends = sorted(t.get_window_extent(drawn_by).intervalx.tolist() for t in labels)
+            assert all(left[1] < right[0] for left, right in pairwise(ends))
 
 
 def test_a_figure_is_the_same_file_each_time(tmp_path):

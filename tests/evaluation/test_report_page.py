@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 
 from lohrec.evaluation import best_baseline, comparison, metrics, slices
-from lohrec.evaluation.report import analyses, page, paper, tables
+from lohrec.evaluation.report import analyses, cost, page, paper, tables
 from lohrec.evaluation.report.accuracy import Accuracy
 from lohrec.evaluation.report.tables import Cell, Section, Table
 
@@ -49,6 +49,9 @@ def compared(figures):
         "history": {"to 4": np.arange(USERS) < 200, "from 20": np.arange(USERS) >= 200},
         "popularity": {"head": np.arange(USERS) < 300, "tail": np.arange(USERS) >= 300},
     }
+    for number, variant in enumerate(variants.values()):
+        shown = {"catalogue_coverage@10": 0.5, "gini@10": 0.25, "unfilled@10": number / 8}
+        variant["exposure"] = {name: {"mean": v, "std": None} for name, v in shown.items()}
     part = {"users": USERS, "variants": variants, "slices": slices.compare(figures, masks, 10)}
     split = {"test": part, "test_kept": part, "dev": part}
     known = {
@@ -87,7 +90,7 @@ def test_gains_are_over_the_reference_and_the_best_baseline(compared, figures):
     assert "over_best_baseline" not in of["tiger"]["metrics"]["recall@10"]
     assert "over_best_baseline" not in of["smooth"]["metrics"]["diversity@10"]
 
-    first, other = Accuracy(compared, "test").table_1().tables[1:]
+    first, other = Accuracy(compared, "test").table_1().tables[1:3]
     assert "tiger" not in rows_of(first) and "the 12 differences" in first.note
     cell = rows_of(first)["lcrec"][1]
     gain = of["lcrec"]["metrics"]["recall@10"]["relative"]
@@ -118,7 +121,7 @@ def test_the_other_lists_of_the_test_users_have_a_table_of_their_own(compared):
     assert "own history are left out" in first.text[0] and "history are kept" in other.text[0]
     assert (first.name, other.name) == ("table-1", "table-1-test-kept")
     names = [table.name for section in (first, other) for table in section.tables]
-    assert len(set(names)) == 6
+    assert len(set(names)) == 8
 
 
 def test_tables_that_contradict_themselves_are_refused(compared):
@@ -175,11 +178,37 @@ def test_cost_adds_up_jobs_of_a_step(tmp_path):
     (tmp_path / "fit/tiger_seed_0.tsv").write_text(header + "60.0\t0:01:00\t100.5\t9\t30.0\n")
     (tmp_path / "fit/dwr_seed_0.tsv").write_text(header + "3600.0\t1:00:00\t300.0\t9\t1800.0\n")
     (tmp_path / "train_rqvae.tsv").write_text(header + "2.0\t0:00:02\t-\t-\tNA\n")
-    section = analyses.cost(tmp_path)
+    section = cost.section(tmp_path)
     rows = rows_of(section.tables[0])
     assert [cell.text for cell in rows["fit"]] == ["2", "1:01:00", "0:30:30", "300"]
     assert [cell.text for cell in rows["train_rqvae"]] == ["1", "0:00:02", "0:00:00", "0"]
-    assert analyses.cost(tmp_path / "none") is None
+    assert cost.section(tmp_path / "none") is None
+
+
+def test_places_that_no_item_fills_are_counted(compared):
+    lists = rows_of(Accuracy(compared, "test").table_1().tables[-1])
+    assert [row[-1].text for row in lists.values()] == ["0.0000", "0.1250", "0.2500", "0.3750"]
+
+
+def test_candidates_that_a_teacher_has_not_found_are_counted(compared):
+    entry = compared["splits"]["test"]["variants"]["smooth"]["metrics"]
+    of = {name: {"users": USERS, "seeds": [0], "test": entry} for name in ("dwr", "dwr_distance")}
+    full = {"examples": 1234, "mean_candidates": 15.5, "full_share": 0.9, "target_only_share": 0.01}
+    beams = {"beams": {"invalid_share": 0.25, "target_share": 0.5}}
+    names = {"dwr": "teacher", "dwr_distance": "distance"}
+    section = analyses.priors(of, names, {"teacher": full | beams, "distance": full})
+    rows = rows_of(section.tables[1])
+    known = ["1,234", "15.50", "90.0%", "1.0%"]
+    assert [cell.text for cell in rows["teacher"]] == [*known, "25.0%", "50.0%"]
+    assert [cell.text for cell in rows["distance"]] == [*known, "-", "-"]
+
+
+def test_fewer_invalid_identifiers_are_better():
+    metrics = {"recall@10": {"a": [0.3], "b": [0.2]}, "invalid": {"a": [0.3], "b": [0.2]}}
+    drawn = {"users": 5, "beams": [10], "metrics": metrics}
+    of_recall, of_invalid = map(rows_of, analyses.widths(drawn, "x.svg").tables)
+    assert of_recall["a"][0].mark == of_invalid["b"][0].mark == "best"
+    assert of_recall["b"][0].mark == of_invalid["a"][0].mark == "second"
 
 
 def test_a_page_escapes_marks_and_fetches_nothing(tmp_path):

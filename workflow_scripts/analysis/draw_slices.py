@@ -20,14 +20,14 @@ def main(comparison: str, figure: list[str], dataset: str, cutoff: int) -> None:
     for metric in (f"recall@{cutoff}", f"ndcg@{cutoff}"):
         for way, title in WAYS.items():
             parts = accuracy.slices[way]
-            ticks = [f"{heading}\n({part['users']:,})" for heading, part in parts.items()]
+            ticks = [f"{heading}\n{part['users']:,}" for heading, part in parts.items()]
             series: dict[str, list[float]] = {}
             for part in parts.values():
                 for name in shown:
                     mean = part["variants"][name][metric]["mean"]
                     series.setdefault(name, []).append(mean)
             panels[tables.label(metric), title] = ticks, series
-    title = f"{dataset}, test set, {accuracy.users:,} users; those of a slice in brackets"
+    title = f"{dataset}, test set, {accuracy.users:,} users; below a slice: its users"
     charts.slices(figure, title, panels)
 
 

@@ -37,7 +37,8 @@ def main(
     artefacts.write_text(table, sweeps.table(result))
     users = f"{result['test']['users']:,} users"
     marked = list(values).index(reference)
-    charts.intervals(figure, f"{title}, {users}", list(values), sweeps.panels(result), marked)
+    panels = sweeps.panels(result)
+    charts.intervals(figure, f"{title}, {users}", setting, list(values), panels, marked)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import pyarrow.parquet as pq
 
-from lohrec.common import job
+from lohrec.common import artefacts, job
 from lohrec.evaluation import charts
 from lohrec.recommender.recommender import curve
 
@@ -16,20 +16,23 @@ MEASURES = {
 def main(
     models: list[str],
     teacher: list[str],
+    statistics: str,
     figure: list[str],
     dataset: str,
     variants: list[str],
-    dev_users: int,
+    dev_users: dict[str, int],
 ) -> None:
     """Draw a curve a model, with a mark where its best state is.
 
     Args:
         models: recommender.json of each variant.
         teacher: history.parquet of the teacher, or nothing.
+        statistics: statistics.json of the dataset.
         figure: the same figure in several formats.
         dataset: its name.
         variants: their names.
-        dev_users: how many users of the dev set a recommender is measured on, at most.
+        dev_users: how many users of the dev set `methods` and the `teacher` are measured on, at
+            most.
     """
     curves = {name: curve(path) for name, path in zip(variants, models, strict=True)}
     if teacher:
@@ -41,7 +44,11 @@ def main(
         print(f"{name}: step {steps[best]:,} of {steps[-1]:,} is the best")
         for measure, title in MEASURES.items():
             panels.setdefault(title, {})[name] = steps, [row[measure] for row in rows], best
-    title = f"{dataset}, training, at most {dev_users:,} dev users"
+    there = artefacts.read_json(statistics)["dev"]
+    users = {of: min(most, there) for of, most in dev_users.items()}
+    title = f"{dataset}, training, {users['methods']:,} dev users"
+    if teacher and users["teacher"] != users["methods"]:
+        title += f", the teacher's {users['teacher']:,}"
     charts.curves(figure, title, "step", panels)
 
 

@@ -1,12 +1,15 @@
 """Figures of the analyses: lines, curves, bars and maps, a panel for each measure or model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import RcKeyType
@@ -17,21 +20,28 @@ from lohrec.common import artefacts
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666"]
 MARKERS = "osD^vP*"
 OTHERS = "#cccccc"
-# Two columns of a paper, or the width of a page: nothing is scaled, so letters stay readable.
-WIDTH = 7.2  # inches
+# A column of a paper: nothing is scaled, so letters stay as large as they are.
+WIDTH = 3.4  # inches
+LETTERS = 62  # of a line of a title
 STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "lohrec",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "figure.titlesize": 10,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 4.5,
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.titlepad": 3,
+    "axes.linewidth": 0.6,
+    "figure.titlesize": 7.5,
+    "legend.handlelength": 1.5,
+    "legend.columnspacing": 1.2,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3.5,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
+    "grid.linewidth": 0.5,
 }
 # What would make a file of the same figure another one.
 METADATA: dict[str, dict[str, Any]] = {
@@ -39,7 +49,7 @@ METADATA: dict[str, dict[str, Any]] = {
     ".pdf": {"CreationDate": None},
     ".png": {"Software": None},
 }
-DOTS = 200  # an inch of a PNG
+DOTS = 300  # an inch of a PNG
 
 
 def save(figure: Figure, paths: Sequence[str | Path]) -> None:
@@ -62,23 +72,19 @@ def lines(
     Args:
         panels: {measure: {name: values at x}}.
     """
-    with rc_context(STYLE):
-        figure, axes = _panels(title, len(panels), 2)
-        for panel, (measure, series) in zip(axes, panels.items(), strict=True):
+    with _panels(paths, title, list(panels), [axis, axis]) as axes:
+        for panel, series in zip(axes, panels.values(), strict=True):
             for number, (name, values) in enumerate(series.items()):
                 panel.plot(x, values, label=name, **_line(number))
             panel.set_xscale("log")
             panel.set_xticks(x, map(str, x))
             panel.minorticks_off()
-            panel.set_title(measure)
-            panel.set_xlabel(axis)
-        _legend(figure, axes[0])
-        save(figure, paths)
 
 
 def intervals(
     paths: Sequence[str | Path],
     title: str,
+    axis: str,
     ticks: list[str],
     panels: dict[str, dict[str, list[tuple[float, float, float]]]],
     marked: int,
@@ -89,21 +95,16 @@ def intervals(
         panels: {measure: {name: (value, low end, high end) at each tick}}.
         marked: number of the tick with a line of its own.
     """
-    with rc_context(STYLE):
-        figure, axes = _panels(title, len(panels), 3)
-        for panel, (measure, series) in zip(axes, panels.items(), strict=True):
+    with _panels(paths, title, list(panels), [axis]) as axes:
+        for panel, series in zip(axes, panels.values(), strict=True):
             panel.axvline(marked, color=OTHERS, linewidth=4, zorder=0)
             for number, (name, points) in enumerate(series.items()):
                 value, low, high = np.array(points).T
                 bars = np.array([value - low, high - value]).clip(min=0)
-                panel.errorbar(
-                    range(len(ticks)), value, bars, label=name, capsize=2, **_line(number)
-                )
+                x = np.arange(len(ticks)) + 0.08 * (number - (len(series) - 1) / 2)  # side by side
+                panel.errorbar(x, value, bars, label=name, capsize=2, **_line(number))
             panel.set_xticks(range(len(ticks)), ticks)
             panel.margins(x=0.1)
-            panel.set_title(measure)
-        _legend(figure, axes[0])
-        save(figure, paths)
 
 
 def curves(
@@ -117,16 +118,11 @@ def curves(
     Args:
         panels: {measure: {name: (x, values at x, number of the marked one)}}.
     """
-    with rc_context(STYLE):
-        figure, axes = _panels(title, len(panels), 3)
-        for panel, (measure, series) in zip(axes, panels.items(), strict=True):
+    with _panels(paths, title, list(panels), [axis]) as axes:
+        for panel, series in zip(axes, panels.values(), strict=True):
             for number, (name, (x, values, marked)) in enumerate(series.items()):
                 panel.plot(x, values, label=name, markevery=[marked], **_line(number))
-            panel.set_title(measure)
-            panel.set_xlabel(axis)
             panel.xaxis.set_major_locator(MaxNLocator(4))
-        _legend(figure, axes[0])
-        save(figure, paths)
 
 
 def bars(
@@ -139,8 +135,8 @@ def bars(
     """
     names = list(figures)
     measures = list(figures[names[0]])
-    with rc_context(STYLE):
-        figure, axes = _panels(title, len(measures), 2, 0.8 + 0.25 * len(names))
+    titles, height = [measure.capitalize() for measure in measures], 0.3 + 0.16 * len(names)
+    with _panels(paths, title, titles, [""] * len(measures), height, True) as axes:
         for panel, measure in zip(axes, measures, strict=True):
             intervals = [figures[name][measure] for name in names]
             mean, low, high = (
@@ -149,11 +145,10 @@ def bars(
             )
             spread = np.array([mean - low, high - mean])
             spread = spread.clip(min=0)  # of few resamples the mean may lie outside
-            panel.barh(names, mean, xerr=spread, color=COLOURS[0], ecolor="black", capsize=3)
-            panel.invert_yaxis()
+            panel.barh(names, mean, xerr=spread, color=COLOURS[0], ecolor="black", capsize=2)
             panel.grid(axis="y", visible=False)
-            panel.set_title(measure.capitalize())
-        save(figure, paths)
+            panel.xaxis.set_major_locator(MaxNLocator(4))
+        axes[0].invert_yaxis()
 
 
 def slices(
@@ -166,18 +161,14 @@ def slices(
     Args:
         panels: {(measure, way): (names of the slices, {name: values})}, measure by measure.
     """
-    with rc_context(STYLE):
-        figure, axes = _panels(title, len(panels), 2)
-        for panel, ((measure, way), (ticks, series)) in zip(axes, panels.items(), strict=True):
+    measures, ways = zip(*panels, strict=True)
+    with _panels(paths, title, measures, list(dict.fromkeys(ways))) as axes:
+        for panel, (ticks, series) in zip(axes, panels.values(), strict=True):
             for number, (name, values) in enumerate(series.items()):
                 panel.plot(range(len(ticks)), values, label=name, **_line(number))
-            panel.set_xticks(range(len(ticks)), ticks)
+            panel.set_xticks(range(len(ticks)), ticks, fontsize=6)
             panel.margins(x=0.1)
             panel.set_ylim(bottom=0)
-            panel.set_title(measure)
-            panel.set_xlabel(way)
-        _legend(figure, axes[0])
-        save(figure, paths)
 
 
 def scatter(
@@ -198,10 +189,10 @@ def scatter(
     low, high = points.min(0), points.max(0)
     margin = 0.03 * (high - low)
     of_group = np.array(group)
-    with rc_context(STYLE):
-        figure, axes = _panels(title, len(panels), min(3, len(panels)), WIDTH / 3)
-        for panel, (model, points) in zip(axes, panels.items(), strict=True):
-            size = float(np.clip(3000 / len(points), 0.5, 8))
+    columns = min(3, len(panels))
+    with _panels(paths, title, list(panels), [""] * columns, 0.3 + WIDTH / columns) as axes:
+        for panel, points in zip(axes, panels.values(), strict=True):
+            size = float(np.clip(1500 / len(points), 0.3, 4))
             for number, name in enumerate(["others", *names]):
                 rows = of_group == name if number else ~np.isin(of_group, names)
                 if not rows.any():
@@ -212,31 +203,61 @@ def scatter(
                 dots.set_rasterized(True)
             panel.set_xlim(low[0] - margin[0], high[0] + margin[0])
             panel.set_ylim(low[1] - margin[1], high[1] + margin[1])
-            panel.set_title(model)
             panel.set_xticks([])
             panel.set_yticks([])
-        _legend(figure, axes[0], markerscale=3)
-        save(figure, paths)
 
 
 def _line(number: int) -> dict[str, Any]:
-    """Colour and marker of a name's line; another marker where the colours begin again."""
-    marker = MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
-    return {"color": COLOURS[number % len(COLOURS)], "marker": marker}
+    """Colour and marker of a name's line; other markers, and dashes, where colours begin again."""
+    again, place = divmod(number, len(COLOURS))
+    marker = MARKERS[(number + again) % len(MARKERS)]
+    return {"color": COLOURS[place], "marker": marker, "linestyle": "--" if again else "-"}
 
 
-def _legend(figure: Figure, panel: Axes, **how: Any) -> None:
-    handles, labels = panel.get_legend_handles_labels()
-    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "frameon": False}
-    figure.legend(handles, labels, **place, **how)
+@contextmanager
+def _panels(
+    paths: Sequence[str | Path],
+    title: str,
+    titles: Sequence[str],
+    x: Sequence[str],
+    height: float = 1.25,
+    share_y: bool = False,
+) -> Iterator[list[Axes]]:
+    """The panels of a figure, which is then given a legend and saved.
 
-
-def _panels(title: str, count: int, columns: int, height: float = 2.4) -> tuple[Figure, list[Axes]]:
-    """A figure with some panels of a height in inches, `columns` a row."""
-    rows = -(-count // columns)
-    figure = Figure(figsize=(WIDTH, 0.8 + height * rows), layout="constrained")
-    figure.suptitle(title)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel in axes[count:]:
-        panel.remove()
-    return figure, axes[:count]
+    Args:
+        titles: of the panels.
+        x: what the horizontal axis of each column of panels says.
+        height: of a panel, in inches.
+        share_y: whether panels of a row have the vertical axis alike, instead of those of a column
+            the horizontal one.
+    """
+    rows, columns = -(-len(titles) // len(x)), len(x)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.6 + height * rows), layout="constrained")
+        figure.suptitle(fill(title, LETTERS))
+        grid = figure.subplots(
+            rows,
+            columns,
+            squeeze=False,
+            sharex=False if share_y else "col",
+            sharey="row" if share_y else False,
+        )
+        axes = list(grid.flat)
+        for panel in axes[len(titles) :]:
+            panel.remove()
+        axes = axes[: len(titles)]
+        yield axes
+        for panel, said in zip(axes, titles, strict=True):
+            panel.set_title(said)
+        for panel, said in zip(axes[-columns:], x, strict=False):
+            panel.set_xlabel(said)
+        handles, names = axes[0].get_legend_handles_labels()
+        if names:
+            place: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
+            columns = 3 if max(map(len, names)) <= 16 else 2  # what a line has room for
+            legend = figure.legend(handles, names, ncols=columns, **place)
+            for dots in legend.legend_handles:
+                if isinstance(dots, PathCollection):
+                    dots.set_sizes([12.0])
+        save(figure, paths)

@@ -32,8 +32,8 @@ def draw(paths: Sequence[str | Path], result: dict[str, Any], metrics: list[str]
     of_test = {split: part for split, part in result["splits"].items() if split != "dev"}
     names = [name for name in of_test["test"]["variants"] if name != reference]
     with rc_context(charts.STYLE):
-        height = 0.5 + 0.25 * max(len(names), 2)
-        size = charts.WIDTH, 0.7 + height * len(of_test)  # inches
+        height = 0.3 + 0.16 * max(len(names), 3)
+        size = charts.WIDTH, 0.6 + height * len(of_test)  # inches
         figure = Figure(figsize=size, layout="constrained")
         rows = figure.subplots(len(of_test), len(metrics), sharex="col", sharey=True, squeeze=False)
         for (split, part), panels in zip(of_test.items(), rows, strict=True):
@@ -44,11 +44,8 @@ def draw(paths: Sequence[str | Path], result: dict[str, Any], metrics: list[str]
             panels[0].set_yticks(range(len(names)), names)
             panels[0].set_ylabel(f"own items {own_items(split, result)}")
         rows[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
-        figure.supxlabel(
-            f"difference to {reference} in %, {result['level']:.0%} interval "
-            "(filled: excludes zero)",
-            fontsize=9,
-        )
+        said = f"difference to {reference} in %, {result['level']:.0%} interval"
+        figure.supxlabel(f"{said} (filled: excludes zero)", fontsize=7)
         users = of_test["test"]["users"]
         figure.suptitle(f"{result['dataset']}, test set, {users:,} users")
         charts.save(figure, paths)
@@ -61,11 +58,11 @@ def _draw_gains(panel: Axes, gains: list[dict[str, Any]]) -> None:
         mean, low, high = (100 * gain["relative"][key] for key in ("mean", "low", "high"))
         sure = gain["excludes_zero"]
         colour = (GAIN if mean > 0 else LOSS) if sure else UNSURE
-        panel.plot([low, high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+        panel.plot([low, high], [y, y], color=colour, linewidth=1.2, solid_capstyle="butt")
         fill = colour if sure else "white"
-        panel.plot(mean, y, "o", color=colour, markersize=5, markerfacecolor=fill)
+        panel.plot(mean, y, "o", color=colour, markersize=3.5, markerfacecolor=fill)
     panel.axvline(0, color="black", linewidth=0.8)
     panel.grid(axis="y", visible=False)
-    panel.xaxis.set_major_locator(MaxNLocator(4))
+    panel.xaxis.set_major_locator(MaxNLocator(3))
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)

@@ -54,9 +54,9 @@ class Accuracy:
         """The reference, the best baseline and this method's rows, with what they gain."""
         best, shown = self.best_baseline(), self.shortened()
         columns = [f"{metric}@{self.largest}" for metric in ("recall", "ndcg", "diversity")]
+        marks = self._marks(shown, columns)
         over = {self.reference: "difference", best: "over_best_baseline"}
         last = f"ndcg@{self.largest}"
-        marks = self._marks(shown, columns[:2])
         rows = [
             cells(
                 [
@@ -86,26 +86,26 @@ class Accuracy:
         main = self.split == "test"
         added = "" if main else f" {self.split}"
         order = sorted(self.variants, key=lambda name: list(KINDS).index(self.kinds[name]))
-        marks = self._marks(order, self.metrics)
+        columns = [*self.metrics, f"diversity@{self.largest}"]
+        marks = self._marks(order, columns)
         rows = [
             cells(
                 [
                     Cell(name, small=KINDS[self.kinds[name]]),
                     str(self.variants[name]["seeds"]),
-                    *(self.figure(name, m, marks.get((name, m), "")) for m in self.metrics),
-                    self.figure(name, f"diversity@{self.largest}"),
+                    *(self.figure(name, m, marks.get((name, m), "")) for m in columns),
                 ]
             )
             for name in order
         ]
-        header = ["method", "seeds", *map(tables.label, self.metrics)]
-        header.append(tables.label(f"diversity@{self.largest}"))
+        header = ["method", "seeds", *map(tables.label, columns)]
         shown = [Table(f"table_1{added}", "Table 1: accuracy", header, rows, self._shades())]
         for kind, against in (
             ("difference", self.reference),
             ("over_best_baseline", "the best baseline of each column"),
         ):
             shown += self._gains(order, kind, against, added)
+        shown.append(self._lists(order, added))
         text = [
             f"Test set, {self.users:,} users, each with one target among all items. Items of a "
             f"user's own history are {self.own}. ± is the standard deviation over seeds."
@@ -172,6 +172,19 @@ class Accuracy:
         ]
         title = "Accuracy by slice of the test users"
         return Section("slices", "Slices of the users", text, shown, [Figure(drawn, title)])
+
+    def _lists(self, order: list[str], added: str) -> Table:
+        """Which items all lists together show, and places that none fills."""
+        figures = [f"{name}@{self.largest}" for name in ("catalogue_coverage", "gini", "unfilled")]
+        exposure = {name: self.variants[name]["exposure"] for name in order}
+        rows = [cells([name, *(figure(exposure[name][m]) for m in figures)]) for name in order]
+        note = (
+            "Catalogue coverage: share of all items that some list shows. Gini: 0 where all items "
+            "are shown equally often, near 1 where a few are. Unfilled: share of places at which "
+            "no item stands, for nothing is invented where a method finds fewer."
+        )
+        header = ["method", *map(tables.label, figures)]
+        return Table(f"lists{added}", "What the lists show", header, rows, note, folded=True)
 
     def _ndcg(self, name: str) -> float:
         mean: float = self.variants[name]["metrics"][f"ndcg@{self.largest}"]["mean"]

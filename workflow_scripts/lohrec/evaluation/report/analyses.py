@@ -1,9 +1,6 @@
-"""Sections of a report that show one artefact each: Tables 2 to 5, Figures 1, 3 and 4, cost."""
+"""Sections of a report that show one artefact each: Tables 2 to 5, Figures 1, 3 and 4."""
 
-from pathlib import Path
 from typing import Any
-
-import pyarrow.csv as pa_csv
 
 from lohrec.evaluation import beam_widths, tables
 from lohrec.evaluation.report.accuracy import figure
@@ -69,13 +66,34 @@ def ablation(
     return Section("table-2", "Ablation (Table 2)", text, shown)
 
 
-def priors(of: dict[str, dict[str, Any]], names: dict[str, str]) -> Section:
+def priors(
+    of: dict[str, dict[str, Any]], names: dict[str, str], held: dict[str, dict[str, Any]]
+) -> Section:
     """Appendix B: other orders of the candidates.
 
     Args:
+        of: {variant: what its metrics.json holds}.
         names: {variant: its prior}.
+        held: {prior: what it holds, as order_candidates.py counts it}.
     """
-    shown = [measured("priors", "Orders of the candidates, test set", of, "test", names)]
+    rows = []
+    for prior, one in held.items():
+        beams = one.get("beams", {})
+        found = [f"{beams[n]:.1%}" if beams else "-" for n in ("invalid_share", "target_share")]
+        filled = (f"{one[n]:.1%}" for n in ("full_share", "target_only_share"))
+        mean = f"{one['mean_candidates']:.2f}"
+        rows.append(cells([prior, f"{one['examples']:,}", mean, *filled, *found]))
+    header = ["", "train examples", "candidates, mean", "full lists", "lists of the target alone"]
+    header += ["beams that are no item", "beams with the target"]
+    note = (
+        "A beam of the teacher's that is no item is left out, and nothing takes its place: such a "
+        "list is not full, and one without any other item has the target alone. The last column "
+        "is the share of examples."
+    )
+    shown = [
+        measured("priors", "Orders of the candidates, test set", of, "test", names),
+        Table("candidates", "What the orders hold", header, rows, note),
+    ]
     text = [
         "The rows differ in which candidates the ranking loss orders: the teacher's (Eq. 15), real "
         "items by the distance of their identifiers to the target's (Eq. 18), or items that are "
@@ -132,7 +150,17 @@ def widths(result: dict[str, Any], drawn: str) -> Section:
     """Figures 1 and 3."""
     shown = []
     for metric, variants in result["metrics"].items():
-        rows = [cells([name, *(f"{v:.4f}" for v in values)]) for name, values in variants.items()]
+        sign = -1 if metric == beam_widths.INVALID else 1  # the fewer the better
+        columns = [ranked([sign * v for v in at]) for at in zip(*variants.values(), strict=True)]
+        rows = [
+            cells(
+                [
+                    name,
+                    *(Cell(f"{v:.4f}", at[place]) for v, at in zip(values, columns, strict=True)),
+                ]
+            )
+            for place, (name, values) in enumerate(variants.items())
+        ]
         header = ["method", *(f"{width} beams" for width in result["beams"])]
         title = beam_widths.title(metric)
         shown.append(Table(f"widths: {metric}", title, header, rows, folded=True))
@@ -187,9 +215,11 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
 
 def embeddings(result: dict[str, Any], drawn: str) -> Section:
     """Figure 4, left."""
+    models = result["models"]
+    marks = [ranked([of[m] for of in models.values()]) for m in ("neighbours_shared", "cka")]
     rows = [
-        cells([name, f"{of['neighbours_shared']:.1%}", f"{of['cka']:.3f}"])
-        for name, of in result["models"].items()
+        cells([name, Cell(f"{of['neighbours_shared']:.1%}", near), Cell(f"{of['cka']:.3f}", cka)])
+        for (name, of), near, cka in zip(models.items(), *marks, strict=True)
     ]
     rows.append(cells(["by chance", f"{result['by_chance']:.1%}", "-"]))
     near = f"of {result['neighbours']} nearest items, shared with the teacher"
@@ -247,39 +277,3 @@ def cases(found: list[dict[str, Any]]) -> Section:
 def drawn(name: str, title: str, text: str, path: str) -> Section:
     """A section of one figure."""
     return Section(name, title, [text], [], [Figure(path, title)])
-
-
-def cost(folder: str | Path) -> Section | None:
-    """Time and memory of the steps, as Snakemake measured them; None if none was.
-
-    Args:
-        folder: of the dataset's benchmark files, STEP.tsv or STEP/JOB.tsv.
-    """
-    folder = Path(folder)
-    steps: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(folder.rglob("*.tsv")):
-        options = pa_csv.ParseOptions(delimiter="\t")
-        named = pa_csv.ConvertOptions(null_values=["", "-", "NA"], strings_can_be_null=True)
-        for row in pa_csv.read_csv(path, parse_options=options, convert_options=named).to_pylist():
-            steps.setdefault(path.relative_to(folder).with_suffix("").parts[0], []).append(row)
-    if not steps:
-        return None
-    rows = []
-    for step, jobs in sorted(steps.items(), key=lambda one: -sum(job["s"] for job in one[1])):
-        wall, busy = (sum(job[key] or 0 for job in jobs) for key in ("s", "cpu_time"))
-        memory = max((job["max_rss"] or 0 for job in jobs), default=0)
-        rows.append(cells([step, str(len(jobs)), _time(wall), _time(busy), f"{memory:,.0f}"]))
-    total = sum(job["cpu_time"] or 0 for jobs in steps.values() for job in jobs)
-    text = [
-        f"Measured on the machine that ran the jobs: {_time(total)} of CPU time in all. Jobs that "
-        "ran beside others, or on a machine without Snakemake, took longer or are missing. Energy "
-        "was not measured."
-    ]
-    header = ["step", "jobs", "time", "CPU time", "most memory, MB"]
-    return Section("cost", "Cost by step", text, [Table("cost", "Cost", header, rows)])
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"

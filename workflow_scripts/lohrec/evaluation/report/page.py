@@ -11,7 +11,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from lohrec.common import artefacts
-from lohrec.evaluation.report import analyses, paper
+from lohrec.evaluation.report import analyses, cost, paper
 from lohrec.evaluation.report.accuracy import KINDS, PRINTED, Accuracy
 from lohrec.evaluation.report.tables import Figure, Section, Table, cells
 
@@ -62,7 +62,8 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     if "cases" in found:
         result.append(analyses.cases(found["cases"]))
     if run["priors"]:
-        result.append(analyses.priors(of, run["priors"]))
+        held = {prior: found[f"prior_{prior}"] for prior in run["priors"].values()}
+        result.append(analyses.priors(of, run["priors"], held))
     result.append(analyses.statistics(found["statistics"], printed))
     if "quality" in found:
         result.append(analyses.codebooks(found["quality"]))
@@ -71,7 +72,7 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
         result.append(analyses.drawn("training", "Training", TRAINING, of_training))
     if figures := {n: path for n, path in inputs.items() if n.startswith("sweep_")}:
         result.append(single_settings(figures))
-    if measured := analyses.cost(benchmarks):
+    if measured := cost.section(benchmarks):
         result.append(measured)
     result.append(how_it_was_made(run, made))
     return result
