@@ -111,6 +111,12 @@ def measured_rows(wildcards):
     }
 
 
+def sweeps_made(dataset):
+    """{sweep: its figure}: a report shows those that somebody has asked for, and asks for none."""
+    paths = {name: f"results/{dataset}/sweeps/{name}.svg" for name in config["sweeps"]}
+    return {name: path for name, path in paths.items() if Path(path).exists()}
+
+
 def reported(wildcards):
     """{name: path} of the analyses that a dataset's rows have."""
     dataset, analyses = wildcards.dataset, ["slices"]
@@ -131,9 +137,7 @@ def reported(wildcards):
     for name, prior in shown_beside(wildcards)["priors"].items():
         of, _ = targets.owner(dataset, name)
         files[f"prior_{prior}"] = f"results/{of}/priors/{prior}.json"
-    # A report shows the sweeps that somebody has asked for, and asks for none.
-    sweeps = {name: f"results/{dataset}/sweeps/{name}.svg" for name in config["sweeps"]}
-    return files | {f"sweep_{n}": path for n, path in sweeps.items() if Path(path).exists()}
+    return files | {f"sweep_{name}": path for name, path in sweeps_made(dataset).items()}
 
 
 def described(wildcards):
@@ -147,6 +151,10 @@ def described(wildcards):
         "seeds": {n: seeds(*owner) for n, owner in names.items()},
         "reference": reference(wildcards),
         "measured": list(measured_rows(wildcards)),
+        "sweeps": {
+            name: "{row} by {setting}".format_map(config["sweeps"][name])
+            for name in sweeps_made(wildcards.dataset)
+        },
         **shown_beside(wildcards),
     }
 

@@ -151,7 +151,10 @@ def test_sweeps(workflow: Path) -> None:
                 assert mean == pytest.approx(metrics[split][metric]["mean"], abs=1e-7)
         assert len({float(r["mean"]) for r in rows.values()}) > 6
     assert (workflow / "results/demo/mixture=1.0/seed_0/model/recommender.json").exists()
-    assert 'alt="mixture"' in (workflow / "results/demo/report.html").read_text()
+    assert (
+        'alt="distill by losses.distilled.mixture"'
+        in (workflow / "results/demo/report.html").read_text()
+    )
 
 
 def test_a_study(workflow: Path) -> None:
@@ -198,8 +201,10 @@ def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
     assert {"fit", "recommend", "train_teacher", "train_rqvae"} <= steps
     assert "| dwr" in (folder / "report.md").read_text()
 
-    run(workflow, "--report", "steps.html", "results/demo/report.html")
-    assert "All tables and figures of demo on one page" in (workflow / "steps.html").read_text()
+    style = "--report-stylesheet", "docs/captions/report.css"
+    run(workflow, "--report", "steps.html", *style, "results/demo/report.html")
+    steps = (workflow / "steps.html").read_text()
+    assert "All tables and figures of demo on one page" in steps and "min-height: 90vh" in steps
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -170,7 +170,7 @@ class Accuracy:
             "In brackets: users. The head are the most popular items that have a third of the "
             "train interactions, the middle the next third, the tail the rest."
         ]
-        title = "Accuracy by slice of the test users"
+        title = f"Accuracy by slice, test set, {self.users:,} users"
         return Section("slices", "Slices of the users", text, shown, [Figure(drawn, title)])
 
     def _lists(self, order: list[str], added: str) -> Table:

@@ -71,7 +71,7 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
         of_training = inputs["training_figure"]
         result.append(analyses.drawn("training", "Training", TRAINING, of_training))
     if figures := {n: path for n, path in inputs.items() if n.startswith("sweep_")}:
-        result.append(single_settings(figures))
+        result.append(single_settings(figures, run["sweeps"]))
     if measured := cost.section(benchmarks):
         result.append(measured)
     result.append(how_it_was_made(run, made))
@@ -105,18 +105,19 @@ def what_was_run(run: dict[str, Any], statistics: dict[str, Any], accuracy: Accu
     return Section("run", "What was run", text, [table])
 
 
-def single_settings(figures: dict[str, str]) -> Section:
+def single_settings(figures: dict[str, str], titles: dict[str, str]) -> Section:
     """What single settings of rows do.
 
     Args:
         figures: {"sweep_NAME": path}.
+        titles: {NAME: what it shows}.
     """
     text = [
         "A row with one setting changed at a time. Bars are 95 % intervals of the difference from "
         "the marked value, over users and seeds; the figures themselves are in `sweeps/` beside "
         "this report. Who chooses a value looks at the dev set alone."
     ]
-    drawn = [Figure(path, name.removeprefix("sweep_")) for name, path in figures.items()]
+    drawn = [Figure(path, titles[name.removeprefix("sweep_")]) for name, path in figures.items()]
     return Section("sweeps", "Single settings", text, [], drawn)
 
 
