@@ -237,4 +237,4 @@ def test_a_browser_shows_the_report_without_a_request(workflow: Path, tmp_path: 
         for name, value in re.findall(r'data-(widths|fetched|wide)="([^"]*)"', shown)
     }
     assert found["fetched"] == [] and found["wide"] <= 0
-    assert len(found["widths"]) == page.count("<img ") == 8 and min(found["widths"]) > 400
+    assert len(found["widths"]) == page.count("<img ") == 8 and min(found["widths"]) > 300

@@ -80,6 +80,11 @@ def test_table_1_marks_the_best_and_leaves_teachers_out(compared):
         assert row[column][::2] == (f"{entry['mean']:.4f}", f"±{entry['std']:.4f}")
 
 
+def test_what_is_printed_alike_is_marked_alike():
+    column = [0.30004, None, 0.29996, 0.2, 0.1]
+    assert tables.ranked(column) == ["best", "", "best", "second", ""]
+
+
 def test_gains_are_over_the_reference_and_the_best_baseline(compared, figures):
     best = Accuracy(compared, "test").best_baseline()
     assert best == "tiger"

@@ -106,9 +106,11 @@ class Accuracy:
         ):
             shown += self._gains(order, kind, against, added)
         shown.append(self._lists(order, added))
+        several = any(variant["seeds"] > 1 for variant in self.variants.values())
         text = [
             f"Test set, {self.users:,} users, each with one target among all items. Items of a "
-            f"user's own history are {self.own}. ± is the standard deviation over seeds."
+            f"user's own history are {self.own}."
+            f"{' ± is the standard deviation over seeds.' if several else ''}"
         ]
         if main:
             return Section("table-1", "Accuracy of all methods (Table 1)", text, shown)

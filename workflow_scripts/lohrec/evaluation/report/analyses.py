@@ -272,8 +272,3 @@ def cases(found: list[dict[str, Any]]) -> Section:
         )
     text = ["Test users drawn at random, not chosen for what they show. Bold: what came next."]
     return Section("cases", "Lists of single users (Tables 4 and 5)", text, shown)
-
-
-def drawn(name: str, title: str, text: str, path: str) -> Section:
-    """A section of one figure."""
-    return Section(name, title, [text], [], [Figure(path, title)])

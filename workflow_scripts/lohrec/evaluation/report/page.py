@@ -19,6 +19,7 @@ TRAINING = (
     "First seed: the loss that is minimised, the mean loss a codeword of the dev set's true items "
     "(Eq. 8), and NDCG@10 of the dev set, by step. The mark is the state that was kept."
 )
+CURVES = "Losses and NDCG@10 in training"
 
 
 def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path) -> list[Section]:
@@ -69,7 +70,9 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
         result.append(analyses.codebooks(found["quality"]))
     if "training_figure" in inputs:
         of_training = inputs["training_figure"]
-        result.append(analyses.drawn("training", "Training", TRAINING, of_training))
+        result.append(
+            Section("training", "Training", [TRAINING], [], [Figure(of_training, CURVES)])
+        )
     if figures := {n: path for n, path in inputs.items() if n.startswith("sweep_")}:
         result.append(single_settings(figures, run["sweeps"]))
     if measured := cost.section(benchmarks):
@@ -92,7 +95,7 @@ def what_was_run(run: dict[str, Any], statistics: dict[str, Any], accuracy: Accu
             [
                 name,
                 KINDS[accuracy.kinds[name]],
-                _inline({key: value for key, value in row.items() if key != "optional"}),
+                _inline({k: v for k, v in row.items() if k != "optional" and v not in (None, {})}),
                 ", ".join(map(str, run["seeds"][name])),
             ]
         )

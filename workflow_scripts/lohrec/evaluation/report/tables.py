@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lohrec.evaluation import tables
 
+DIGITS = 4
 MARKDOWN = {"best": "**{}**", "second": "_{}_", "wrong": "{} ✗", "sure": "{}*", "": "{}"}
 
 
@@ -83,10 +84,14 @@ def cells(row: Iterable[str | Cell]) -> list[Cell]:
 
 
 def ranked(column: Sequence[float | None]) -> list[str]:
-    """The mark of each figure of a column: the best, the second best, or none; None has none."""
-    best = sorted({value for value in column if value is not None}, reverse=True)
+    """The mark of each figure of a column: the best, the second best, or none; None has none.
+
+    Figures that are printed alike, to `DIGITS`, are marked alike.
+    """
+    shown = [None if value is None else round(value, DIGITS) for value in column]
+    best = sorted({value for value in shown if value is not None}, reverse=True)
     marks = dict(zip(best, ("best", "second"), strict=False))
-    return ["" if value is None else marks.get(value, "") for value in column]
+    return ["" if value is None else marks.get(value, "") for value in shown]
 
 
 def markdown(sections: Sequence[Section], title: str) -> str:
