@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -216,25 +217,42 @@ LOOK = """<script>addEventListener("load", () => {
 })</script></head>"""
 
 
-def test_a_browser_shows_the_report_without_a_request(workflow: Path, tmp_path: Path) -> None:
-    """Runs after the test before."""
+TOPS = """<script>addEventListener("load", () => setTimeout(() => {
+    const top = name => document.querySelector(name).getBoundingClientRect().top;
+    document.body.dataset.tops = JSON.stringify([top(".prose"), top("#rulegraph"), innerHeight]);
+}, 3000))</script></head>"""
+
+
+def seen(page: str, script: str, folder: Path) -> dict[str, Any]:
+    """What a script in the head of a page writes into the body's data, read by a browser."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    page = (workflow / "results/demo/report.html").read_text()
-    (tmp_path / "report.html").write_text(page.replace("</head>", LOOK, 1))
+    (folder / "page.html").write_text(page.replace("</head>", script, 1))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,2000"]
-    options += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000"]
+    options += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000"]
     shown = subprocess.run(
-        [browser, *options, "--dump-dom", (tmp_path / "report.html").as_uri()],
+        [browser, *options, "--dump-dom", (folder / "page.html").as_uri()],
         capture_output=True,
         check=True,
         text=True,
         timeout=300,
     ).stdout
-    found = {
+    return {
         name: json.loads(html.unescape(value))
-        for name, value in re.findall(r'data-(widths|fetched|wide)="([^"]*)"', shown)
+        for name, value in re.findall(r'data-(widths|fetched|wide|tops)="([^"]*)"', shown)
     }
+
+
+def test_snakemakes_report_begins_with_the_introduction(workflow: Path, tmp_path: Path) -> None:
+    """Runs after the test before."""
+    text, graph, height = seen((workflow / "steps.html").read_text(), TOPS, tmp_path)["tops"]
+    assert 0 < text < 100 and graph > 0.8 * height
+
+
+def test_a_browser_shows_the_report_without_a_request(workflow: Path, tmp_path: Path) -> None:
+    """Runs after the test before."""
+    page = (workflow / "results/demo/report.html").read_text()
+    found = seen(page, LOOK, tmp_path)
     assert found["fetched"] == [] and found["wide"] <= 0
     assert len(found["widths"]) == page.count("<img ") == 8 and min(found["widths"]) > 300
