@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from tiny_tables import DEFAULT, NAMED, NAMES
+from tiny_tables import DEFAULT, NAMED, NAMES, ROWS
 
 from lohrec.common import job_log
 from lohrec.configuration import machine, registry
@@ -60,7 +60,12 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv": table([(u, i, r, t * 10 ** (r % 2 * 3)) for u, i, r, t in NAMED])}, {},
      ["several kinds", "line 2", "sources.table.time_unit"]),
     ({"a.csv": table([(u, i, r, f"201707{14 + r}120000") for u, i, r, _ in NAMED])}, {},
-     ["are no seconds", "line 2", "sources.table.time_unit"]),
+     ["are no s, ms", "line 2", "sources.table.time_unit"]),
+    # One is of 1973 and in milliseconds.
+    ({"a.csv": table() + b"u1,i1,3,94694400000\n"}, {}, ["00000 are no s", "line 34", "unit"]),
+    ({"a.csv": table([(u, i, r, t * 1000) for u, i, r, t in NAMED])}, {"time_unit": "s"},
+     ["after 2128 in s", "line 2", "sources.table.time_unit"]),
+    ({"a.csv": table() + b"u1,i1,3,1e25\n"}, {"time_unit": "order"}, ["above 2 ** 63", "line 34"]),
     ({"a.csv": table() + b"u1,,,\n" * 20}, {}, ["20 of 52", "line 34", "ingest.most_rejected"]),
     ({"a.csv": table() + MORE.replace(b",i", b",i,") * 9}, {}, ["too_many_fields", "line 34"]),
     ({"a.csv": table(names=("a", "b", "c", "d"))}, {}, ["user = ?", "sources.table.columns"]),
@@ -96,6 +101,9 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.json": json.dumps([{"user": 1}]).encode()}, {}, ["no JSON object", "an object a line"]),
     ({"a.json": json.dumps({"user": 1}, indent=1).encode()}, {}, ["no JSON object", "a line"]),
     ({"a.json": lines([{"user": [1], "item": 1, "time": 1}])}, {}, ["wrong_type_user", "line 1"]),
+    ({"a.json": lines(dict(zip(NAMES, (f"u{u}", i if r % 2 else str(i), r, t), strict=True))
+                      for u, i, r, t in ROWS)}, {},
+     ["item is 0 in some", '"0" in others', "6 such", "Write all as texts"]),
     ({"a.json": b'{["d"]}\n{{}: 1}'}, {"recipe": "amazon_2014"}, ["no literal of Python", "1: {["]),
     ({"a.parquet": b"PAR1" + bytes(50)}, {}, ["a.parquet cannot be read", "write it again"]),
     ({"a.parquet": table()}, {}, ["a.parquet cannot be read", "write it again"]),
@@ -124,6 +132,7 @@ LCREC: list[tuple[dict[str, bytes], list[str]]] = [
     ({LC_INTER: b'{"1": [1, 2]}'}, ["users 1 have fewer than the 3 items", "Remove them"]),
     ({LC_INTER: b'{"1": 3}'}, ["users 1 have no list", "Remove them"]),
     ({LC_INTER: b'{"1": [1, 2, null]}'}, ["items are texts or whole numbers", "users 1"]),
+    ({LC_INTER: b'{"1": [1, 2, 3], "2": ["1", 2, 4]}'}, ["an item is 1 in some", "Write all as"]),
     ({LC_INTER: b'{"1": [1, 2, 3], "1": [1, 2, 3]}'}, ["names twice: 1", "Keep one"]),
     ({LC_INTER: INTER, LC_INDEX: b""}, [f"{LC_INDEX} is empty", "Make or fetch"]),
     ({LC_INTER: INTER, LC_INDEX: b'{"1": ["<a_1>"]}'}, ["misses 5 of 6 items", "Use the index"]),

@@ -82,6 +82,14 @@ from lohrec.configuration import settings
             ["datasets.games", "adaptation.model names no model", "teacher.kind: scratch"],
         ),
         (
+            {"datasets": {"games": own({"adaptation": {"revision": None}})}},
+            ["datasets.games: adaptation.revision is null", "'huggyllama/llama-7b' is no folder"],
+        ),
+        (
+            {"datasets": {"arts": own({"text": {"revision": None}})}},
+            ["datasets.arts: text.revision is null", "commit on the hub, or a folder"],
+        ),
+        (
             {"datasets": {"games_gpu": {"settings": {"tasks": {"mixture": {"intention": 1.0}}}}}},
             ["games_gpu", "intention", "tasks.user_texts"],
         ),

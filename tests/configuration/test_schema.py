@@ -29,6 +29,10 @@ def all_of(kind: str) -> str:
         ),
         ({"datasets": {"demo": {"seeds": []}}}, ["datasets.demo.seeds"]),
         (
+            {"datasets": {"games": own({"text": {"revision": "main"}})}},
+            ["games.settings.text.revision: 'main' is not: a commit, 40 hexadecimal digits"],
+        ),
+        (
             {"presets": {"demo": {"rqvae": {"objective": {"beta": "high"}}}}},
             ["presets.demo.rqvae.objective.beta", "high"],
         ),

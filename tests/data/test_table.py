@@ -134,7 +134,7 @@ EXPECTED_IN_ORDER = sorted(EXPECTED, key=lambda row: (row[0], row[2]))
     [
         (lambda n, t: t * (1000 if n < 9 else 1), r"23 look like s:\n  line 11: user u2.*\n9 look"),
         (lambda n, t: "2017-07-14" if n < 9 else t, "9 look like dates"),
-        (lambda n, t: f"201707{14 + n % 4}120000", "are no seconds, milliseconds"),
+        (lambda n, t: f"201707{14 + n % 4}120000", "are no s, ms, us, ns of today"),
         (lambda n, t: f"0{n % 4 + 1}/07/2017", "no usable line"),
     ],
 )

@@ -239,6 +239,17 @@ def _check_together(dataset: str, values: Values, variants: Table) -> None:
             f"datasets.{dataset}: teacher.kind is pretrained, but adaptation.model names no model; "
             "give a folder or a name on the hub, or choose teacher.kind: scratch."
         )
+    used = {
+        "text": values["text"]["method"] == "llama",
+        "adaptation": values["teacher"]["kind"] == "pretrained",
+    }
+    for section in (name for name, read in used.items() if read):
+        model = values[section]["model"]
+        if not values[section]["revision"] and not Path(model).is_dir():
+            raise ValueError(
+                f"datasets.{dataset}: {section}.revision is null, and {section}.model {model!r} is "
+                "no folder here. Give the 40 digits of its commit on the hub, or a folder."
+            )
     tasks = values["tasks"]
     wanted = [task for task in ("preference", "intention") if tasks["mixture"].get(task)]
     if wanted and not tasks["user_texts"]:

@@ -7,8 +7,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from lohrec.data import layout, times
+
 MANY_TIES = 0.2  # share of pairs, or of users, above which ties are worth a word
 MANY_ALIKE = 0.5  # share of the items that have one text
+SAMPLE = 10_000  # names that are looked at
+# As often as a user has several items at one time, an item may have several users.
+APART = 10
 
 
 def ties(user: np.ndarray, time: np.ndarray) -> dict[str, float]:
@@ -50,6 +55,40 @@ def of_times(time: np.ndarray, ties: dict[str, float]) -> list[str]:
         which = "all" if negative == len(time) else f"{negative:,} of {len(time):,}"
         said.append(
             f"{which} times are negative, so before 1970: the largest is taken for the last"
+        )
+    if early := int(times.early(time).sum()):
+        said.append(
+            f"{early:,} of {len(time):,} times are before 1973, unlike the others: 0 often stands "
+            "for one that is missing, and they come first in their user's history"
+        )
+    return said
+
+
+def of_roles(
+    users: pa.Array, items: pa.Array, item: np.ndarray, time: np.ndarray, tied_pairs: float
+) -> list[str]:
+    """Users and items that look as if they were each other.
+
+    Args:
+        users, items: names.
+        item: codes (interactions,).
+        time: of the same rows.
+        tied_pairs: of users, as `ties` says.
+    """
+    said = []
+    names = users[:SAMPLE].to_pylist(), items[:SAMPLE].to_pylist()
+    if layout.exchanged(*names, layout.CALLED_ITEM):
+        said.append(
+            f"users are called as items are ({names[0][0]}), and items are not ({names[1][0]}): "
+            "are these columns exchanged?"
+        )
+    order = np.lexsort((time, item))
+    of_items = ties(item[order], time[order])["tied_pairs"]
+    if of_items > max(MANY_TIES, APART * tied_pairs) and times.tell_moments(time):
+        said.append(
+            f"{of_items:.0%} of the pairs of an item's consecutive users have one time, and "
+            f"{tied_pairs:.0%} of those of a user's items; people do several things at once, so "
+            "are these columns exchanged?"
         )
     return said
 
