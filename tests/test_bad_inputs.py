@@ -1,6 +1,7 @@
 """Files that cannot be right: each is refused in five lines that say what, where, what helps."""
 
 import gzip
+import io
 import json
 import random
 import re
@@ -8,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import ROOT
+from pyarrow import parquet
 from tiny_tables import DEFAULT, NAMED, NAMES, ROWS
 
 from lohrec.common import job_log
@@ -33,6 +37,14 @@ def reviews(names: tuple = ("reviewerID", "asin", "overall", "unixReviewTime")) 
 
 def metadata(key: str = "asin", write: Callable = json.dumps) -> bytes:
     return gzip.compress(lines([{key: f"i{n}", "title": f"t{n}"} for n in range(6)], write))
+
+
+def repeated(rows: int) -> bytes:
+    """A Parquet file of one row, so many times."""
+    once = pa.table({name: [1] for name in ("user", "item", "time")})
+    file = io.BytesIO()
+    parquet.write_table(once.take(pa.array(np.zeros(rows, np.int32))), file)
+    return file.getvalue()
 
 
 INTER = json.dumps({str(u): [(u + k) % 6 for k in range(4)] for u in range(8)}).encode()
@@ -93,7 +105,7 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv.gz": table()}, {}, ["a.csv.gz is no gzip file", "take .gz from its name"]),
     ({"a.csv.gz": gzip.compress(table())[:-12]}, {}, ["cut short", "download it again"]),
     ({"a.csv.gz": gzip.compress(bytes(2**27 + 2**20))}, {}, ["line 1", "16 MiB"]),
-    ({"a.csv.gz": gzip.compress(b"\n" * (2**27 + 2**21))}, {}, ["200 times as much", "gunzip"]),
+    ({"a.csv.gz": gzip.compress(b"\n" * (2**27 + 2**21))}, {}, ["200 times as much", "without pack"]),
     ({"a.json.gz": gzip.compress(b"x" * (2**24 + 1))}, {}, ["a.json.gz, line 1", "16 MiB"]),
     ({"a.json": b""}, {}, ["a.json is empty", "an object a line"]),
     ({"a.json": b"["}, {}, ["a.json has no JSON object", "an object a line"]),
@@ -107,6 +119,7 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.json": b'{["d"]}\n{{}: 1}'}, {"recipe": "amazon_2014"}, ["no literal of Python", "1: {["]),
     ({"a.parquet": b"PAR1" + bytes(50)}, {}, ["a.parquet cannot be read", "write it again"]),
     ({"a.parquet": table()}, {}, ["a.parquet cannot be read", "write it again"]),
+    ({"a.parquet": repeated(6_000_000)}, {}, ["a.parquet: ", "200 times as much", "without pack"]),
     ({"a.csv": table(), "b.csv": b""}, {}, ["b.csv is empty", "Put a table"]),
     ({"a.csv": table(), "b.csv": b"item,title\nx1,t\n"}, {}, ["none of the 6 items", "i0", "x1"]),
     ({"a.csv": table(), "b.csv": b"it,title\ni1,t\n"}, {}, ["item = ?", "item_columns"]),

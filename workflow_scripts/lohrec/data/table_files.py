@@ -170,6 +170,10 @@ def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
     # Not by polars: a damaged file ends its process, without an error that could be caught.
     with _refused(path, "It is no Parquet file, or a damaged one: write it again."):
         file = parquet.ParquetFile(path)
+    # One value that is repeated takes no room in the file, and eight bytes or more here.
+    cells = file.metadata.num_rows * file.metadata.num_columns
+    raw_lines.check_ratio(path, 8 * cells, path.stat().st_size)
+    with _refused(path, "It is no Parquet file, or a damaged one: write it again."):
         begin = islice(file.iter_batches(layouts.SHOWN), 1)
         first = _frame(pa.Table.from_batches(begin, file.schema_arrow))
     schema = first.schema
