@@ -105,7 +105,7 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv.gz": table()}, {}, ["a.csv.gz is no gzip file", "take .gz from its name"]),
     ({"a.csv.gz": gzip.compress(table())[:-12]}, {}, ["cut short", "download it again"]),
     ({"a.csv.gz": gzip.compress(bytes(2**27 + 2**20))}, {}, ["line 1", "16 MiB"]),
-    ({"a.csv.gz": gzip.compress(b"\n" * (2**27 + 2**21))}, {}, ["200 times as much", "without pack"]),
+    ({"a.csv.gz": gzip.compress(b"\n" * (2**27 + 2**21))}, {}, ["200 times as much", "without"]),
     ({"a.json.gz": gzip.compress(b"x" * (2**24 + 1))}, {}, ["a.json.gz, line 1", "16 MiB"]),
     ({"a.json": b""}, {}, ["a.json is empty", "an object a line"]),
     ({"a.json": b"["}, {}, ["a.json has no JSON object", "an object a line"]),
