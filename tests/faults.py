@@ -145,8 +145,8 @@ class Table:
     def text(self) -> str:
         lines = ["| what happens | outcome | tries | seconds |", "| --- | --- | --- | --- |"]
         for name, (fault, outcome) in (KINDS | CLUSTER | LOAD).items():
-            every = self.outcome.get(name, ["not run"])
-            bad = [one for one in every if one != "passed"]
+            every = self.outcome.get(name, [])
+            bad = [one for one in every or ["not run"] if one != "passed"]
             said = f"**{bad[0]}**" if bad else outcome + self.measured.get(name, "")
             lines.append(f"| {fault} | {said} | {len(every)} | {self.seconds.get(name, 0.0):.0f} |")
         return "\n".join(lines)

@@ -16,6 +16,7 @@ from lohrec.data.layout import Layout
 LOOK = 100  # objects by which the keys of a file are known
 BATCH = 2**17  # objects held at a time as Python's own
 WIDTH = 200  # characters kept of a line that cannot be used
+WHOLE = 2**30  # bytes of a file that is one object, which takes ten times as much memory
 
 TEXTS = pl.String()
 
@@ -138,6 +139,11 @@ def whole_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no {path}. Put LC-Rec's file there, or correct its path."
+        )
+    if (size := path.stat().st_size) > WHOLE:
+        raise ValueError(
+            f"{path} has {size:,} bytes, and one JSON object of more than {WHOLE:,} would take all "
+            "memory. Write a line an interaction, which source: table reads."
         )
     twice: list[str] = []
 
