@@ -249,6 +249,7 @@ def test_jobs_of_a_killed_run_are_named_and_not_sent_twice(story: Story) -> None
     assert {job.number for job in story.side_by_side} <= set(numbers.split())
     assert story.ends == ["COMPLETED", "COMPLETED", "CANCELLED"]
     finished = [job.made for job in jobs() if job.state == "COMPLETED"]
+    finished = [made for made in finished if "_wildcards_" in made]  # a group has none
     assert len(finished) == len(set(finished)) > 25
 
 

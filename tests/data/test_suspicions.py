@@ -77,10 +77,22 @@ def test_exchanged_columns_are_told_by_names() -> None:
     assert exchanged(*rows, ("i", "i")) == exchanged(*rows, ("1", "1")) == []
 
 
-def test_names_that_differ_by_zeros() -> None:
-    assert suspicions.of_names(pa.array(["0", "1", "a0", "0a"]), "users") == []
-    (said,) = suspicions.of_names(pa.array(["0", "00", "7", "10", "010", "x"]), "users")
-    assert said == "2 users differ from others by leading zeros alone: 0 and 00; 010 and 10"
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["0", "00", "7", "10", "010", "x"], "2 users .*: '0' and '00'; '010' and '10'$"),
+        (["7", "7.0", "7.5"], "1 users .*: '7' and '7.0'$"),
+        (["Anna", "anna", "annA b"], "1 users .*: 'Anna' and 'anna'$"),
+        (["u\u200b", "u"], r"1 users .*: 'u' and 'u\\u200b'$"),
+        (["\u00e9", "e\u0301"], r"1 users .*: 'e\\u0301' and '\\xe9'$"),
+        (["1.23E+11", "e", "E+1"], r"1 users .*rounded \(1\.23E\+11\): several may be made one"),
+    ],
+)
+def test_names_that_may_be_meant_for_one(names: list[str], shown: str) -> None:
+    (said,) = suspicions.of_names(pa.array(names), "users")
+    assert re.search(shown, said)
+    other = pa.array(["0", "1", "a0", "0a", "1.5", "15", "a b", "ab"])
+    assert suspicions.of_names(other, "users") == []
 
 
 def test_texts_that_are_alike() -> None:

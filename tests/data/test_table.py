@@ -178,6 +178,13 @@ def test_spaces_and_nul_are_taken_out_and_counted(tmp_path: Path) -> None:
     assert found.counted["mended"] == {"lines_with_nul": 1, "lines_with_spaces": 16}
 
 
+@pytest.mark.parametrize("sign", ["\x0b", "\x1c", "\x85", "\u2028", "\r"])
+def test_what_ends_no_line_may_stand_within_a_name(tmp_path: Path, sign: str) -> None:
+    rows = [(u, f"{i}{sign}b", r, t) for u, i, r, t in NAMED]
+    found = read({"interactions": csv(tmp_path / "a.csv", rows)})
+    assert sorted(rows_of(found)) == [(u, f"{i}{sign}b", t) for u, i, t in EXPECTED]
+
+
 BAD = {
     "too_many_fields": "u1,i1,1,1500000000,more",
     "missing_user": ",i1,1,1500000000",

@@ -164,7 +164,12 @@ def first_lines(
             f"{path}: Python knows no encoding {encoding!r}. Set sources.table.encoding to one it "
             "knows, such as utf-8, utf-16, latin-1 or cp1252."
         ) from None
-    found = text.replace("\0", "").splitlines()
+    if "\r" in text and "\n" not in text:
+        raise ValueError(
+            f"{path} ends its lines as the first Macs did, by CR alone. Write LF: tr '\\r' '\\n'."
+        )
+    # At nothing else that Python takes for an end, since polars does not.
+    found = re.split("\r?\n", text.replace("\0", "").removesuffix("\n"))
     return found[: -1 if len(head) == HEAD and len(found) > 1 else None][:LOOK]
 
 

@@ -94,21 +94,31 @@ def of_roles(
 
 
 def of_names(names: pa.Array, what: str) -> list[str]:
-    """Names that differ, and would be one if they were read as numbers.
+    """Names that differ and may be meant for one, and those that a spreadsheet has rounded.
 
     Args:
         what: they name.
     """
-    every = pl.Series("name", names)
-    numbers = every.filter(every.str.contains("^[0-9]+$"))
-    frame = pl.DataFrame({"name": numbers, "number": numbers.str.strip_chars_start("0")})
-    groups = (
-        frame.group_by("number").agg(pl.col("name").sort()).filter(pl.col("name").list.len() > 1)
-    )
-    if not len(groups):
-        return []
-    shown = "; ".join(" and ".join(one) for one in sorted(groups["name"].to_list())[:3])
-    return [f"{len(groups):,} {what} differ from others by leading zeros alone: {shown}"]
+    name = pl.col("name")
+    plain = name.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\p{Cf}", "")
+    number = plain.str.replace(r"^(\d+)\.0+$", "${1}").str.replace(r"^0+(\d+)$", "${1}")
+    frame = pl.DataFrame({"name": pl.Series(names)})
+    groups = frame.group_by(number.alias("plain")).agg(name.sort()).filter(name.list.len() > 1)
+    said = []
+    if len(groups):
+        first = sorted(groups["name"].to_list())[:3]
+        shown = "; ".join(" and ".join(map(ascii, one)) for one in first)
+        said.append(
+            f"{len(groups):,} {what} differ from others by leading zeros, .0, letter case or signs "
+            f"that nobody sees alone: {shown}"
+        )
+    rounded = frame.filter(name.str.contains(r"^\d(\.\d+)?[eE]\+\d+$"))["name"]
+    if len(rounded):
+        said.append(
+            f"{len(rounded):,} {what} look like numbers that a spreadsheet has rounded "
+            f"({rounded[0]}): several may be made one"
+        )
+    return said
 
 
 def of_texts(texts: Sequence[tuple[str, str]]) -> list[str]:

@@ -227,7 +227,8 @@ def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[
     filled = [line for line in lines if line.strip()]
     if len(separator) > 1 or not quote:
         return [line.split(separator) for line in filled]
-    rows = csv.reader([*(f"{line}\n" for line in filled), NO_BYTE], delimiter=separator)
+    plain = [line.replace("\r", " ") + "\n" for line in filled]  # within a field, csv refuses it
+    rows = csv.reader([*plain, NO_BYTE], delimiter=separator)
     return list(rows)[:-1]  # that mark, or a row with it, whose end is further down
 
 

@@ -104,7 +104,10 @@ def of(frame: pl.DataFrame, unit: str | None, path: Path) -> Times:
     elif (number == np.floor(number)).all():
         value = number.astype(np.int64)
     elif unit == "order":
-        raise ValueError(f"{path}: times that only order must be whole numbers.")
+        raise ValueError(
+            f"{path}: times up to {number.max()} are too small for seconds of today, and have "
+            "fractions. Write dates as 2020-12-31, seconds, or whole numbers that only order."
+        )
     else:  # as parts that a float of today's times still holds
         value = np.rint(number * (UNITS["us"] / UNITS[unit])).astype(np.int64)
         unit = "us"
