@@ -16,6 +16,14 @@ from lohrec.configuration import settings
         ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),
         ({"datasets": {"demo": {"variants": ["gamez/lcrec", "tiger"]}}}, ["'gamez'", "games"]),
         ({"datasets": {"demo": {"reference": "lcrec"}}}, ["demo.reference", "'lcrec'", "tiger"]),
+        (
+            {"datasets": {"games_older": {"category": "game_laptop"}}},
+            ["datasets.games_older.category", "'game_laptop'", "Did you mean games_laptop?"],
+        ),
+        (
+            {"datasets": {"games_older": {"category": "games_older"}}},
+            ["datasets.games_older is made of itself: games_older -> games_older."],
+        ),
         ({"variants": {"dwr": {"start_from": "dtr"}}}, ["variants.dwr.start_from", "distill"]),
         (
             {"datasets": {"movielens": own({"sources": {"table": {"interactions": None}}})}},

@@ -94,8 +94,21 @@ def resolve(config: Values) -> Table:
                 "settings.evaluation.diversity to interactions, or to text if there is any."
             )
     for dataset in datasets:
+        _check_origin(dataset, datasets)
         _check_comparison(dataset, datasets, variants, resolved)
     return resolved
+
+
+def _check_origin(dataset: str, datasets: Table, on_the_way: tuple[str, ...] = ()) -> None:
+    """Refuse a row that is made of the results of one that does not exist, or of itself."""
+    if dataset in on_the_way:
+        way = " -> ".join((*on_the_way, dataset))
+        raise ValueError(f"datasets.{on_the_way[0]} is made of itself: {way}.")
+    row = datasets[dataset]
+    files = registry.declared("source", row["source"], "FILES").values()
+    if any(file.get("made", "").startswith("results/{category}/") for file in files):
+        known(row["category"], datasets, f"datasets.{dataset}.category")
+        _check_origin(row["category"], datasets, (*on_the_way, dataset))
 
 
 def _complete_files(dataset: str, source: str, files: Table, values: Values) -> None:

@@ -82,9 +82,11 @@ def of_roles(
             f"users are called as items are ({names[0][0]}), and items are not ({names[1][0]}): "
             "are these columns exchanged?"
         )
+    if APART * tied_pairs >= 1 or not times.tell_moments(time):
+        return said
     order = np.lexsort((time, item))
     of_items = ties(item[order], time[order])["tied_pairs"]
-    if of_items > max(MANY_TIES, APART * tied_pairs) and times.tell_moments(time):
+    if of_items > max(MANY_TIES, APART * tied_pairs):
         said.append(
             f"{of_items:.0%} of the pairs of an item's consecutive users have one time, and "
             f"{tied_pairs:.0%} of those of a user's items; people do several things at once, so "
