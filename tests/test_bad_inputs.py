@@ -39,6 +39,14 @@ def metadata(key: str = "asin", write: Callable = json.dumps) -> bytes:
     return gzip.compress(lines([{key: f"i{n}", "title": f"t{n}"} for n in range(6)], write))
 
 
+def typed(name: str, values: list[Any], kind: Any) -> bytes:
+    """A Parquet file with a column of another type."""
+    columns = {one: [row[n] for row in NAMED] for n, one in enumerate(NAMES)}
+    file = io.BytesIO()
+    parquet.write_table(pa.table(columns | {name: pa.array(values * 32, kind)}), file)
+    return file.getvalue()
+
+
 def repeated(rows: int) -> bytes:
     """A Parquet file of one row, so many times."""
     once = pa.table({name: [1] for name in ("user", "item", "time")})
@@ -122,6 +130,11 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.json": b'{["d"]}\n{{}: 1}'}, {"recipe": "amazon_2014"}, ["no literal of Python", "1: {["]),
     ({"a.parquet": b"PAR1" + bytes(50)}, {}, ["a.parquet cannot be read", "write it again"]),
     ({"a.parquet": table()}, {}, ["a.parquet cannot be read", "write it again"]),
+    ({"a.parquet": typed("user", [1.5], None)}, {}, ["type is Float64", "Write texts or whole"]),
+    ({"a.parquet": typed("user", [{"id": 1}], None)}, {}, ["user is in user, whose", "Struct"]),
+    ({"a.parquet": typed("item", [["i1"]], None)}, {}, ["item is in item, whose type is List"]),
+    ({"a.parquet": typed("time", [1], pa.duration("s"))}, {}, ["Duration", "dates or whole"]),
+    ({"a.parquet": typed("time", [1], pa.time32("s"))}, {}, ["type is Time. Write dates or"]),
     ({"a.parquet": repeated(6_000_000)}, {}, ["a.parquet: ", "200 times as much", "without pack"]),
     ({"a.csv": table(), "b.csv": b""}, {}, ["b.csv is empty", "Put a table"]),
     ({"a.csv": table(), "b.csv": b"item,title\nx1,t\n"}, {}, ["none of the 6 items", "i0", "x1"]),

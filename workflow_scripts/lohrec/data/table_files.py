@@ -180,11 +180,14 @@ def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
     head = [list(map(str, row)) for row in first.rows()]
     columns = layouts.find(path, [schema.names(), *head], of, named=True)
     roles = {role: schema.names()[n] for role, n in columns.places.items()}
-    for role in ("user", "item"):
-        if role in roles and schema[roles[role]].is_float():
+    for role, name in roles.items():
+        kind = schema[name]
+        names = role in ("user", "item") and (kind.is_float() or kind.is_nested())
+        moments = role == "time" and (kind.is_nested() or kind in (pl.Duration, pl.Time))
+        if names or moments:
             raise ValueError(
-                f"{path}: {roles[role]} holds numbers with fractions, which name no {role}. Write "
-                "it as texts or whole numbers."
+                f"{path}: the {role} is in {name}, whose type is {kind}. Write "
+                f"{'texts' if names else 'dates'} or whole numbers."
             )
     texts = [_as_text(name, schema[name]).alias(role) for role, name in roles.items()]
     none = pl.lit(None, TEXTS)
