@@ -61,6 +61,10 @@ def test_a_digest_is_computed_once_and_again_after_a_change(tmp_path, monkeypatc
     assert second != first and len(counted) == 2
     raw.touch()
     assert digest() == second and len(counted) == 3
+    for damaged in ("", "[1]", '{"a": 1}', f'{{"{raw}": {{"seen": 1}}}}'):
+        record.write_text(damaged)
+        assert digest() == second
+    assert len(counted) == 7
 
 
 def test_gpus_are_lacking_when_too_few_are_large_enough(config: dict) -> None:

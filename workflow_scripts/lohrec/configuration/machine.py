@@ -47,10 +47,10 @@ def contents(paths: Iterable[str], record: str | Path) -> dict[str, str]:
     A replacement of the same size with an older date shows here.
 
     Args:
-        record: a JSON file that keeps the digests.
+        record: a JSON file that keeps the digests; a damaged one is begun anew.
     """
     record = Path(record)
-    known: Values = artefacts.read_json(record) if record.exists() else {}
+    known = _recorded(record)
     found, new = {}, {}
     for path in paths:
         state = Path(path).stat()
@@ -61,6 +61,15 @@ def contents(paths: Iterable[str], record: str | Path) -> dict[str, str]:
     if new:
         artefacts.write_json(record, known | new)
     return found
+
+
+def _recorded(record: Path) -> Values:
+    try:
+        found = artefacts.read_json(record)
+    except (OSError, ValueError):
+        return {}
+    rows = found.items() if isinstance(found, dict) else ()
+    return {k: row for k, row in rows if isinstance(row, dict) and {"seen", "sha256"} <= row.keys()}
 
 
 def _refuse_several(found: list[Path]) -> None:
