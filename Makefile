@@ -2,8 +2,8 @@
 # make report   all tables and figures of the demo as one page, results/demo/report.html;
 #               DATASET=NAME: of another row of config/config.yaml; RAW=FOLDER: with its files
 # make test     set up, check style and run the tests
-# make faults   kill, fill up and damage runs, and print what came of it
-# make slurm-test   the workflow on a SLURM cluster of this machine; root, and slurm-wlm and munge
+# make faults   kill, fill up and damage runs, also on a SLURM cluster of this machine (root, and on
+#               Debian slurm-wlm and munge), and print what came of it
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
@@ -23,7 +23,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-
 RUN := $(BIN)/snakemake --logger lohrec
 DEMO := results/demo
 
-.PHONY: demo report test faults slurm-test docs bench performance load recbole race lock audit setup
+.PHONY: demo report test faults docs bench performance load recbole race lock audit setup
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -49,12 +49,8 @@ test: .venv/dev.stamp
 	$(BIN)/python -m pytest
 
 faults: .venv/dev.stamp
-	@$(BIN)/python tests/faults.py
-
-# With two pretended GPUs, on loopback. On Debian: apt-get install slurm-wlm munge
-slurm-test: .venv/dev.stamp
 	@$(PIP) --requirement requirements-slurm.txt
-	LOHREC_SLURM=1 $(BIN)/python -m pytest -rs tests/test_slurm.py
+	@$(BIN)/python tests/faults.py
 
 docs: setup
 	$(BIN)/python -m lohrec.configuration.page > docs/configuration.new

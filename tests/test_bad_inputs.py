@@ -1,6 +1,7 @@
 """Files that cannot be right: each is refused in five lines that say what, where, what helps."""
 
 import gzip
+import io
 import json
 import random
 import re
@@ -8,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import ROOT
-from tiny_tables import DEFAULT, NAMED, NAMES
+from pyarrow import parquet
+from tiny_tables import DEFAULT, NAMED, NAMES, ROWS
 
 from lohrec.common import job_log
 from lohrec.configuration import machine, registry
@@ -35,6 +39,22 @@ def metadata(key: str = "asin", write: Callable = json.dumps) -> bytes:
     return gzip.compress(lines([{key: f"i{n}", "title": f"t{n}"} for n in range(6)], write))
 
 
+def typed(name: str, values: list[Any], kind: Any) -> bytes:
+    """A Parquet file with a column of another type."""
+    columns = {one: [row[n] for row in NAMED] for n, one in enumerate(NAMES)}
+    file = io.BytesIO()
+    parquet.write_table(pa.table(columns | {name: pa.array(values * 32, kind)}), file)
+    return file.getvalue()
+
+
+def repeated(rows: int) -> bytes:
+    """A Parquet file of one row, so many times."""
+    once = pa.table({name: [1] for name in ("user", "item", "time")})
+    file = io.BytesIO()
+    parquet.write_table(once.take(pa.array(np.zeros(rows, np.int32))), file)
+    return file.getvalue()
+
+
 INTER = json.dumps({str(u): [(u + k) % 6 for k in range(4)] for u in range(8)}).encode()
 TOKENS = {str(i): [f"<a_{i}>", f"<b_{i}>", f"<c_{i}>", "<d_0>"] for i in range(6)}
 NOISE = random.Random(0).randbytes(4000)
@@ -50,6 +70,9 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv": table([])}, {}, ["a.csv has no line below its header", "Put"]),
     ({"a.csv": table(NAMED[:1])}, {}, ["No 3-core", "ingest.core"]),
     ({"a.csv": table()}, {"core": 99}, ["No 99-core", "8 users and 6 items", "ingest.core"]),
+    ({"a.csv": table().replace(b"\n", b"\r")}, {}, ["a.csv ends its lines", "Write LF"]),
+    ({"a.csv": table([(u, i, r, 42930.5 + r) for u, i, r, _ in NAMED])}, {},
+     ["times up to 42935.5 are too small", "Write dates as 2020-12-31"]),
     ({"a.csv": NOISE}, {}, ["a.csv: what stands between", "sources.table.separator"]),
     ({"a.csv": table().decode().encode("utf-16")}, {}, ["UTF-16", "sources.table.encoding"]),
     ({"a.csv": b"<!DOCTYPE html><p>404</p>\n"}, {}, ["a.csv", "a web page", "download"]),
@@ -60,7 +83,12 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv": table([(u, i, r, t * 10 ** (r % 2 * 3)) for u, i, r, t in NAMED])}, {},
      ["several kinds", "line 2", "sources.table.time_unit"]),
     ({"a.csv": table([(u, i, r, f"201707{14 + r}120000") for u, i, r, _ in NAMED])}, {},
-     ["are no seconds", "line 2", "sources.table.time_unit"]),
+     ["are no s, ms", "line 2", "sources.table.time_unit"]),
+    # One is of 1973 and in milliseconds.
+    ({"a.csv": table() + b"u1,i1,3,94694400000\n"}, {}, ["00000 are no s", "line 34", "unit"]),
+    ({"a.csv": table([(u, i, r, t * 1000) for u, i, r, t in NAMED])}, {"time_unit": "s"},
+     ["after 2128 in s", "line 2", "sources.table.time_unit"]),
+    ({"a.csv": table() + b"u1,i1,3,1e25\n"}, {"time_unit": "order"}, ["above 2 ** 63", "line 34"]),
     ({"a.csv": table() + b"u1,,,\n" * 20}, {}, ["20 of 52", "line 34", "ingest.most_rejected"]),
     ({"a.csv": table() + MORE.replace(b",i", b",i,") * 9}, {}, ["too_many_fields", "line 34"]),
     ({"a.csv": table(names=("a", "b", "c", "d"))}, {}, ["user = ?", "sources.table.columns"]),
@@ -88,7 +116,7 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.csv.gz": table()}, {}, ["a.csv.gz is no gzip file", "take .gz from its name"]),
     ({"a.csv.gz": gzip.compress(table())[:-12]}, {}, ["cut short", "download it again"]),
     ({"a.csv.gz": gzip.compress(bytes(2**27 + 2**20))}, {}, ["line 1", "16 MiB"]),
-    ({"a.csv.gz": gzip.compress(b"\n" * (2**27 + 2**21))}, {}, ["200 times as much", "gunzip"]),
+    ({"a.csv.gz": gzip.compress(b"\n" * (2**27 + 2**21))}, {}, ["200 times as much", "without"]),
     ({"a.json.gz": gzip.compress(b"x" * (2**24 + 1))}, {}, ["a.json.gz, line 1", "16 MiB"]),
     ({"a.json": b""}, {}, ["a.json is empty", "an object a line"]),
     ({"a.json": b"["}, {}, ["a.json has no JSON object", "an object a line"]),
@@ -96,9 +124,18 @@ TABLES: list[tuple[dict[str, bytes], dict[str, Any], list[str]]] = [
     ({"a.json": json.dumps([{"user": 1}]).encode()}, {}, ["no JSON object", "an object a line"]),
     ({"a.json": json.dumps({"user": 1}, indent=1).encode()}, {}, ["no JSON object", "a line"]),
     ({"a.json": lines([{"user": [1], "item": 1, "time": 1}])}, {}, ["wrong_type_user", "line 1"]),
+    ({"a.json": lines(dict(zip(NAMES, (f"u{u}", i if r % 2 else str(i), r, t), strict=True))
+                      for u, i, r, t in ROWS)}, {},
+     ["item is 0 in some", '"0" in others', "6 such", "Write all as texts"]),
     ({"a.json": b'{["d"]}\n{{}: 1}'}, {"recipe": "amazon_2014"}, ["no literal of Python", "1: {["]),
     ({"a.parquet": b"PAR1" + bytes(50)}, {}, ["a.parquet cannot be read", "write it again"]),
     ({"a.parquet": table()}, {}, ["a.parquet cannot be read", "write it again"]),
+    ({"a.parquet": typed("user", [1.5], None)}, {}, ["type is Float64", "Write texts or whole"]),
+    ({"a.parquet": typed("user", [{"id": 1}], None)}, {}, ["user is in user, whose", "Struct"]),
+    ({"a.parquet": typed("item", [["i1"]], None)}, {}, ["item is in item, whose type is List"]),
+    ({"a.parquet": typed("time", [1], pa.duration("s"))}, {}, ["Duration", "dates or whole"]),
+    ({"a.parquet": typed("time", [1], pa.time32("s"))}, {}, ["type is Time. Write dates or"]),
+    ({"a.parquet": repeated(6_000_000)}, {}, ["a.parquet: ", "200 times as much", "without pack"]),
     ({"a.csv": table(), "b.csv": b""}, {}, ["b.csv is empty", "Put a table"]),
     ({"a.csv": table(), "b.csv": b"item,title\nx1,t\n"}, {}, ["none of the 6 items", "i0", "x1"]),
     ({"a.csv": table(), "b.csv": b"it,title\ni1,t\n"}, {}, ["item = ?", "item_columns"]),
@@ -124,6 +161,7 @@ LCREC: list[tuple[dict[str, bytes], list[str]]] = [
     ({LC_INTER: b'{"1": [1, 2]}'}, ["users 1 have fewer than the 3 items", "Remove them"]),
     ({LC_INTER: b'{"1": 3}'}, ["users 1 have no list", "Remove them"]),
     ({LC_INTER: b'{"1": [1, 2, null]}'}, ["items are texts or whole numbers", "users 1"]),
+    ({LC_INTER: b'{"1": [1, 2, 3], "2": ["1", 2, 4]}'}, ["an item is 1 in some", "Write all as"]),
     ({LC_INTER: b'{"1": [1, 2, 3], "1": [1, 2, 3]}'}, ["names twice: 1", "Keep one"]),
     ({LC_INTER: INTER, LC_INDEX: b""}, [f"{LC_INDEX} is empty", "Make or fetch"]),
     ({LC_INTER: INTER, LC_INDEX: b'{"1": ["<a_1>"]}'}, ["misses 5 of 6 items", "Use the index"]),

@@ -143,4 +143,5 @@ def test_the_page_counts_what_is_tried() -> None:
 
     page = " ".join((ROOT / "docs/running.md").read_text().split())
     assert f"tries {len(faults.KINDS)} kinds of faults" in page
+    assert f"and {len(faults.CLUSTER)} things that befall jobs on a SLURM cluster" in page
     assert f"{cases('test_bad_inputs.py')} broken files" in page

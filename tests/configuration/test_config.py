@@ -16,6 +16,14 @@ from lohrec.configuration import settings
         ({"datasets": {"demo": {"variants": ["ranker"]}}}, ["'ranker'", "tiger"]),
         ({"datasets": {"demo": {"variants": ["gamez/lcrec", "tiger"]}}}, ["'gamez'", "games"]),
         ({"datasets": {"demo": {"reference": "lcrec"}}}, ["demo.reference", "'lcrec'", "tiger"]),
+        (
+            {"datasets": {"games_older": {"category": "game_laptop"}}},
+            ["datasets.games_older.category", "'game_laptop'", "Did you mean games_laptop?"],
+        ),
+        (
+            {"datasets": {"games_older": {"category": "games_older"}}},
+            ["datasets.games_older is made of itself: games_older -> games_older."],
+        ),
         ({"variants": {"dwr": {"start_from": "dtr"}}}, ["variants.dwr.start_from", "distill"]),
         (
             {"datasets": {"movielens": own({"sources": {"table": {"interactions": None}}})}},
@@ -80,6 +88,14 @@ from lohrec.configuration import settings
         (
             {"datasets": {"games": own({"adaptation": {"model": None}})}},
             ["datasets.games", "adaptation.model names no model", "teacher.kind: scratch"],
+        ),
+        (
+            {"datasets": {"games": own({"adaptation": {"revision": None}})}},
+            ["datasets.games: adaptation.revision is null", "'huggyllama/llama-7b' is no folder"],
+        ),
+        (
+            {"datasets": {"arts": own({"text": {"revision": None}})}},
+            ["datasets.arts: text.revision is null", "commit on the hub, or a folder"],
         ),
         (
             {"datasets": {"games_gpu": {"settings": {"tasks": {"mixture": {"intention": 1.0}}}}}},

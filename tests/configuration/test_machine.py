@@ -61,16 +61,27 @@ def test_a_digest_is_computed_once_and_again_after_a_change(tmp_path, monkeypatc
     assert second != first and len(counted) == 2
     raw.touch()
     assert digest() == second and len(counted) == 3
+    for damaged in ("", "[1]", '{"a": 1}', f'{{"{raw}": {{"seen": 1}}}}'):
+        record.write_text(damaged)
+        assert digest() == second
+    assert len(counted) == 7
 
 
 def test_gpus_are_lacking_when_too_few_are_large_enough(config: dict) -> None:
     resolved = settings.resolve(config)
     needs = {("games", "train_teacher"): {"count": 2, "memory_gb": 24}}
+    needs |= {
+        (dataset, rule): {"count": 1, "memory_gb": 8}
+        for dataset in ("games", "arts", "instruments")
+        for rule in ("fit", "recommend")
+    }
 
     def lacking(*found: float) -> str | None:
         return machine.lacking(needs, list(found), config["datasets"], resolved)
 
     assert lacking(24.0, 80.0) is None
     for message in (lacking(), lacking(80.0), lacking(80.0, 8.0)):
-        assert "train_teacher: 2 GPU(s) of 24 GB" in message
+        assert "train_teacher: 2 GPU(s) of 24 GB, fit: 1 GPU(s) of 8 GB" in message
+        assert "So do 2 more: arts, instruments." in message
         assert "you can run: games_laptop" in message
+        assert message.count("\n") < 5

@@ -29,6 +29,10 @@ def all_of(kind: str) -> str:
         ),
         ({"datasets": {"demo": {"seeds": []}}}, ["datasets.demo.seeds"]),
         (
+            {"datasets": {"games": own({"text": {"revision": "main"}})}},
+            ["games.settings.text.revision: 'main' is not: a commit, 40 hexadecimal digits"],
+        ),
+        (
             {"presets": {"demo": {"rqvae": {"objective": {"beta": "high"}}}}},
             ["presets.demo.rqvae.objective.beta", "high"],
         ),
@@ -142,6 +146,19 @@ def all_of(kind: str) -> str:
         ({"datasets": {"mine": {"preset": "demo"}}}, ["datasets.mine: source is missing"]),
         ({"datasets": {"demo": {"seeds": [True]}}}, ["seeds.0: true is not: integer"]),
         ({"datasets": {"demo": {"seeds": [1.5]}}}, ["seeds.0: 1.5 is not: integer"]),
+        ({"datasets": {"demo": {"seeds": [1.0]}}}, ["seeds.0: 1.0 is not: integer"]),
+        (
+            {"datasets": {"demo": own({"networks": {"t5": {"layers": 2.0}}})}},
+            ["networks.t5.layers: 2.0 is not: integer"],
+        ),
+        (
+            {"datasets": {"demo": own({"decoding": {"batch_size": 10**20}})}},
+            ["decoding.batch_size: 100000000000000000000 is not below 2 ** 63"],
+        ),
+        (
+            {"datasets": {"movielens": own({"sources": {"table": {"until": "yesterday"}}})}},
+            ["table.until: 'yesterday' is not: a date such as 2020-12-31"],
+        ),
         ({"datasets": {"demo": {"seeds": "0"}}}, ["seeds: '0' is not: a list: integer"]),
         ({"datasets": {"demo": {"seeds": [0, 0]}}}, ["seeds: [0, 0] has an entry twice"]),
         ({"datasets": {"{x}": {"preset": "demo"}}}, ["the name '{x}' is not", "small letters"]),

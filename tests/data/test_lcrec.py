@@ -1,4 +1,5 @@
 import json
+import os
 
 import ingest as script
 import numpy as np
@@ -60,6 +61,14 @@ def test_names_may_be_texts_and_stay_apart(tmp_path):
 def test_a_user_who_is_there_twice_is_named(tmp_path):
     path = put(tmp_path / "x.inter.json", '{"7": [1, 2, 3], "8": [1, 2, 3], "7": [4, 5, 6]}')
     with pytest.raises(ValueError, match=r"x\.inter\.json has names twice: 7"):
+        read_inter(path)
+
+
+def test_a_file_that_would_take_the_memory_is_refused_unread(tmp_path):
+    path = tmp_path / "inter.json"
+    path.touch()
+    os.truncate(path, 2**30 + 1)
+    with pytest.raises(ValueError, match=r"has 1,073,741,825 bytes.* source: table reads"):
         read_inter(path)
 
 

@@ -134,7 +134,7 @@ EXPECTED_IN_ORDER = sorted(EXPECTED, key=lambda row: (row[0], row[2]))
     [
         (lambda n, t: t * (1000 if n < 9 else 1), r"23 look like s:\n  line 11: user u2.*\n9 look"),
         (lambda n, t: "2017-07-14" if n < 9 else t, "9 look like dates"),
-        (lambda n, t: f"201707{14 + n % 4}120000", "are no seconds, milliseconds"),
+        (lambda n, t: f"201707{14 + n % 4}120000", "are no s, ms, us, ns of today"),
         (lambda n, t: f"0{n % 4 + 1}/07/2017", "no usable line"),
     ],
 )
@@ -176,6 +176,13 @@ def test_spaces_and_nul_are_taken_out_and_counted(tmp_path: Path) -> None:
     found = read({"interactions": csv(tmp_path / "a.csv", rows)})
     assert sorted(rows_of(found)) == EXPECTED
     assert found.counted["mended"] == {"lines_with_nul": 1, "lines_with_spaces": 16}
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x1c", "\x85", "\u2028", "\r"])
+def test_what_ends_no_line_may_stand_within_a_name(tmp_path: Path, sign: str) -> None:
+    rows = [(u, f"{i}{sign}b", r, t) for u, i, r, t in NAMED]
+    found = read({"interactions": csv(tmp_path / "a.csv", rows)})
+    assert sorted(rows_of(found)) == [(u, f"{i}{sign}b", t) for u, i, t in EXPECTED]
 
 
 BAD = {

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from lohrec.configuration.config_files import Place, where
 from lohrec.configuration.registry import instead
 
 WIDTH = 100  # characters shown of a value
+LARGEST = 2**63  # no array and no file counts so far
+# As Python has it: range(2.0) is an error, and for a schema 2.0 is an integer.
+_INTEGERS = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, one: type(one) is int)
+Validator = extend(Draft202012Validator, type_checker=_INTEGERS)
 
 _SIZES = {
     "minItems": "has fewer than {} entries",
@@ -32,8 +37,8 @@ def faults(config: Any, schema: dict[str, Any], files: Sequence[str | Path] = ()
     Args:
         files: that the configuration was read from; a line has file and line of its value.
     """
-    found = [(place, place, value, f"{value} is no number") for place, value in _numbers(config)]
-    errors = list(Draft202012Validator(schema).iter_errors(config))
+    found = [(place, place, value, said) for place, value, said in _numbers(config)]
+    errors = list(Validator(schema).iter_errors(config))
     wrong_type = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     for error in errors:
         if tuple(error.absolute_path) in wrong_type and error.validator != "type":
@@ -109,10 +114,12 @@ def _shown(value: Any) -> str:
     return json.dumps(value, default=str)[:WIDTH]
 
 
-def _numbers(value: Any, place: Place = ()) -> Iterator[tuple[Place, float]]:
-    """Place and value of what calls itself a number and is none."""
+def _numbers(value: Any, place: Place = ()) -> Iterator[tuple[Place, float, str]]:
+    """Place and value of what calls itself a number and is none to count with, and why."""
     if isinstance(value, float) and not isfinite(value):
-        yield place, value
+        yield place, value, f"{value} is no number"
+    elif isinstance(value, int) and abs(value) >= LARGEST:
+        yield place, value, f"{value} is not below 2 ** 63"
     elif isinstance(value, dict | list):
         named = value.items() if isinstance(value, dict) else enumerate(value)
         for name, one in named:

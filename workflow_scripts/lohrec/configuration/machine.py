@@ -47,10 +47,10 @@ def contents(paths: Iterable[str], record: str | Path) -> dict[str, str]:
     A replacement of the same size with an older date shows here.
 
     Args:
-        record: a JSON file that keeps the digests.
+        record: a JSON file that keeps the digests; a damaged one is begun anew.
     """
     record = Path(record)
-    known: Values = artefacts.read_json(record) if record.exists() else {}
+    known = _recorded(record)
     found, new = {}, {}
     for path in paths:
         state = Path(path).stat()
@@ -61,6 +61,15 @@ def contents(paths: Iterable[str], record: str | Path) -> dict[str, str]:
     if new:
         artefacts.write_json(record, known | new)
     return found
+
+
+def _recorded(record: Path) -> Values:
+    try:
+        found = artefacts.read_json(record)
+    except (OSError, ValueError):
+        return {}
+    rows = found.items() if isinstance(found, dict) else ()
+    return {k: row for k, row in rows if isinstance(row, dict) and {"seen", "sha256"} <= row.keys()}
 
 
 def _refuse_several(found: list[Path]) -> None:
@@ -92,30 +101,29 @@ def lacking(
         need["count"] <= sum(size >= need["memory_gb"] for size in found) for need in needs.values()
     ):
         return None
-    lines = []
-    for dataset in dict.fromkeys(dataset for dataset, _ in needs):
-        row = datasets[dataset]
-        lines.append(f"{dataset} (preset {row['preset']}) needs CUDA:")
-        lines += [
-            f"  {rule}: {need['count']} GPU(s) of {need['memory_gb']:g} GB"
-            for (owner, rule), need in needs.items()
-            if owner == dataset
-        ]
-        on_cpu = [
-            name
-            for name, values in resolved.items()
-            if not any(need["count"] for need in values["cuda"].values())
-        ]
-        same = [
-            name
-            for name in on_cpu
-            if datasets[name].get("category") == row.get("category")
-            and datasets[name]["source"] == row["source"]
-        ]
-        lines.append(f"  Without a GPU you can run: {', '.join(same or on_cpu)}")
+    first, *others = dict.fromkeys(dataset for dataset, _ in needs)
+    row = datasets[first]
+    wanted = ", ".join(
+        f"{rule}: {need['count']} GPU(s) of {need['memory_gb']:g} GB"
+        for (owner, rule), need in needs.items()
+        if owner == first
+    )
+    also = f" So do {len(others)} more: {', '.join(others)}." if others else ""
+    on_cpu = [
+        name
+        for name, values in resolved.items()
+        if not any(need["count"] for need in values["cuda"].values())
+    ]
+    same = [
+        name
+        for name in on_cpu
+        if datasets[name].get("category") == row.get("category")
+        and datasets[name]["source"] == row["source"]
+    ]
     sizes = ", ".join(f"{size:.0f} GB" for size in found) or "none"
     return (
         f"The GPUs of this machine do not suffice (found: {sizes}).\n"
-        + "\n".join(lines)
-        + "\nOn a cluster: snakemake --workflow-profile profiles/slurm ..."
+        f"{first} (preset {row['preset']}) needs CUDA: {wanted}.{also}\n"
+        f"Without a GPU you can run: {', '.join(same or on_cpu)}\n"
+        "On a cluster: snakemake --workflow-profile profiles/slurm ..."
     )

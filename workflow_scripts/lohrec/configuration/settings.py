@@ -94,8 +94,21 @@ def resolve(config: Values) -> Table:
                 "settings.evaluation.diversity to interactions, or to text if there is any."
             )
     for dataset in datasets:
+        _check_origin(dataset, datasets)
         _check_comparison(dataset, datasets, variants, resolved)
     return resolved
+
+
+def _check_origin(dataset: str, datasets: Table, on_the_way: tuple[str, ...] = ()) -> None:
+    """Refuse a row that is made of the results of one that does not exist, or of itself."""
+    if dataset in on_the_way:
+        way = " -> ".join((*on_the_way, dataset))
+        raise ValueError(f"datasets.{on_the_way[0]} is made of itself: {way}.")
+    row = datasets[dataset]
+    files = registry.declared("source", row["source"], "FILES").values()
+    if any(file.get("made", "").startswith("results/{category}/") for file in files):
+        known(row["category"], datasets, f"datasets.{dataset}.category")
+        _check_origin(row["category"], datasets, (*on_the_way, dataset))
 
 
 def _complete_files(dataset: str, source: str, files: Table, values: Values) -> None:
@@ -239,6 +252,17 @@ def _check_together(dataset: str, values: Values, variants: Table) -> None:
             f"datasets.{dataset}: teacher.kind is pretrained, but adaptation.model names no model; "
             "give a folder or a name on the hub, or choose teacher.kind: scratch."
         )
+    used = {
+        "text": values["text"]["method"] == "llama",
+        "adaptation": values["teacher"]["kind"] == "pretrained",
+    }
+    for section in (name for name, read in used.items() if read):
+        model = values[section]["model"]
+        if not values[section]["revision"] and not Path(model).is_dir():
+            raise ValueError(
+                f"datasets.{dataset}: {section}.revision is null, and {section}.model {model!r} is "
+                "no folder here. Give the 40 digits of its commit on the hub, or a folder."
+            )
     tasks = values["tasks"]
     wanted = [task for task in ("preference", "intention") if tasks["mixture"].get(task)]
     if wanted and not tasks["user_texts"]:

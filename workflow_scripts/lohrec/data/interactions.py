@@ -202,6 +202,7 @@ def write(
     warnings = [
         *read.counted.get("warnings", []),
         *suspicions.of_times(kept.time, ties),
+        *suspicions.of_roles(kept.users, kept.items, kept.item, kept.time, ties["tied_pairs"]),
         *suspicions.of_names(kept.users, "users"),
         *suspicions.of_names(kept.items, "items"),
         *suspicions.of_texts([(row.title, row.description) for row in rows]),

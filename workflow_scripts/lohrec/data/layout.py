@@ -39,6 +39,8 @@ ROLES = {
 # The setting of the source `table` that names the columns of a part.
 SETTING = {"interactions": "columns", "items": "item_columns"}
 SHOWN = 3  # rows in a message
+# What no user is called: Amazon's products, and item_3 or the like.
+CALLED_ITEM = rf"B0[0-9A-Z]{{8}}|(?i:(?:i|{'|'.join(sorted(NAMES['item']))})[ _:-]?[0-9]+)"
 
 _TYPE = re.compile(":(token|float)(_seq)?$")  # after a name in RecBole's headers
 
@@ -184,14 +186,16 @@ def _check(
             name = names[places[role]]
             raise _unclear(path, rows, of, places, f"the {role} is {name!r}, an {other} by name")
     if of.items_look_like and exchanged(
-        [row[places["user"]] for row in rows], [row[places["item"]] for row in rows], of
+        [row[places["user"]] for row in rows],
+        [row[places["item"]] for row in rows],
+        of.items_look_like,
     ):
         raise _unclear(path, rows, of, places, "users and items seem to be exchanged")
 
 
-def exchanged(users: Sequence[str], items: Sequence[str], of: Layout) -> bool:
+def exchanged(users: Sequence[str], items: Sequence[str], items_look_like: str) -> bool:
     """Whether users look as items do, and items do not."""
-    pattern = re.compile(of.items_look_like or "")
+    pattern = re.compile(items_look_like)
     like = [sum(bool(pattern.fullmatch(name)) for name in names) for names in (users, items)]
     return like[0] > 0.9 * len(users) and like[1] < 0.1 * len(items)
 

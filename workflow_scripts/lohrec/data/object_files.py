@@ -16,8 +16,42 @@ from lohrec.data.layout import Layout
 LOOK = 100  # objects by which the keys of a file are known
 BATCH = 2**17  # objects held at a time as Python's own
 WIDTH = 200  # characters kept of a line that cannot be used
+WHOLE = 2**30  # bytes of a file that is one object, which takes ten times as much memory
 
 TEXTS = pl.String()
+
+
+class Names:
+    """Names that JSON has as numbers or as texts of digits, to tell whether one is both.
+
+    Args:
+        what: they name.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self.what = path, what
+        self.numbers: set[int] = set()
+        self.texts: set[str] = set()
+
+    def add(self, name: Any) -> None:
+        """Note a name, if it is of digits."""
+        if type(name) is int:
+            self.numbers.add(name)
+        elif type(name) is str and name.isdecimal():
+            self.texts.add(name)
+
+    def check(self) -> None:
+        """Refuse names that would be made one.
+
+        Raises:
+            ValueError: there are some.
+        """
+        if both := sorted({str(number) for number in self.numbers} & self.texts):
+            raise ValueError(
+                f'{self.path}: {self.what} is {both[0]} in some places and "{both[0]}" in others, '
+                f"and {len(both):,} such would each be made one. Write all as texts, or all as "
+                "numbers."
+            )
 
 
 def records(
@@ -75,8 +109,12 @@ def frame(
     keys = keys_of(path, of, kind)
     schema = {"line": pl.UInt32(), **dict.fromkeys(keys, TEXTS), "fault": TEXTS, "text": TEXTS}
     frames, rows = [], []
+    names = {key: Names(path, key) for role, key in keys.items() if role in ("user", "item")}
     for number, record, line in records(path, of, kind, keys, mended):
         fault, values = _values(record, keys)
+        if isinstance(record, dict):
+            for key, seen in names.items():
+                seen.add(record.get(key))
         if isinstance(record, dict) and "time" in keys:  # polars mends it; here it is counted
             raw_lines.whole_number(record.get(keys["time"]), "times", mended)
         if fault != "blank":
@@ -86,6 +124,8 @@ def frame(
             frames.append(pl.DataFrame(rows, schema, orient="row"))
             rows = []
     frames.append(pl.DataFrame(rows, schema, orient="row"))
+    for seen in names.values():
+        seen.check()
     return pl.concat(frames).lazy(), keys
 
 
@@ -99,6 +139,11 @@ def whole_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no {path}. Put LC-Rec's file there, or correct its path."
+        )
+    if (size := path.stat().st_size) > WHOLE:
+        raise ValueError(
+            f"{path} has {size:,} bytes, and one JSON object of more than {WHOLE:,} would take all "
+            "memory. Write a line an interaction, which source: table reads."
         )
     twice: list[str] = []
 

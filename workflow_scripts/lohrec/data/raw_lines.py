@@ -72,7 +72,7 @@ def lines(path: Path, what: str, mended: Counter[str]) -> Iterator[bytes]:
             yield line
             if number % STEP == 0 or len(line) > BLOCK:
                 bar.update(raw.tell() - bar.n)
-                _check_ratio(path, seen, raw)
+                check_ratio(path, seen, raw.tell())
 
 
 def check(path: Path) -> None:
@@ -91,7 +91,7 @@ def check(path: Path) -> None:
                 raise _too_long(path, number)
             line = line + len(block) if last < 0 else len(block) - last - 1
             number += block.count(b"\n")
-            _check_ratio(path, seen, raw)
+            check_ratio(path, seen, raw.tell())
 
 
 @contextmanager
@@ -120,12 +120,19 @@ def _too_long(path: Path, number: int) -> ValueError:
     )
 
 
-def _check_ratio(path: Path, seen: int, raw: IO[bytes]) -> None:
-    """Refuse a file that unpacks to more than texts do, before it fills a memory or a night."""
-    if seen > SMALL and seen > SWOLLEN * raw.tell():
+def check_ratio(path: Path, seen: int, packed: int) -> None:
+    """Refuse a file that unpacks to more than texts do, before it fills a memory or a night.
+
+    Args:
+        seen: bytes that `packed` bytes of it unpack to.
+
+    Raises:
+        ValueError: it does.
+    """
+    if seen > SMALL and seen > SWOLLEN * packed:
         raise ValueError(
-            f"{path}: {raw.tell():,} bytes unpack to {seen:,} and more, {SWOLLEN} times as much, "
-            "so it is a bomb or holds nothing. If it is right, unpack it: gunzip."
+            f"{path}: {packed:,} bytes unpack to {seen:,} and more, {SWOLLEN} times as much, "
+            "so it is a bomb or holds nothing. If it is right, write it without packing."
         )
 
 
@@ -157,7 +164,12 @@ def first_lines(
             f"{path}: Python knows no encoding {encoding!r}. Set sources.table.encoding to one it "
             "knows, such as utf-8, utf-16, latin-1 or cp1252."
         ) from None
-    found = text.replace("\0", "").splitlines()
+    if "\r" in text and "\n" not in text:
+        raise ValueError(
+            f"{path} ends its lines as the first Macs did, by CR alone. Write LF: tr '\\r' '\\n'."
+        )
+    # At nothing else that Python takes for an end, since polars does not.
+    found = re.split("\r?\n", text.replace("\0", "").removesuffix("\n"))
     return found[: -1 if len(head) == HEAD and len(found) > 1 else None][:LOOK]
 
 

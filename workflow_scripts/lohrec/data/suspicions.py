@@ -7,8 +7,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from lohrec.data import layout, times
+
 MANY_TIES = 0.2  # share of pairs, or of users, above which ties are worth a word
 MANY_ALIKE = 0.5  # share of the items that have one text
+SAMPLE = 10_000  # names that are looked at
+# As often as a user has several items at one time, an item may have several users.
+APART = 10
 
 
 def ties(user: np.ndarray, time: np.ndarray) -> dict[str, float]:
@@ -51,25 +56,71 @@ def of_times(time: np.ndarray, ties: dict[str, float]) -> list[str]:
         said.append(
             f"{which} times are negative, so before 1970: the largest is taken for the last"
         )
+    if early := int(times.early(time).sum()):
+        said.append(
+            f"{early:,} of {len(time):,} times are before 1973, unlike the others: 0 often stands "
+            "for one that is missing, and they come first in their user's history"
+        )
+    return said
+
+
+def of_roles(
+    users: pa.Array, items: pa.Array, item: np.ndarray, time: np.ndarray, tied_pairs: float
+) -> list[str]:
+    """Users and items that look as if they were each other.
+
+    Args:
+        users, items: names.
+        item: codes (interactions,).
+        time: of the same rows.
+        tied_pairs: of users, as `ties` says.
+    """
+    said = []
+    names = users[:SAMPLE].to_pylist(), items[:SAMPLE].to_pylist()
+    if layout.exchanged(*names, layout.CALLED_ITEM):
+        said.append(
+            f"users are called as items are ({names[0][0]}), and items are not ({names[1][0]}): "
+            "are these columns exchanged?"
+        )
+    if APART * tied_pairs >= 1 or not times.tell_moments(time):
+        return said
+    order = np.lexsort((time, item))
+    of_items = ties(item[order], time[order])["tied_pairs"]
+    if of_items > max(MANY_TIES, APART * tied_pairs):
+        said.append(
+            f"{of_items:.0%} of the pairs of an item's consecutive users have one time, and "
+            f"{tied_pairs:.0%} of those of a user's items; people do several things at once, so "
+            "are these columns exchanged?"
+        )
     return said
 
 
 def of_names(names: pa.Array, what: str) -> list[str]:
-    """Names that differ, and would be one if they were read as numbers.
+    """Names that differ and may be meant for one, and those that a spreadsheet has rounded.
 
     Args:
         what: they name.
     """
-    every = pl.Series("name", names)
-    numbers = every.filter(every.str.contains("^[0-9]+$"))
-    frame = pl.DataFrame({"name": numbers, "number": numbers.str.strip_chars_start("0")})
-    groups = (
-        frame.group_by("number").agg(pl.col("name").sort()).filter(pl.col("name").list.len() > 1)
-    )
-    if not len(groups):
-        return []
-    shown = "; ".join(" and ".join(one) for one in sorted(groups["name"].to_list())[:3])
-    return [f"{len(groups):,} {what} differ from others by leading zeros alone: {shown}"]
+    name = pl.col("name")
+    plain = name.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\p{Cf}", "")
+    number = plain.str.replace(r"^(\d+)\.0+$", "${1}").str.replace(r"^0+(\d+)$", "${1}")
+    frame = pl.DataFrame({"name": pl.Series(names)})
+    groups = frame.group_by(number.alias("plain")).agg(name.sort()).filter(name.list.len() > 1)
+    said = []
+    if len(groups):
+        first = sorted(groups["name"].to_list())[:3]
+        shown = "; ".join(" and ".join(map(ascii, one)) for one in first)
+        said.append(
+            f"{len(groups):,} {what} differ from others by leading zeros, .0, letter case or signs "
+            f"that nobody sees alone: {shown}"
+        )
+    rounded = frame.filter(name.str.contains(r"^\d(\.\d+)?[eE]\+\d+$"))["name"]
+    if len(rounded):
+        said.append(
+            f"{len(rounded):,} {what} look like numbers that a spreadsheet has rounded "
+            f"({rounded[0]}): several may be made one"
+        )
+    return said
 
 
 def of_texts(texts: Sequence[tuple[str, str]]) -> list[str]:

@@ -170,17 +170,24 @@ def _parquet(path: Path, of: Layout) -> tuple[pl.LazyFrame, dict[str, str]]:
     # Not by polars: a damaged file ends its process, without an error that could be caught.
     with _refused(path, "It is no Parquet file, or a damaged one: write it again."):
         file = parquet.ParquetFile(path)
+    # One value that is repeated takes no room in the file, and eight bytes or more here.
+    cells = file.metadata.num_rows * file.metadata.num_columns
+    raw_lines.check_ratio(path, 8 * cells, path.stat().st_size)
+    with _refused(path, "It is no Parquet file, or a damaged one: write it again."):
         begin = islice(file.iter_batches(layouts.SHOWN), 1)
         first = _frame(pa.Table.from_batches(begin, file.schema_arrow))
     schema = first.schema
     head = [list(map(str, row)) for row in first.rows()]
     columns = layouts.find(path, [schema.names(), *head], of, named=True)
     roles = {role: schema.names()[n] for role, n in columns.places.items()}
-    for role in ("user", "item"):
-        if role in roles and schema[roles[role]].is_float():
+    for role, name in roles.items():
+        kind = schema[name]
+        names = role in ("user", "item") and (kind.is_float() or kind.is_nested())
+        moments = role == "time" and (kind.is_nested() or kind in (pl.Duration, pl.Time))
+        if names or moments:
             raise ValueError(
-                f"{path}: {roles[role]} holds numbers with fractions, which name no {role}. Write "
-                "it as texts or whole numbers."
+                f"{path}: the {role} is in {name}, whose type is {kind}. Write "
+                f"{'texts' if names else 'dates'} or whole numbers."
             )
     texts = [_as_text(name, schema[name]).alias(role) for role, name in roles.items()]
     none = pl.lit(None, TEXTS)
@@ -223,7 +230,8 @@ def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[
     filled = [line for line in lines if line.strip()]
     if len(separator) > 1 or not quote:
         return [line.split(separator) for line in filled]
-    rows = csv.reader([*(f"{line}\n" for line in filled), NO_BYTE], delimiter=separator)
+    plain = [line.replace("\r", " ") + "\n" for line in filled]  # within a field, csv refuses it
+    rows = csv.reader([*plain, NO_BYTE], delimiter=separator)
     return list(rows)[:-1]  # that mark, or a row with it, whose end is further down
 
 

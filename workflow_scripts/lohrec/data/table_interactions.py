@@ -137,7 +137,7 @@ def _rejected(frame: pl.DataFrame, path: Path) -> Rejected:
 
 def _check_exchanged(good: pl.DataFrame, of: Layout, path: Path) -> None:
     users, items = (good[name][:SAMPLE].to_list() for name in ("user", "item"))
-    if of.items_look_like and layouts.exchanged(users, items, of):
+    if of.items_look_like and layouts.exchanged(users, items, of.items_look_like):
         raise ValueError(
             f"{path}: users look like items and items do not ({users[0]}, {items[0]}), so recipe "
             f"{of.recipe} is not that of this file."
@@ -182,12 +182,15 @@ def _sequences(path: Path) -> Table:
         "line": pl.UInt32(),
         **dict.fromkeys(("user", "item", "time", "fault", "text"), TEXTS),
     }
-    frame = pl.DataFrame(list(_places(object_files.whole_object(path))), schema, orient="row")
+    names = object_files.Names(path, "an item")
+    places = list(_places(object_files.whole_object(path), names))
+    names.check()
+    frame = pl.DataFrame(places, schema, orient="row")
     said = {"format": "sequences", "columns": {n: n for n in ("user", "item", "time")}}
     return Table(frame.lazy().with_columns(part=pl.lit(0)), Counter(), said)
 
 
-def _places(lists: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _places(lists: dict[str, Any], names: object_files.Names) -> Iterator[tuple[Any, ...]]:
     line = 0
     for user, items in lists.items():
         if not isinstance(items, list):
@@ -196,6 +199,7 @@ def _places(lists: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
             continue
         for place, item in enumerate(items):
             line += 1
+            names.add(item)
             named = type(item) in (str, int)
             fault = None if named else "wrong_type_item"
             yield line, user, str(item), str(place), fault, f"{user}: {item}"

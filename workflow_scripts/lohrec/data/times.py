@@ -86,13 +86,28 @@ def of(frame: pl.DataFrame, unit: str | None, path: Path) -> Times:
         raise _mixed(frame, {"dates": dates.to_numpy(), "numbers": ~dates.to_numpy()}, path)
     whole = frame["whole"]
     number = frame["number"].to_numpy()
-    unit = unit or found_unit(number, frame, path)
+    said, unit = unit, unit or found_unit(number, frame, path)
+    if unit in UNITS and number.max() > LAST * UNITS[unit]:
+        none = f"are after 2128 in {unit}" if said else f"are no {', '.join(UNITS)} of today"
+        raise ValueError(
+            f"{path}: times up to {number.max():.0f} {none}.\n"
+            f"{_rows(frame, number > LAST * UNITS[unit])}\nWrite all in one unit, and set "
+            "sources.table.time_unit; `order` takes them as numbers that only order."
+        )
     if whole.null_count() == 0:
         value = whole.to_numpy()
+    elif np.abs(number).max() >= 2**63:
+        raise ValueError(
+            f"{path}: times are not above 2 ** 63, and these are:\n"
+            f"{_rows(frame, np.abs(number) >= 2**63)}\nMend them."
+        )
     elif (number == np.floor(number)).all():
         value = number.astype(np.int64)
     elif unit == "order":
-        raise ValueError(f"{path}: times that only order must be whole numbers.")
+        raise ValueError(
+            f"{path}: times up to {number.max()} are too small for seconds of today, and have "
+            "fractions. Write dates as 2020-12-31, seconds, or whole numbers that only order."
+        )
     else:  # as parts that a float of today's times still holds
         value = np.rint(number * (UNITS["us"] / UNITS[unit])).astype(np.int64)
         unit = "us"
@@ -103,7 +118,7 @@ def found_unit(number: np.ndarray, frame: pl.DataFrame, path: Path) -> str:
     """The unit of times by their size; "order" where all are too small to be times of today.
 
     Raises:
-        ValueError: several, or none that is sure.
+        ValueError: several.
     """
     bounds = [-np.inf, *_BOUND.values(), np.inf]
     places = np.digitize(number, bounds[1:-1])
@@ -111,19 +126,44 @@ def found_unit(number: np.ndarray, frame: pl.DataFrame, path: Path) -> str:
     if len(several) > 1:
         raise _mixed(frame, several, path)
     (unit,) = several
-    if number.max() > LAST * UNITS[unit]:
-        raise ValueError(
-            f"{path}: times up to {number.max():.0f} are no seconds, milliseconds, microseconds or "
-            f"nanoseconds of today.\n{_rows(frame, number > LAST * UNITS[unit])}\nSet "
-            "sources.table.time_unit; `order` takes them as numbers that only order."
-        )
     return "order" if unit == "s" and np.abs(number).max() < FIRST else unit
 
 
-def one_unit(value: np.ndarray) -> list[str]:
-    """The units, by their size, that integer times are of; one if all is well."""
-    places = np.digitize(value, list(_BOUND.values()))
-    return [list(UNITS)[place] for place in np.unique(places)]
+def parts(value: np.ndarray) -> int:
+    """Parts of a second that integer times count, by the size of the largest."""
+    return int(1000 ** np.digitize(value.max(), list(_BOUND.values())))
+
+
+def early(value: np.ndarray) -> np.ndarray:
+    """Which integer times are before 1973 and not before 1970; of those that only order, none."""
+    bound = FIRST * parts(value)
+    found: np.ndarray = (value >= 0) & (value < bound) & (value.max() >= bound)
+    return found
+
+
+def tell_moments(value: np.ndarray) -> bool:
+    """Whether integer times do not only order, and are finer than minutes."""
+    second = parts(value)
+    return bool(value.max() >= FIRST * second and ((value - value[0]) % (60 * second)).any())
+
+
+def check(value: np.ndarray, path: Path) -> None:
+    """Refuse integer times in several units.
+
+    Raises:
+        ValueError: their sizes are of several units, or of none that ends after today.
+    """
+    found = [list(UNITS)[n] for n in np.unique(np.digitize(value, list(_BOUND.values())))]
+    if len(found) > 1:
+        several = " and ".join(found)
+    elif value.max() > LAST * UNITS[found[0]]:
+        several = f"{value.max()} is after 2128 in {found[0]}"
+    else:
+        return
+    raise ValueError(
+        f"{path}: times are in several units ({several}), so their order is wrong. Write all in "
+        "seconds."
+    )
 
 
 def since_1970(date: str, unit: str) -> int:

@@ -45,7 +45,9 @@ SETTINGS = {
         "description": "The language model of llama: a name on the Hugging Face hub, or a folder.",
     },
     "revision": {
-        "type": ["string", "null"], "default": "4782ad278652c7c71b72204d462d6d01eaaf7549",
+        "type": ["string", "null"], "pattern": "^[0-9a-f]{40}$",
+        "words": "a commit, 40 hexadecimal digits in small letters",
+        "default": "4782ad278652c7c71b72204d462d6d01eaaf7549",
         "description": "The commit of llama's model, for a name on the hub.",
     },
     "characters": {

@@ -203,14 +203,10 @@ def read_metadata(
 
 def _check(reviews: Interactions, path: Path) -> None:
     """Refuse times in several units, and the CSV of an edition that has the user first."""
-    if len(units := times.one_unit(reviews.time)) > 1:
-        raise ValueError(
-            f"{path}: times are in several units ({' and '.join(units)}), so their order is wrong. "
-            "Write all in seconds."
-        )
+    times.check(reviews.time, path)
     of = layout.layout("interactions", "amazon_2018_ratings", {}, None, None)
     users, items = (names[:SAMPLE].to_pylist() for names in (reviews.users, reviews.items))
-    if layout.exchanged(users, items, of):
+    if layout.exchanged(users, items, of.items_look_like or ""):
         raise ValueError(
             f"{path}: what should be users are ASINs ({users[0]}), and items are none ({items[0]})."
             " The ratings of 2014 have the user first: source: table, recipe: amazon_2014_ratings."

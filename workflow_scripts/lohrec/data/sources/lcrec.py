@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lohrec.data.interactions import Ingested, Interactions
 from lohrec.data.item_texts import ItemText, item_text
-from lohrec.data.object_files import whole_object
+from lohrec.data.object_files import Names, whole_object
 from lohrec.data.sequences import SHORTEST
 
 SETTINGS: dict[str, Any] = {}
@@ -73,7 +73,7 @@ def read_inter(path: str | Path) -> Interactions:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is no such JSON; a name is there twice; a list has fewer than 3 items,
-            or one that is neither text nor whole number.
+            or one that is neither text nor whole number; or an item is both.
     """
     sequences = whole_object(Path(path))
     bad = [user for user, items in sequences.items() if not isinstance(items, list)]
@@ -93,17 +93,21 @@ def read_inter(path: str | Path) -> Interactions:
             f"{path}: items are texts or whole numbers from 0, unlike some of users {_first(bad)}. "
             "Use the items of index.json."
         )
+    names = Names(Path(path), "an item")
+    for item in chain.from_iterable(sequences.values()):
+        names.add(item)
+    names.check()
     users = _sorted(sequences)
     length = np.array([len(sequences[user]) for user in users])
     chosen = [str(item) for item in chain.from_iterable(sequences[user] for user in users)]
-    names = _sorted(set(chosen))
-    number = {name: place for place, name in enumerate(names)}
+    items = _sorted(set(chosen))
+    number = {name: place for place, name in enumerate(items)}
     return Interactions(
         np.repeat(np.arange(len(users), dtype=np.int32), length),
         np.fromiter(map(number.__getitem__, chosen), np.int32, len(chosen)),
         np.arange(len(chosen)) - np.repeat(np.cumsum(length) - length, length),
         pa.array(users, pa.string()),
-        pa.array(names, pa.string()),
+        pa.array(items, pa.string()),
     )
 
 

@@ -85,7 +85,8 @@ SETTINGS: dict[str, Any] = {
         "description": "Interactions rated lower are left out.",
     },
     "until": {
-        "type": ["string", "null"], "default": None,
+        "type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d([T ].+)?$",
+        "words": "a date such as 2020-12-31", "default": None,
         "description": "ISO date (UTC); interactions from then on are left out.",
     },
     "without_text": {

@@ -1,11 +1,10 @@
-"""The workflow on a SLURM cluster of one machine, through what befalls jobs on a cluster.
+"""The demonstration on a SLURM cluster of one machine, through what befalls jobs on a cluster.
 
-`make slurm-test` runs it: it takes minutes, root, and /etc/slurm.
+Not collected with the other tests, for it takes minutes, and root: `make faults` runs it.
 """
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +18,10 @@ import slurm_cluster
 import yaml
 from conftest import ROOT
 from disturbed_runs import contents, same
+from small_workflow import copied
 
-if "LOHREC_SLURM" not in os.environ:
-    pytest.skip("a cluster is started by `make slurm-test` alone", allow_module_level=True)
-
-TARGET, DATA = "results/demo/sasrec/metrics.json", "results/demo/data/interactions.parquet"
+# What `make demo` makes, and the figures of its main row.
+TARGETS = ["results/demo/comparison.md", "results/demo/dwr/metrics.json"]
 # Snakemake that looks at jobs every other second; else it waits ten seconds longer each time that
 # none has ended.
 EAGER = """
@@ -38,6 +36,7 @@ main()
 SLURM = ["--workflow-profile", "profiles/slurm", "--nolock"]
 STARVED = "split_sequences:mem_mb=60 * 50 ** (attempt - 1)"
 PATIENCE = 1800  # seconds that a wait may take
+LIVING = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING")
 
 
 @dataclass
@@ -72,10 +71,6 @@ def jobs(made: str = "") -> list[Job]:
     return sorted(found, key=lambda job: int(job.number))
 
 
-def states(made: str) -> list[str]:
-    return sorted(job.state for job in jobs(made))
-
-
 def wait(until: Callable[[], bool], controller: subprocess.Popen | None = None) -> None:
     """Until something is so, or the controller has ended."""
     begin = time.monotonic()
@@ -91,26 +86,22 @@ def scontrol(*arguments: str) -> None:
 
 
 def workflow(folder: Path) -> Path:
-    """The demonstration on a tenth of its users, SASRec alone, with three seeds."""
+    """The demonstration with all its variants, on a tenth of its users."""
     folder.mkdir()
-    for name in ("Snakefile", "rules", "config", "profiles", "envs", "workflow_scripts"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    row = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
-    row |= {"seeds": [0, 1, 2], "variants": ["sasrec"], "reference": "sasrec"}
-    training = {"epochs": 150, "evaluations": 12, "patience": 12, "dev_users": 50, "batch_size": 64}
-    row["settings"] = {
-        "sources": {"simulated": {"users": 200, "items": 80}},
-        "recommenders": {"sasrec": {"width": 32, "training": training}},
-        "evaluation": {"resamples": 200, "diversity": "interactions"},
-    }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({"datasets": {"demo": row}}))
+    path = copied(folder) / "tiny.yaml"
+    overlay = yaml.safe_load(path.read_text())
+    shipped = yaml.safe_load((ROOT / "config/config.yaml").read_text())["datasets"]["demo"]
+    row = overlay["datasets"]["demo"]
+    row["variants"] = shipped["variants"]
+    # Long enough to be met while they run.
+    row["settings"]["training"] |= {"epochs": 20, "evaluations": 10, "patience": 10}
+    path.write_text(yaml.safe_dump(overlay))
     return folder
 
 
-def command(folder: Path, *arguments: str, target: str = TARGET) -> dict:
+def command(folder: Path, *arguments: str) -> dict:
     """Snakemake in a folder, as subprocess takes it."""
-    given = ["--configfile", "tiny.yaml", "--", target]
+    given = ["--configfile", "tiny.yaml", "--", *TARGETS]
     # Without what is set for the tests themselves: only the folder's own library counts.
     environment = {n: v for n, v in os.environ.items() if n != "PYTHONPATH"}
     return {
@@ -121,15 +112,28 @@ def command(folder: Path, *arguments: str, target: str = TARGET) -> dict:
     }
 
 
-def run(folder: Path, *arguments: str, target: str = TARGET) -> tuple[int, str]:
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and what was said, both streams together."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(**command(folder, *arguments, target=target), **streams)
+    done = subprocess.run(**command(folder, *arguments), **streams)
     return done.returncode, done.stdout
 
 
 def on_cluster(*resources: str, gpus: int = 1) -> list[str]:
-    return [*SLURM, "--set-resources", f"fit:gpu={gpus}", *resources]
+    return [*SLURM, "--set-resources", f"fit:gpu={gpus}", "train_teacher:gpu=1", *resources]
+
+
+def living() -> list[Job]:
+    """Trainings that have not ended."""
+    return [job for job in jobs() if job.gpus and job.state in LIVING]
+
+
+def variant(job: Job) -> str:
+    return job.made.removeprefix("rule_fit_wildcards_demo_").removesuffix("_0")
+
+
+def state(number: str) -> str:
+    return next(job.state for job in jobs() if job.number == number)
 
 
 @dataclass
@@ -142,9 +146,10 @@ class Story:
     after_refusal: list[Job]
     side_by_side: list[Job]
     first: str
-    preempted: str
+    preempted: Job
     left_behind: str
-    cancelled: str
+    ends: list[str]
+    cancelled: Job
     last: str
 
 
@@ -153,11 +158,7 @@ def story(tmp_path_factory) -> Story:
     if lacking := slurm_cluster.lacking():
         pytest.skip(lacking)
     root = tmp_path_factory.mktemp("slurm")
-    # Both begin with one reading of the data, to save the time of a second one.
-    local, far = workflow(root / "local"), root / "far"
-    status, said = run(local, "--cores", "2", target=DATA)
-    assert status == 0, said
-    shutil.copytree(local, far)
+    local, far = workflow(root / "local"), workflow(root / "far")
     status, said = run(local, "--cores", "2")
     assert status == 0, said
     with slurm_cluster.started(root / "cluster"):
@@ -171,42 +172,40 @@ def story(tmp_path_factory) -> Story:
             streams = {"stdout": first, "stderr": subprocess.STDOUT}
             controller = subprocess.Popen(**command(far, *on_cluster(STARVED)), **streams)
             wanted = [("PENDING", "Resources"), ("RUNNING", "None"), ("RUNNING", "None")]
-            wait(
-                lambda: sorted((j.state, j.reason) for j in jobs("rule_fit")) == wanted, controller
+            wait(lambda: sorted((j.state, j.reason) for j in living()) == wanted, controller)
+            side_by_side = living()
+            (third,) = (job for job in side_by_side if job.state == "PENDING")
+            preempted, other = sorted(
+                (job for job in side_by_side if job != third),
+                key=lambda job: not job.made.startswith("rule_fit"),
             )
-            side_by_side = jobs("rule_fit")
-            (third,) = (job.number for job in side_by_side if job.state == "PENDING")
-            scontrol("hold", third)
-            # One is preempted after its first checkpoint, and the other stands still.
-            checkpoints = far / "results/demo/sasrec"
-            wait(lambda: any(checkpoints.glob("seed_*/.model.checkpoint")), controller)
-            preempted = next(checkpoints.glob("seed_*/.model.checkpoint")).parent.name
-            for job in side_by_side:
-                if job.number != third:
-                    again = job.made.endswith(preempted.removeprefix("seed"))
-                    scontrol("requeue" if again else "suspend", job.number)
+            scontrol("hold", third.number)
+            scontrol("suspend", other.number)  # it stands still
+            # One is preempted after its first checkpoint.
+            checkpoint = f"results/demo/{variant(preempted)}/seed_0/.model.checkpoint"
+            wait((far / checkpoint).exists, controller)
+            scontrol("requeue", preempted.number)
             controller.send_signal(signal.SIGKILL)
             controller.wait()
         status, left_behind = run(far, *on_cluster())
         assert status, left_behind
-        slurm_cluster.ask("scancel", third)
-        for job in jobs("rule_fit"):
-            if job.state == "SUSPENDED":
-                scontrol("resume", job.number)
-        wait(lambda: states("rule_fit") == ["CANCELLED", "COMPLETED", "COMPLETED"])
+        slurm_cluster.ask("scancel", third.number)
+        scontrol("resume", other.number)
+        wait(lambda: not any(job.state in LIVING for job in jobs()))
+        ends = [state(job.number) for job in (preempted, other, third)]
 
         # The third is sent again, somebody cancels it, and it is tried once more.
         with open(root / "last.txt", "w") as last:
             streams = {"stdout": last, "stderr": subprocess.STDOUT}
             controller = subprocess.Popen(**command(far, *on_cluster()), **streams)
-            wait(lambda: "RUNNING" in states("rule_fit"), controller)
-            (cancelled,) = (job.number for job in jobs("rule_fit") if job.state == "RUNNING")
-            slurm_cluster.ask("scancel", cancelled)
+            wait(lambda: any(j.state == "RUNNING" for j in jobs(third.made)), controller)
+            (cancelled,) = (job for job in jobs(third.made) if job.state == "RUNNING")
+            slurm_cluster.ask("scancel", cancelled.number)
             status = controller.wait(PATIENCE)
         said = [(root / f"{name}.txt").read_text() for name in ("first", "last")]
         assert status == 0, said[1]
         yield Story(
-            local, far, refused, after_refusal, side_by_side, said[0], preempted, left_behind,
+            local, far, refused, after_refusal, side_by_side, said[0], preempted, left_behind, ends,
             cancelled, said[1],
         )  # fmt: skip
 
@@ -235,7 +234,7 @@ def test_two_trainings_run_side_by_side_and_a_third_waits_for_a_gpu(story: Story
 
 def test_steps_of_the_cpu_hold_no_gpu(story: Story) -> None:
     holders = {job.made.split("_wildcards")[0] for job in jobs() if job.gpus}
-    assert holders == {"rule_fit"}
+    assert holders == {"rule_fit", "rule_train_teacher"}
 
 
 def test_a_starved_step_is_tried_again_with_more(story: Story) -> None:
@@ -246,20 +245,25 @@ def test_a_starved_step_is_tried_again_with_more(story: Story) -> None:
 
 
 def test_jobs_of_a_killed_run_are_named_and_not_sent_twice(story: Story) -> None:
-    numbers = [job.number for job in story.side_by_side]
-    assert f"scancel {' '.join(numbers)}" in story.left_behind
-    finished = [job.made for job in jobs("rule_fit") if job.state == "COMPLETED"]
-    assert len(finished) == len(set(finished)) == 3
+    (numbers,) = re.findall(r"scancel ((?:\d+ ?)+)", story.left_behind)
+    assert {job.number for job in story.side_by_side} <= set(numbers.split())
+    assert story.ends == ["COMPLETED", "COMPLETED", "CANCELLED"]
+    finished = [job.made for job in jobs() if job.state == "COMPLETED"]
+    finished = [made for made in finished if "_wildcards_" in made]  # a group has none
+    assert len(finished) == len(set(finished)) > 25
 
 
 def test_a_preempted_training_goes_on_from_its_checkpoint(story: Story) -> None:
-    log = (story.far / f"logs/demo/fit/sasrec_{story.preempted}.log").read_text()
+    log = (story.far / f"logs/demo/fit/{variant(story.preempted)}_seed_0.log").read_text()
     assert re.search(r"^resuming at step [\d,]+$", log, re.MULTILINE)
 
 
-def test_a_cancelled_step_is_named(story: Story) -> None:
-    assert re.search(r"^fit demo sasrec seed \d failed after", story.last, re.MULTILINE)
-    assert f"SLURM-job '{story.cancelled}' failed, SLURM status is: 'CANCELLED'" in story.last
+def test_a_cancelled_step_is_named_and_tried_again(story: Story) -> None:
+    rule = "fit" if story.cancelled.made.startswith("rule_fit") else "train_teacher"
+    assert re.search(rf"^{rule} demo.* failed after", story.last, re.MULTILINE)
+    number = story.cancelled.number
+    assert f"SLURM-job '{number}' failed, SLURM status is: 'CANCELLED'" in story.last
+    assert state(jobs(story.cancelled.made)[-1].number) == "COMPLETED"
 
 
 def test_the_figures_of_a_variant_are_one_job(story: Story) -> None:
@@ -270,5 +274,5 @@ def test_the_figures_of_a_variant_are_one_job(story: Story) -> None:
 def test_nothing_is_left_to_do_here_and_all_but_times_is_the_same(story: Story) -> None:
     status, said = run(story.far, "-n", "--cores", "2")
     assert status == 0 and "Nothing to be done" in said, said
-    assert len(contents(story.local)) > 20
+    assert len(contents(story.local)) > 80
     same(story.local, story.far)

@@ -1,0 +1,31 @@
+"""The table of `make faults`: what was tried, what was not and why, and how long it took."""
+
+import faults
+import pytest
+
+
+def reported(name: str, when: str, outcome: str, why: str = "") -> pytest.TestReport:
+    said = ("slurm_runs.py", 1, f"Skipped: {why}") if why else None
+    return pytest.TestReport(f"tests/{name}", ("", 0, ""), {}, outcome, said, when, duration=2.0)
+
+
+def test_what_is_skipped_stands_in_the_table_with_its_reason() -> None:
+    (good, (fault, end)), *_, (skipped, (case, _)) = (faults.KINDS | faults.CLUSTER).items()
+    table = faults.Table()
+    for when in ("setup", "call", "teardown"):
+        table.pytest_runtest_logreport(reported(f"{good}[one]", when, "passed"))
+    table.pytest_runtest_logreport(reported(skipped, "setup", "skipped", "no slurmd"))
+    rows = table.text().splitlines()
+    assert f"| {fault} | {end} | 1 | 6 |" in rows
+    assert f"| {case} | **skipped: no slurmd** | 1 | 2 |" in rows
+    assert len(rows) == 2 + len(faults.KINDS | faults.CLUSTER | faults.LOAD)
+    assert sum("**not run**" in row for row in rows) == len(rows) - 4
+
+
+def test_all_must_be_tried_in_time(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(pytest, "main", lambda *_, **__: 0)
+    assert faults.MOST == 600 and faults.main([]) == 0
+    assert "too long" not in capsys.readouterr().out
+    monkeypatch.setattr(faults, "MOST", 0)
+    assert faults.main([]) == 1
+    assert "That is too long: all must be tried within 0 s" in capsys.readouterr().out
