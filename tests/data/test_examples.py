@@ -70,6 +70,19 @@ def test_shared_batches_of_many_rows_have_few_shapes(examples):
     assert last <= 1
 
 
+def test_shared_batches_have_rows_of_like_length(examples):
+    """A user's last window may have few examples of long histories."""
+    aligned = examples.aligned()
+    batches = shared_batches(aligned, 64, np.random.default_rng(0))
+    ends = [(aligned.start[batch], aligned.length[batch]) for batch in batches]
+    spans = []
+    for start, length in ends:
+        longest = [length[start == one].max() for one in np.unique(start)]
+        spans.append((min(longest), max(longest)))
+    spans.sort()
+    assert all(high <= low for (_, high), (low, _) in zip(spans, spans[1:], strict=False))
+
+
 @pytest.mark.parametrize("size", [90, 100, 101, 109])
 def test_no_shared_batch_is_empty_where_the_last_cut_falls_into_the_last_row(size):
     place = np.tile(np.arange(1, 11), 11)
