@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -80,7 +82,7 @@ def test_shared_batches_have_rows_of_like_length(examples):
         longest = [length[start == one].max() for one in np.unique(start)]
         spans.append((min(longest), max(longest)))
     spans.sort()
-    assert all(high <= low for (_, high), (low, _) in zip(spans, spans[1:], strict=False))
+    assert all(high <= low for (_, high), (low, _) in pairwise(spans))
 
 
 @pytest.mark.parametrize("size", [90, 100, 101, 109])
