@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -68,6 +69,19 @@ def test_shared_batches_of_many_rows_have_few_shapes(examples):
     rows = [len(set(examples.start[batch].tolist())) for batch in batches]
     last = sum(count % ROWS > 0 for count in rows)  # of all users, wherever it now stands
     assert last <= 1
+
+
+def test_shared_batches_have_rows_of_like_length(examples):
+    """A user's last window may have few examples of long histories."""
+    aligned = examples.aligned()
+    batches = shared_batches(aligned, 64, np.random.default_rng(0))
+    ends = [(aligned.start[batch], aligned.length[batch]) for batch in batches]
+    spans = []
+    for start, length in ends:
+        longest = [length[start == one].max() for one in np.unique(start)]
+        spans.append((min(longest), max(longest)))
+    spans.sort()
+    assert all(high <= low for (_, high), (low, _) in pairwise(spans))
 
 
 @pytest.mark.parametrize("size", [90, 100, 101, 109])

@@ -122,8 +122,9 @@ def shared_batches(examples: Examples, size: int, rng: np.random.Generator) -> l
     """
     first = np.flatnonzero(np.diff(examples.start, prepend=-1))
     count = np.diff(first, append=len(examples))
+    longest = examples.length[first + count - 1]
     order = rng.permutation(len(first))
-    order = order[np.argsort(count[order], kind="stable")]
+    order = order[np.argsort(longest[order], kind="stable")]
     # Example indices row by row, in the new order of rows.
     end = count[order].cumsum()
     index = np.arange(end[-1]) + np.repeat(first[order] - (end - count[order]), count[order])
