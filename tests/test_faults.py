@@ -22,10 +22,10 @@ def test_what_is_skipped_stands_in_the_table_with_its_reason() -> None:
     assert sum("**not run**" in row for row in rows) == len(rows) - 4
 
 
-def test_all_must_be_tried_in_time(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_run_that_took_too_long_is_told_of(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr(pytest, "main", lambda *_, **__: 0)
     assert faults.MOST == 600 and faults.main([]) == 0
     assert "too long" not in capsys.readouterr().out
     monkeypatch.setattr(faults, "MOST", 0)
-    assert faults.main([]) == 1
-    assert "That is too long: all must be tried within 0 s" in capsys.readouterr().out
+    assert faults.main([]) == 0
+    assert "That is too long for two free cores: 0 s" in capsys.readouterr().out
