@@ -158,9 +158,7 @@ def test_every_study_is_one_job_on_the_dev_set(fresh: Path) -> None:
     assert not {"fit", "recommend", "evaluate"} & jobs.keys()
 
 
-def test_two_hundred_rows_of_five_seeds_are_planned_in_seconds(
-    fresh: Path, tmp_path: Path
-) -> None:
+def test_two_hundred_rows_of_five_seeds_are_planned_in_seconds(fresh: Path, tmp_path: Path) -> None:
     variants = {
         f"tiger_{n}": {"loss": "one_hot", "settings": {"training": {"epochs": n + 1}}}
         for n in range(200)
