@@ -12,7 +12,7 @@ import pytest
 
 MOST = 600  # seconds that all may take on two free cores; others take longer
 # Files of tests side by side, for most runs have one job at a time.
-SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
 # {test: (fault, what comes of it)}
 KINDS = {
     "disturbed_runs.py::test_kills": (
