@@ -25,6 +25,8 @@ KILLS, SHARE = 20, 1 / 6  # each at most such a share of the undisturbed run aft
 TARGET = "results/demo/distill/metrics.json"
 PATIENCE = 1800  # seconds that a run may take
 TIMES = re.compile("seconds|.*_per_second")  # the names of fields that differ from run to run
+# One after the other, for they share a run; the kills have their own beside it.
+in_turn = pytest.mark.xdist_group("disturbed")
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +124,7 @@ def test_kills(calm: Path, tmp_path: Path) -> None:
     same(calm, folder)
 
 
+@in_turn
 def test_sigterm(disturbed: Path) -> None:
     """Its bytes are compared after the next faults of the same run."""
     started = Started(disturbed)
@@ -130,6 +133,7 @@ def test_sigterm(disturbed: Path) -> None:
     assert started.process.returncode != 0
 
 
+@in_turn
 def test_killed_before_it_is_recorded(disturbed: Path) -> None:
     taught = disturbed / "results/demo/teacher/shards/0/probabilities.npy"
     started = Started(disturbed)
@@ -145,6 +149,7 @@ def test_killed_before_it_is_recorded(disturbed: Path) -> None:
     started.end(signal.SIGKILL)
 
 
+@in_turn
 def test_a_damaged_checkpoint(disturbed: Path, calm: Path) -> None:
     seed = disturbed / "results/demo/distill/seed_0"
     checkpoint = seed / ".model.checkpoint"
@@ -177,6 +182,7 @@ def small_disk(calm: Path, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(results)], check=True)
 
 
+@in_turn
 def test_a_full_disk(calm: Path, small_disk: Path) -> None:
     started = Started(small_disk)
     assert not started.runs_for(PATIENCE)
@@ -188,6 +194,7 @@ def test_a_full_disk(calm: Path, small_disk: Path) -> None:
     same(calm, small_disk)
 
 
+@in_turn
 def test_an_output_that_is_cut_off(calm: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(calm, tmp_path / "run"))
     name = "results/demo/distill/seed_0/recommendations.parquet"
