@@ -9,7 +9,7 @@ try:
     settings.check(config, SCHEMA, workflow.configfiles[ADDED:] + workflow.configfiles[:ADDED])
     settings.complete(config, SCHEMA)
     SETTINGS = settings.resolve(config)
-    TRIALS = searches.trials(config["searches"], config["variants"])
+    TRIALS = searches.trials(config["searches"], config["variants"], settings.schema(SCHEMA))
     TRIALS |= searches.swept(config["sweeps"], config["variants"], settings.schema(SCHEMA))
     searches.check_studies(config["studies"], config["variants"], settings.schema(SCHEMA))
     for target in sys.argv[1:]:

@@ -14,15 +14,25 @@ from lohrec.configuration import rows, searches, settings
             {"tiger": [{}, {"networks": {"compact": {"width": 8}}}]},
             ["tiger (searches, number 1)", "networks.compact.width", "no effect"],
         ),
+        ({"popularity": [{}, {"ranking": 0.1}]}, ["popularity (searches, number 1)", "prior"]),
     ],
 )
 def test_a_trial_that_changes_nothing_is_refused(
     config: dict, tried: dict, words: list[str]
 ) -> None:
     with pytest.raises(ValueError) as error:
-        searches.trials(tried, config["variants"])
+        searches.trials(tried, config["variants"], settings.schema(SCHEMA))
     for word in words:
         assert word in str(error.value)
+
+
+def test_the_weight_of_ranking_is_tried_too(config: dict) -> None:
+    tried = {"dwr": [{}, {"ranking": 0.1, "training": {"warm_epochs": 3}}]}
+    trial = searches.trials(tried, config["variants"], settings.schema(SCHEMA))["dwr-1"]
+    row = config["variants"]["dwr"]
+    assert trial["ranking"] == 0.1 != row["ranking"]
+    assert trial["settings"]["training"] == row["settings"].get("training", {}) | {"warm_epochs": 3}
+    assert trial["start_from"] == row["start_from"]
 
 
 @pytest.mark.parametrize(

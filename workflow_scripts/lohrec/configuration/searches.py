@@ -9,14 +9,15 @@ from lohrec.configuration.sections import Table, Values, overlaid
 BEAMS = "decoding.beams"
 
 
-def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
+def trials(searches: dict[str, list[Values]], variants: Table, schema: Values) -> Table:
     """A row for each trial of each search: the searched row with the trial's settings over its own.
 
     Args:
-        searches: {row: the settings of each trial}.
+        searches: {row: the settings of each trial, and its `ranking` where that is tried}.
+        schema: of the configuration.
 
     Raises:
-        ValueError: a search is of no row, or a trial overlays settings that its row does not read.
+        ValueError: a search is of no row, or a trial is one that its row cannot be.
     """
     found = {}
     for name, overlays in searches.items():
@@ -24,8 +25,11 @@ def trials(searches: dict[str, list[Values]], variants: Table) -> Table:
         for number, overlay in enumerate(overlays):
             if not overlay:
                 continue  # the row as it is
-            trial = row | {"settings": overlaid(row["settings"], overlay)}
-            rows.check(f"{name} (searches, number {number})", trial, variants)
+            own = {key: value for key, value in overlay.items() if key == "ranking"}
+            sections = {key: value for key, value in overlay.items() if key not in own}
+            place = f"{name} (searches, number {number})"
+            trial = _possible(place, overlaid(row, own | {"settings": sections}), schema)
+            rows.check(place, trial, variants)
             found[trial_name(name, number)] = trial
     return found
 
@@ -127,7 +131,15 @@ def _with(place: str, row: Values, setting: str, value: object, schema: Values) 
         ValueError: the row cannot have it; the message begins with `place`.
     """
     over = _nested(setting, value)
-    found = overlaid(row, {"settings": over} if "." in setting else over)
+    return _possible(place, overlaid(row, {"settings": over} if "." in setting else over), schema)
+
+
+def _possible(place: str, found: Values, schema: Values) -> Values:
+    """A row as it is.
+
+    Raises:
+        ValueError: it cannot be so; the message begins with `place`.
+    """
     lines = faults(found, {"$ref": "#/$defs/variant", "$defs": schema["$defs"]})
     if lines := lines or rows.faults(place, found, schema["$defs"]["variant"]):
         raise ValueError(f"{place}\n  " + "\n  ".join(lines))

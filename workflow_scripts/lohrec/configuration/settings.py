@@ -162,6 +162,9 @@ def schema(path: str | Path) -> Values:
     for kind in ("recommender", "network", "loss"):
         of_variant[kind]["enum"] = registry.names(kind)
     of_variant["loss"]["enum"].remove(rows.RANKING)
+    definitions["trial"] = sections.schema(sections.tree())
+    weight = {key: said for key, said in of_variant["ranking"].items() if key != "default"}
+    definitions["trial"]["properties"]["ranking"] = weight
     return whole
 
 
