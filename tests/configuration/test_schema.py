@@ -112,6 +112,9 @@ def all_of(kind: str) -> str:
             ["datasets.games.category", "'../../../x'"],
         ),
         ({"datasets": {"games": {"category": "{seeds}"}}}, ["datasets.games.category"]),
+        ({"datasets": {"games": {"category": "Toys\n"}}}, ["datasets.games.category"]),
+        ({"datasets": {"mine\n": {"source": "simulated"}}}, ["a letter first"]),
+        ({"variants": {"mine\n": {"recommender": "ease"}}}, ["a letter first"]),
         ({"datasets": {"../x": {"preset": "demo"}}}, ["datasets", "../x"]),
         (
             {"datasets": {"movielens": own({"sources": {"table": {"items": "../u.item"}}})}},
