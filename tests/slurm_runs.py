@@ -160,9 +160,13 @@ def story(tmp_path_factory) -> Story:
         pytest.skip(lacking)
     root = tmp_path_factory.mktemp("slurm")
     local, far = workflow(root / "local"), workflow(root / "far")
-    status, said = run(local, "--cores", "2")
-    assert status == 0, said
-    with slurm_cluster.started(root / "cluster"):
+    with (
+        open(root / "local.txt", "w") as here,
+        subprocess.Popen(
+            **command(local, "--cores", "1"), stdout=here, stderr=subprocess.STDOUT
+        ) as alone,
+        slurm_cluster.started(root / "cluster"),
+    ):
         # Three GPUs, and more minutes than the partition has.
         status, refused = run(far, *on_cluster("split_sequences:runtime=1441", gpus=3))
         assert status, refused
@@ -203,8 +207,9 @@ def story(tmp_path_factory) -> Story:
             (cancelled,) = (job for job in jobs(third.made) if job.state == "RUNNING")
             slurm_cluster.ask("scancel", cancelled.number)
             status = controller.wait(PATIENCE)
-        said = [(root / f"{name}.txt").read_text() for name in ("first", "last")]
-        assert status == 0, said[1]
+        ended = alone.wait(PATIENCE)
+        said = [(root / f"{name}.txt").read_text() for name in ("first", "last", "local")]
+        assert (status, ended) == (0, 0), said[1:]
         yield Story(
             local, far, refused, after_refusal, side_by_side, said[0], preempted, left_behind, ends,
             cancelled, said[1],
