@@ -5,6 +5,7 @@ It needs root and Debian's packages slurm-wlm and munge, and takes /etc/slurm wh
 
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "munged")
 CONFIGURATION = Path("/etc/slurm")
@@ -51,6 +54,8 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs=8 CoresPerSocket=8 RealMemory=16000 Gres
 PartitionName=short Nodes={host} Default=YES MaxTime=1440
 """
 GPUS = "AutoDetect=off\nNodeName={host} Name=gpu Type=fake File={folder}/gpu[0-1]\n"
+FILES = {"slurm.conf": SETTINGS, "gres.conf": GPUS}
+OWNER = "owner.pid"  # of the tests
 
 
 def lacking() -> str | None:
@@ -60,9 +65,27 @@ def lacking() -> str | None:
         return f"no {', '.join(absent)}: apt-get install slurm-wlm munge"
     if os.geteuid():
         return "a SLURM cluster is started by root alone"
-    if (CONFIGURATION / "slurm.conf").exists():
+    _clear_away()
+    if os.path.lexists(CONFIGURATION / "slurm.conf"):
         return f"{CONFIGURATION}/slurm.conf is there: this machine belongs to a cluster"
     return None
+
+
+def _clear_away() -> None:
+    """End a cluster of ours whose tests were killed."""
+    configuration = CONFIGURATION / "slurm.conf"
+    if not configuration.is_symlink():
+        return
+    folder = configuration.readlink().parent
+    owner = folder / OWNER
+    if not owner.exists() or psutil.pid_exists(int(owner.read_text())):
+        return
+    for program in ("slurmd", "slurmctld"):
+        number = folder / f"{program}.pid"
+        if number.exists() and psutil.pid_exists(int(number.read_text())):
+            os.kill(int(number.read_text()), signal.SIGKILL)
+    for name in FILES:
+        (CONFIGURATION / name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -73,9 +96,10 @@ def started(folder: Path) -> Iterator[None]:
         (folder / part).mkdir(parents=True)
     for number in (0, 1):
         os.mknod(folder / f"gpu{number}", stat.S_IFCHR | 0o666, NULL_DEVICE)
+    (folder / OWNER).write_text(str(os.getpid()))
     CONFIGURATION.mkdir(exist_ok=True)
     links, begun = [], []
-    for name, text in {"slurm.conf": SETTINGS, "gres.conf": GPUS}.items():
+    for name, text in FILES.items():
         (folder / name).write_text(text.format(**values))
         links.append(CONFIGURATION / name)
         links[-1].symlink_to(folder / name)
@@ -99,7 +123,7 @@ def started(folder: Path) -> Iterator[None]:
         _said("", "squeue", "--noheader")
         for number in reversed(begun):
             if number.exists():
-                os.kill(int(number.read_text()), 15)
+                os.kill(int(number.read_text()), signal.SIGTERM)
         for link in links:
             link.unlink()
 
