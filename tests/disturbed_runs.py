@@ -4,7 +4,6 @@ Not collected with the other tests, for they take minutes: `make faults` runs th
 """
 
 import os
-import random
 import re
 import shutil
 import signal
@@ -20,13 +19,10 @@ from small_workflow import COMMAND, ENVIRONMENT, copied, run
 
 from lohrec.common.artefacts import read_json
 
-KILLS, SHARE = 20, 1 / 6  # each at most such a share of the undisturbed run after the first job
 # The shortest way that trains three networks, fills an array part by part, and ends in figures.
 TARGET = "results/demo/distill/metrics.json"
 PATIENCE = 1800  # seconds that a run may take
 TIMES = re.compile("seconds|.*_per_second")  # the names of fields that differ from run to run
-# One after the other, for they share a run; the kills have their own beside it.
-in_turn = pytest.mark.xdist_group("disturbed")
 
 
 @pytest.fixture(scope="session")
@@ -107,24 +103,6 @@ def same(calm: Path, other: Path) -> None:
     assert [name for name in expected if expected[name] != found[name]] == []
 
 
-def test_kills(calm: Path, tmp_path: Path) -> None:
-    rng, kills, folder = random.Random(0), 0, copied(tmp_path)
-    took = (calm / TARGET).stat().st_mtime - (calm / "tiny.yaml").stat().st_mtime
-    while kills < KILLS:
-        started = Started(folder)
-        if started.works() and started.runs_for(rng.uniform(0, SHARE * took)):
-            started.end(signal.SIGKILL)
-            kills += 1
-        else:  # done between two kills
-            assert started.process.returncode == 0, started.said.read_text()
-            same(calm, folder)
-            for name in ("results", ".snakemake", "logs"):
-                shutil.rmtree(folder / name)
-    run(folder, TARGET)
-    same(calm, folder)
-
-
-@in_turn
 def test_sigterm(disturbed: Path) -> None:
     """Its bytes are compared after the next faults of the same run."""
     started = Started(disturbed)
@@ -133,7 +111,6 @@ def test_sigterm(disturbed: Path) -> None:
     assert started.process.returncode != 0
 
 
-@in_turn
 def test_killed_before_it_is_recorded(disturbed: Path) -> None:
     taught = disturbed / "results/demo/teacher/shards/0/probabilities.npy"
     started = Started(disturbed)
@@ -149,7 +126,6 @@ def test_killed_before_it_is_recorded(disturbed: Path) -> None:
     started.end(signal.SIGKILL)
 
 
-@in_turn
 def test_a_damaged_checkpoint(disturbed: Path, calm: Path) -> None:
     seed = disturbed / "results/demo/distill/seed_0"
     checkpoint = seed / ".model.checkpoint"
@@ -182,7 +158,6 @@ def small_disk(calm: Path, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(results)], check=True)
 
 
-@in_turn
 def test_a_full_disk(calm: Path, small_disk: Path) -> None:
     started = Started(small_disk)
     assert not started.runs_for(PATIENCE)
@@ -194,7 +169,6 @@ def test_a_full_disk(calm: Path, small_disk: Path) -> None:
     same(calm, small_disk)
 
 
-@in_turn
 def test_an_output_that_is_cut_off(calm: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(calm, tmp_path / "run"))
     name = "results/demo/distill/seed_0/recommendations.parquet"

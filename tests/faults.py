@@ -4,7 +4,6 @@ It prints a table of them, and fails where one fails.
 """
 
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import pytest
 
 MOST = 600  # seconds that all may take on two free cores; others take longer
-# Side by side, for most runs have one job at a time; tests that share a run are a group.
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadgroup"]
+# Files of tests side by side, for most runs have one job at a time.
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
 # {test: (fault, what comes of it)}
 KINDS = {
-    "disturbed_runs.py::test_kills": (
+    "killed_runs.py::test_kills": (
         "20 kills of a run at seeded moments",
         "started again, the same bytes",
     ),
@@ -135,7 +134,7 @@ class Table:
         self.measured: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        name = re.split(r"[\[@]", report.nodeid)[0].removeprefix("tests/")  # no case, no group
+        name = report.nodeid.split("[")[0].removeprefix("tests/")
         self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
         if report.when == "call" or report.outcome != "passed":
             why = f": {report.longrepr[2].removeprefix('Skipped: ')}" if report.skipped else ""

@@ -37,7 +37,6 @@ SLURM = ["--workflow-profile", "profiles/slurm", "--nolock"]
 STARVED = "split_sequences:mem_mb=60 * 50 ** (attempt - 1)"
 PATIENCE = 1800  # seconds that a wait may take
 LIVING = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING")
-pytestmark = pytest.mark.xdist_group("slurm")  # one run, test by test
 
 
 @dataclass

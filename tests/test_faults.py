@@ -13,7 +13,7 @@ def test_what_is_skipped_stands_in_the_table_with_its_reason() -> None:
     (good, (fault, end)), *_, (skipped, (case, _)) = (faults.KINDS | faults.CLUSTER).items()
     table = faults.Table()
     for when in ("setup", "call", "teardown"):
-        table.pytest_runtest_logreport(reported(f"{good}[one]@group", when, "passed"))
+        table.pytest_runtest_logreport(reported(f"{good}[one]", when, "passed"))
     table.pytest_runtest_logreport(reported(skipped, "setup", "skipped", "no slurmd"))
     rows = table.text().splitlines()
     assert f"| {fault} | {end} | 1 | 6 |" in rows
