@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 MOST = 600  # seconds that all may take on two free cores; others take longer
-# Files of tests side by side, for most runs have one job at a time.
-SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile"]
+# Files of tests side by side, for most runs have one job at a time, and the longest first.
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 # {test: (fault, what comes of it)}
 KINDS = {
     "killed_runs.py::test_kills": (
