@@ -149,7 +149,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     assert np.load(path).tolist() == list(range(1, 11))
 
 
-@pytest.mark.parametrize("process", [1, os.getpid()])  # elsewhere; and a number used again
+@pytest.mark.parametrize("process", [1, os.getpid()], ids=["elsewhere", "used again"])
 def test_a_lock_without_a_sign_of_life_is_taken_over(tmp_path, monkeypatch, process, capsys):
     monkeypatch.setattr(writers, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(writers, "WATCH_SECONDS", 0.3)
