@@ -81,9 +81,11 @@ def _clear_away() -> None:
     if not owner.exists() or psutil.pid_exists(int(owner.read_text())):
         return
     for program in ("slurmd", "slurmctld"):
-        number = folder / f"{program}.pid"
-        if number.exists() and psutil.pid_exists(int(number.read_text())):
-            os.kill(int(number.read_text()), signal.SIGKILL)
+        for process in psutil.process_iter(["name", "pid"]):  # a number may be a stranger's by now
+            number = folder / f"{program}.pid"
+            wanted = number.exists() and process.info["pid"] == int(number.read_text())
+            if wanted and process.info["name"] == program:
+                process.kill()
     for name in FILES:
         (CONFIGURATION / name).unlink(missing_ok=True)
 

@@ -1,7 +1,11 @@
 """The table of `make faults`: what was tried, what was not and why, and how long it took."""
 
+import os
+import subprocess
+
 import faults
 import pytest
+import slurm_cluster
 
 
 def reported(name: str, when: str, outcome: str, why: str = "") -> pytest.TestReport:
@@ -29,3 +33,17 @@ def test_a_run_that_took_too_long_is_told_of(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(faults, "MOST", 0)
     assert faults.main([]) == 0
     assert "That is too long for two free cores: 0 s" in capsys.readouterr().out
+
+
+def test_a_cluster_is_cleared_away_when_its_tests_are_dead(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(slurm_cluster, "CONFIGURATION", tmp_path)
+    folder, link = tmp_path / "cluster", tmp_path / "slurm.conf"
+    folder.mkdir()
+    link.symlink_to(folder / "slurm.conf")
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    for owner, stays in ((None, True), (os.getpid(), True), (ended.pid, False)):
+        if owner:
+            (folder / slurm_cluster.OWNER).write_text(str(owner))
+        slurm_cluster._clear_away()
+        assert link.is_symlink() == stays
