@@ -7,7 +7,8 @@
 # make docs     make docs/configuration.md and docs/dag.svg; graphviz draws the latter
 # make bench    set up, measure every heavy step, print the tables; RAW=FOLDER names public data
 # make performance   the same, and put the tables into docs/performance.md
-# make load     50 clients for a minute ask `lohrec serve` for lists of the demonstration's TIGER
+# make load     eight small datasets at once; then 50 clients for a minute ask `lohrec serve` for lists
+#               of the demonstration's TIGER
 # make recbole  RecBole in an environment of its own, .recbole, to compare networks with in the tests
 # make race     SASRec's time to the same dev figure as RecBole's own program; RAW=FOLDER has Instruments
 # make lock     requirements.lock: every package that is installed, with hashes, for Python 3.11 to 3.13
@@ -71,6 +72,7 @@ performance: bench
 	(echo; cat results/benchmarks/table.md) >> docs/performance.md
 
 load: .venv/dev.stamp
+	@$(BIN)/python -m pytest -s tests/many_datasets.py
 	@$(RUN) --cores all -- $(DEMO)/tiger/seed_0/model/recommender.json
 	@$(BIN)/python -m lohrec.benchmarks.load $(DEMO)/tiger/seed_0
 

@@ -1,4 +1,4 @@
-"""What the workflow survives: `make faults` tries each kind of fault, a cluster, and a load.
+"""What the workflow survives: `make faults` tries each kind of fault, and a cluster.
 
 It prints a table of them, and fails where one fails.
 """
@@ -116,13 +116,6 @@ CLUSTER = {
         "has nothing to do, the same bytes",
     ),
 }
-# No fault, but more than one asks for at once.
-LOAD = {
-    "many_datasets.py::test_eight_datasets_at_once": (
-        "eight datasets at once on two cores",
-        "all results within 16 GiB",
-    ),
-}
 
 
 class Table:
@@ -131,7 +124,6 @@ class Table:
     def __init__(self) -> None:
         self.outcome: dict[str, list[str]] = {}
         self.seconds: dict[str, float] = {}
-        self.measured: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = report.nodeid.split("[")[0].removeprefix("tests/")
@@ -139,15 +131,13 @@ class Table:
         if report.when == "call" or report.outcome != "passed":
             why = f": {report.longrepr[2].removeprefix('Skipped: ')}" if report.skipped else ""
             self.outcome.setdefault(name, []).append(report.outcome + why)
-        for _, value in report.user_properties:
-            self.measured[name] = f": {value}"
 
     def text(self) -> str:
         lines = ["| what happens | outcome | tries | seconds |", "| --- | --- | --- | --- |"]
-        for name, (fault, outcome) in (KINDS | CLUSTER | LOAD).items():
+        for name, (fault, outcome) in (KINDS | CLUSTER).items():
             every = self.outcome.get(name, [])
             bad = [one for one in every or ["not run"] if one != "passed"]
-            said = f"**{bad[0]}**" if bad else outcome + self.measured.get(name, "")
+            said = f"**{bad[0]}**" if bad else outcome
             lines.append(f"| {fault} | {said} | {len(every)} | {self.seconds.get(name, 0.0):.0f} |")
         return "\n".join(lines)
 
@@ -155,7 +145,7 @@ class Table:
 def main(arguments: list[str]) -> int:
     """Try all, print what came of it, and return the exit status."""
     table, began = Table(), time.monotonic()
-    chosen = [f"tests/{name}" for name in KINDS | CLUSTER | LOAD]
+    chosen = [f"tests/{name}" for name in KINDS | CLUSTER]
     status = int(pytest.main([*chosen, *SIDE_BY_SIDE, *arguments], plugins=[table]))
     seconds = time.monotonic() - began
     print(table.text())

@@ -9,19 +9,17 @@ import shutil
 import signal
 from pathlib import Path
 
-from disturbed_runs import TARGET, Started, same
+from calm_run import TARGET, same
+from disturbed_runs import Started
 from small_workflow import copied, run
+
+pytest_plugins = ["calm_run"]
 
 KILLS, SHARE = 20, 1 / 6  # each at most such a share of the undisturbed run after the first job
 
 
-def test_kills(tmp_path: Path) -> None:
-    calm, folder = tmp_path / "calm", tmp_path / "killed"
-    for one in (folder, calm):
-        one.mkdir()
-        copied(one)
-    run(calm, TARGET)
-    rng, kills = random.Random(0), 0
+def test_kills(tmp_path: Path, calm: Path) -> None:
+    folder, rng, kills = copied(tmp_path), random.Random(0), 0
     took = (calm / TARGET).stat().st_mtime - (calm / "tiny.yaml").stat().st_mtime
     while kills < KILLS:
         started = Started(folder)

@@ -22,7 +22,7 @@ def test_what_is_skipped_stands_in_the_table_with_its_reason() -> None:
     rows = table.text().splitlines()
     assert f"| {fault} | {end} | 1 | 6 |" in rows
     assert f"| {case} | **skipped: no slurmd** | 1 | 2 |" in rows
-    assert len(rows) == 2 + len(faults.KINDS | faults.CLUSTER | faults.LOAD)
+    assert len(rows) == 2 + len(faults.KINDS | faults.CLUSTER)
     assert sum("**not run**" in row for row in rows) == len(rows) - 4
 
 
