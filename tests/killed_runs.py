@@ -9,12 +9,10 @@ import shutil
 import signal
 from pathlib import Path
 
-from calm_run import TARGET, same
-from disturbed_runs import Started
+from disturbed_runs import TARGET, Started, same
 from small_workflow import copied, run
 
 pytest_plugins = ["calm_run"]
-
 KILLS, SHARE = 20, 1 / 6  # each at most such a share of the undisturbed run after the first job
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import slurm_cluster
 import yaml
-from calm_run import contents, same
 from conftest import ROOT
+from disturbed_runs import contents, same
 from small_workflow import copied
 
 # What `make demo` makes, and the figures of its main row.
