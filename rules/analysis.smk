@@ -87,6 +87,8 @@ rule count_invalid_beams:
     threads: threads_of("recommend")
     resources:
         gpu=gpus("recommend"),
+        mem_mb=memory("recommend"),
+        runtime=runtime("recommend"),
     params:
         code=code("count_invalid_beams", modules_of("variant")),
         batch_size=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["batch_size"],

@@ -5,6 +5,8 @@
 
 # Minutes that every partition in use leaves a job, once the cluster has been asked.
 PATIENCE = []
+# Rules whose jobs are each of a row of variants.
+OF_A_ROW = ("fit", "recommend", "teach")
 
 
 def memory(rule):
@@ -24,11 +26,10 @@ def runtime(rule):
 
     def minutes(wildcards, threads, attempt):
         step, gpus = step_of(rule, wildcards)
-        values = SETTINGS[wildcards.dataset]
-        if rule == "fit":
-            values = rows.of_row(values, VARIANTS[wildcards.variant])
+        row = VARIANTS[wildcards.variant] if rule in OF_A_ROW else {}
+        values = rows.of_row(SETTINGS[wildcards.dataset], row)
         found = facts(f"results/{wildcards.dataset}/data/statistics.json")
-        operations = demands.operations(step, values, found, checked_model(wildcards))
+        operations = demands.operations(step, values, row, found, checked_model(wildcards))
         nodes = values["cuda"].get(rule, {}).get("nodes", 1)
         every = threads * nodes, gpus * nodes
         first, now = (demands.minutes(operations, *every, n) for n in (1, attempt))
@@ -55,7 +56,7 @@ def on_nodes(of):
 def step_of(rule, wildcards):
     """A rule's step as the section `cuda` names it, and its GPUs on a node."""
     cuda = SETTINGS[wildcards.dataset]["cuda"]
-    if rule in ("fit", "recommend", "teach"):
+    if rule in OF_A_ROW:
         used = rows.declared_of(VARIANTS[wildcards.variant], "GPU", {})
         named = used.get("recommend" if rule == "teach" else rule)
         return named if named == "recommend_teacher" else rule, cuda[named]["count"] if named else 0
@@ -122,14 +123,15 @@ def require_cluster():
         if given.status_command != wanted:
             logger.info("SLURM keeps no accounts here: squeue tells how jobs end.")
         cluster.refuse_left_behind(Path(workflow.workdir_init))
-        requests, partitions = {}, set()
-        for job in workflow.dag.needrun_jobs():
-            if not job.is_local:
-                requests.setdefault(request_of(job), []).append(job.rule.name)
-                partitions.add(job.resources.get("slurm_partition"))
-        cluster.refused(requests)
+        sent = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+        partitions = {job.resources.get("slurm_partition") for job in sent}
         limits = [cluster.time_limit(named) for named in partitions]
         PATIENCE.extend(limit for limit in limits if limit is not None)
+        requests = {}
+        for job in sent:
+            job.attempt = job.attempt  # it asks anew: a study for no more minutes than there are
+            requests.setdefault(request_of(job), []).append(job.rule.name)
+        cluster.refused(requests)
     except ValueError as error:
         raise WorkflowError(str(error))
 

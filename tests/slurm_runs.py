@@ -22,6 +22,7 @@ from small_workflow import copied
 
 # What `make demo` makes, and the figures of its main row.
 TARGETS = ["results/demo/comparison.md", "results/demo/dwr/metrics.json"]
+STUDY = "results/demo/studies/tiger.md"
 # Snakemake that looks at jobs every other second; else it waits ten seconds longer each time that
 # none has ended.
 EAGER = """
@@ -95,13 +96,14 @@ def workflow(folder: Path) -> Path:
     row["variants"] = shipped["variants"]
     # Long enough to be met while they run.
     row["settings"]["training"] |= {"epochs": 20, "evaluations": 10, "patience": 10}
+    overlay["studies"]["tiger"]["trials"] = 100  # more than a day
     path.write_text(yaml.safe_dump(overlay))
     return folder
 
 
-def command(folder: Path, *arguments: str) -> dict:
+def command(folder: Path, *arguments: str, targets: list[str] = TARGETS) -> dict:
     """Snakemake in a folder, as subprocess takes it."""
-    given = ["--configfile", "tiny.yaml", "--", *TARGETS]
+    given = ["--configfile", "tiny.yaml", "--", *targets]
     # Without what is set for the tests themselves: only the folder's own library counts.
     environment = {n: v for n, v in os.environ.items() if n != "PYTHONPATH"}
     return {
@@ -112,10 +114,10 @@ def command(folder: Path, *arguments: str) -> dict:
     }
 
 
-def run(folder: Path, *arguments: str) -> tuple[int, str]:
+def run(folder: Path, *arguments: str, targets: list[str] = TARGETS) -> tuple[int, str]:
     """Exit status and what was said, both streams together."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(**command(folder, *arguments), **streams)
+    done = subprocess.run(**command(folder, *arguments, targets=targets), **streams)
     return done.returncode, done.stdout
 
 
@@ -166,8 +168,9 @@ def story(tmp_path_factory) -> Story:
         ) as alone,
         slurm_cluster.started(root / "cluster"),
     ):
-        # Three GPUs, and more minutes than the partition has.
-        status, refused = run(far, *on_cluster("split_sequences:runtime=1441", gpus=3))
+        # Three GPUs, and more minutes than the partition has; a study asks for no more than these.
+        never = on_cluster("split_sequences:runtime=1441", gpus=3)
+        status, refused = run(far, *never, targets=[*TARGETS, STUDY])
         assert status, refused
         after_refusal = jobs()
 
@@ -219,6 +222,7 @@ def test_a_step_that_could_never_start_is_refused_before_the_first_job(story: St
     assert "This cluster would never start some steps" in story.refused
     assert re.search(r"  fit: .*Requested node configuration is not available", story.refused)
     assert "split_sequences: the partition ends jobs after 1440 minutes" in story.refused
+    assert "search_ranges:" not in story.refused
     assert story.after_refusal == []
 
 

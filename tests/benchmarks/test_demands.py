@@ -10,7 +10,7 @@ from conftest import ROOT
 from safetensors.torch import save_file
 
 from lohrec.benchmarks import arithmetic, demands
-from lohrec.configuration import settings
+from lohrec.configuration import rows, settings
 from lohrec.recommender.networks.compact import Compact
 from lohrec.recommender.networks.t5 import T5
 from lohrec.teacher import memory_plan
@@ -19,13 +19,16 @@ from lohrec.teacher.model import build_llama
 DATA = {"train": 8039, "dev": 1371, "test": 1371, "items": 486}
 
 
+CONFIG = {}
+for name in ("config", "variants", "searches"):
+    CONFIG |= yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+settings.complete(CONFIG, ROOT / "config/schemas/config.schema.yaml")
+VARIANTS = CONFIG["variants"]
+
+
 @pytest.fixture(scope="module")
 def resolved() -> dict:
-    config = {}
-    for name in ("config", "variants", "searches"):
-        config |= yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-    settings.complete(config, ROOT / "config/schemas/config.schema.yaml")
-    return settings.resolve(config)
+    return settings.resolve(CONFIG)
 
 
 def test_each_try_asks_for_twice_as_much() -> None:
@@ -111,17 +114,36 @@ def test_the_teacher_takes_its_weights_beside_a_gpu_and_its_whole_plan_without(
 
 
 def test_operations_are_known_with_the_data_and_grow_with_them(resolved: dict) -> None:
-    steps = ["train_rqvae", "fit", "train_teacher", "generate_candidates", "score_codewords"]
-    for step in steps:
-        assert demands.operations(step, resolved["demo"], {}, {}) == 0
-        one = demands.operations(step, resolved["demo"], DATA, {})
+    of_teacher = ["train_teacher", "generate_candidates", "score_codewords"]
+    for step in ["train_rqvae", "fit", "recommend", *of_teacher]:
+        row = {"recommender": "generative", "network": "t5", "ranking": 0.0}
+        assert demands.operations(step, resolved["demo"], row, {}, {}) == 0
+        one = demands.operations(step, resolved["demo"], row, DATA, {})
         doubled = {name: 2 * number for name, number in DATA.items()}
-        assert demands.operations(step, resolved["demo"], doubled, {}) == 2 * one > 0
+        assert demands.operations(step, resolved["demo"], row, doubled, {}) == 2 * one > 0
     tokens = 4 * 21 * DATA["train"] * resolved["demo"]["teacher"]["training"]["epochs"]
     parameters = memory_plan.parameters(resolved["demo"])
-    taught = demands.operations("train_teacher", resolved["demo"], DATA, {})
+    taught = demands.operations("train_teacher", resolved["demo"], {}, DATA, {})
     assert taught == pytest.approx(6 * parameters * tokens)
-    assert demands.operations("ingest", resolved["demo"], DATA, {}) == 0
+    assert demands.operations("ingest", resolved["demo"], {}, DATA, {}) == 0
+
+
+@pytest.mark.parametrize("dataset", ["games", "games_gpu", "games_laptop"])
+def test_each_row_asks_for_the_time_of_its_own_kind(resolved: dict, dataset: str) -> None:
+    data = {"train": 301_351, "dev": 50_546, "test": 50_546, "items": 16_859}  # Games
+    gpus, asked = resolved[dataset]["cuda"]["fit"]["count"], {}
+    for name, row in VARIANTS.items():
+        values = rows.of_row(resolved[dataset], row)
+        given = demands.operations("fit", values, row, data, {}), 1
+        asked[name] = demands.minutes(*given, gpus, attempt=1)
+        listed = demands.operations("recommend", values, row, data, {}), 1
+        # No partition is so impatient.
+        assert asked[name] <= 12 * 60 and demands.minutes(*listed, gpus, attempt=1) <= 240, name
+    trains_nothing = ["popularity", "last_item", "item_cosine", "lcrec", "dtr", "ensemble"]
+    assert {asked[name] for name in trains_nothing} == {demands.LEAST_MINUTES}
+    assert asked["sasrec"] <= asked["tiger_compact"] < asked["tiger"]
+    assert asked["bert4rec"] >= asked["sasrec"]  # more epochs
+    assert asked["distill_more"] < asked["dwr"] <= asked["tiger"]  # further training, ranking
 
 
 def test_arrays_take_the_disk_that_their_shapes_say(resolved: dict) -> None:

@@ -25,6 +25,9 @@ DISTRIBUTIONS = 8e9
 # Minutes that any job may take, and operations a second that a slow machine sustains: of a thread,
 # and of a GPU.
 LEAST_MINUTES, THREAD, GPU = 120, 2e10, 2e13
+# Operations of an ensemble for an example's probability of an item, as seven members took on a CPU;
+# and steps without ranking that one with it costs (docs/performance.md).
+MIXED, RANKED = 1e4, 3
 # Bytes of a parameter in the file of a network, and in its checkpoint, which stays until the run
 # has ended: the latest weights, the best ones, their average, two moments of the optimiser.
 WEIGHT, CHECKPOINT = 4, 20
@@ -89,13 +92,18 @@ def network(step: str, settings: dict[str, Any], gpus: int, checked: Mapping[str
 
 
 def operations(
-    step: str, settings: dict[str, Any], data: Mapping[str, int], checked: Mapping[str, Any]
+    step: str,
+    settings: dict[str, Any],
+    row: Mapping[str, Any],
+    data: Mapping[str, int],
+    checked: Mapping[str, Any],
 ) -> float:
     """Floating-point operations of a step: 2 a parameter and token, 6 where it learns.
 
     Args:
         step: a rule.
-        settings: of the dataset; of the row for `fit`.
+        settings: of the dataset; of the row for a fit or lists.
+        row: of variants, for a fit, lists, or lessons.
         data: the dataset's statistics; without them nothing is known, and it is 0.
         checked: what `check_language_model` reported; nothing before it ran.
     """
@@ -109,9 +117,11 @@ def operations(
         epochs = settings["rqvae"]["training"]["epochs"]
         return float(arithmetic.autoencoder_step(widths) * data["items"] * epochs)
     if step == "fit":
-        training = settings["training"]
-        each = arithmetic.training_step(settings["networks"]["t5"], [1] * LEVELS, places)
-        return float(each * data["train"] * (training["epochs"] + training["warm_epochs"]))
+        return _fitting(settings, row, data)
+    if step == "recommend":
+        return _listing(settings, row, data)
+    if step == "teach":
+        return MIXED * data["train"] * data["items"]
     tokens = {
         "train_teacher": 3 * settings["teacher"]["training"]["epochs"] * (places + LEVELS),
         "generate_candidates": places + LEVELS * settings["candidates"]["beams"],
@@ -171,15 +181,52 @@ def written(
     return float(every.get(f"{step} {what}".strip(), 0))
 
 
+def _fitting(settings: dict[str, Any], row: Mapping[str, Any], data: Mapping[str, int]) -> float:
+    """Operations of a fit; 0 where nothing is trained."""
+    own = settings["recommenders"].get(row["recommender"], {})
+    if row["recommender"] == "ease":
+        return 2.0 * data["items"] ** 3  # of a matrix's inverse
+    each: float = 6 * _learned(settings, row, data["items"])
+    if row["recommender"] == "generative":
+        epochs = settings["training"]["warm_epochs" if row.get("start_from") else "epochs"]
+        if row["network"] == "t5":
+            places = LEVELS * settings["ingest"]["history"]
+            each = arithmetic.training_step(settings["networks"]["t5"], [1] * LEVELS, places)
+        each *= RANKED if row["ranking"] else 1
+    else:
+        # Whose pretraining has as many steps.
+        epochs = own.get("training", {}).get("epochs", 0) + own.get("before", 0)
+    return float(each * data["train"] * epochs)
+
+
+def _listing(settings: dict[str, Any], row: Mapping[str, Any], data: Mapping[str, int]) -> float:
+    """Operations of the lists of all users, of both kinds."""
+    users, beams = data["dev"] + 2 * data["test"], settings["decoding"]["beams"]
+    if row["recommender"] == "ensemble":
+        return MIXED * users * data["items"]
+    each: float = 2 * _learned(settings, row, data["items"])
+    if row["recommender"] == "cascade" or row.get("network") == "t5":
+        config, places = settings["networks"]["t5"], LEVELS * settings["ingest"]["history"]
+        each = arithmetic.encoding(config, places)
+        each += arithmetic.decoding(config, [beams] * LEVELS, places)
+    elif row["recommender"] == "generative":
+        each *= beams
+    return users * each
+
+
 def _fitted(settings: dict[str, Any], row: Mapping[str, Any], items: int) -> float:
+    """Bytes that a fit leaves."""
     if row["recommender"] == "ease":
         return 2.0 * items**2
+    return float((WEIGHT + CHECKPOINT) * _learned(settings, row, items))
+
+
+def _learned(settings: dict[str, Any], row: Mapping[str, Any], items: int) -> int:
+    """Parameters that a row trains, about."""
     if row["recommender"] == "generative":
         of_network = settings["networks"][row["network"]]
-        learned = arithmetic.parameters(row["network"], of_network, items)
-    else:
-        learned = items * settings["recommenders"].get(row["recommender"], {}).get("width", 0)
-    return float((WEIGHT + CHECKPOINT) * learned)
+        return arithmetic.parameters(row["network"], of_network, items)
+    return int(items * settings["recommenders"].get(row["recommender"], {}).get("width", 0))
 
 
 def _teacher(settings: dict[str, Any], checked: Mapping[str, Any]) -> dict[str, float]:
