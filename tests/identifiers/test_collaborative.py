@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from lohrec.data.cooccurrence import cooccurrences
 from lohrec.data.examples import Examples
 from lohrec.identifiers import collaborative
 from lohrec.identifiers.codewords import CODES
@@ -20,7 +21,7 @@ def shop(groups: int, items: int, users: int) -> tuple[Examples, np.ndarray]:
 
 def test_edges_count_the_users_who_had_both():
     train, _ = shop(3, 24, 20)
-    graph = collaborative.cooccurrences(train, 25).toarray()
+    graph = cooccurrences(train, 25).toarray()
     expected = np.zeros((25, 25))
     for user in range(20):
         own = train.sequences[user * 6 : user * 6 + 6]
@@ -54,7 +55,7 @@ def test_clusters_that_are_too_large_are_cut():
 
 def test_a_large_graph_is_clustered_as_a_small_one(monkeypatch):
     train, group = shop(4, 400, 4000)
-    graph = collaborative.cooccurrences(train, 400)
+    graph = cooccurrences(train, 400).astype(float)
     assert isinstance(graph, csr_array)
     for dense in (0, 10**6):
         monkeypatch.setattr(collaborative, "DENSE", dense)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lohrec.data.cooccurrence import cooccurrences
 from lohrec.data.examples import Examples
 from lohrec.recommender import beam_items, priors
 
@@ -96,7 +97,7 @@ def test_cooccurrence_equals_brute_force_and_sees_no_dev_or_test_item():
         for p in own:
             for q in own:
                 expected[p, q] += p != q
-    pairs = priors.cooccurrences(train, items)
+    pairs = cooccurrences(train, items)
     np.testing.assert_array_equal(pairs.toarray(), expected)
 
     targets = rng.integers(0, items, 50)

@@ -13,6 +13,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from lohrec.data.cooccurrence import cooccurrences
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
 
@@ -38,7 +39,10 @@ def identifiers(train: Examples, items: int, clusters: int, seed: int) -> np.nda
     Raises:
         ValueError: there are more items than identifiers of that many clusters.
     """
-    graph, ids = cooccurrences(train, items), np.zeros((items, LEVELS), dtype=np.int16)
+    graph, ids = (
+        cooccurrences(train, items).astype(float),
+        np.zeros((items, LEVELS), dtype=np.int16),
+    )
     todo = [(np.arange(items), 0)]
     while todo:
         members, level = todo.pop()
@@ -54,20 +58,6 @@ def identifiers(train: Examples, items: int, clusters: int, seed: int) -> np.nda
         if not last:
             todo += [(members[code == one], level + 1) for one in range(code.max(initial=-1) + 1)]
     return ids
-
-
-def cooccurrences(train: Examples, items: int) -> csr_array:
-    """How many train users had each two items, float (items, items), with a zero diagonal."""
-    # Every train interaction is a target, or the first of its user's sequence.
-    place, row = np.unique(np.concatenate([train.start, train.stop]), return_index=True)
-    user, item = np.tile(train.user, 2)[row], train.sequences[place]
-    shape = (int(user.max(initial=-1)) + 1, items)
-    had = csr_array((np.ones(len(item)), (user, item)), shape=shape)
-    had.data[:] = 1  # an item that a user has twice counts once
-    graph = csr_array(had.T @ had)
-    graph.setdiag(0)
-    graph.eliminate_zeros()
-    return graph
 
 
 def spectral(graph: csr_array, clusters: int, seed: int) -> np.ndarray:

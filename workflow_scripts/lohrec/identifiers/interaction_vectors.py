@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.decomposition import TruncatedSVD
 
+from lohrec.data.cooccurrence import users_items
 from lohrec.data.examples import Examples
 from lohrec.identifiers import text_vectors
 
@@ -12,21 +13,20 @@ DIMENSIONS = 64
 SEED = 0
 
 
-def item_vectors(train: Examples, dimensions: int = DIMENSIONS) -> np.ndarray:
+def item_vectors(train: Examples) -> np.ndarray:
     """Truncated SVD of the binary users x items matrix of the train split.
 
     Args:
         train: the train split; the items are those of all sequences.
-        dimensions: wanted; fewer come back where users or items are fewer.
 
     Returns:
-        float32 (items, dimensions), rows of length 1; items that no train example shows get the
-        mean of the others.
+        float32 (items, `DIMENSIONS`; fewer where users or items are fewer), rows of length 1; items
+        that no train example shows get the mean of the others.
     """
-    matrix = _items_by_users(train)
+    matrix = _items_users(train, int(train.sequences.max()) + 1)
     unseen = np.diff(matrix.indptr) == 0
     print(f"{matrix.nnz:,} train interactions; {unseen.sum()} of {len(unseen)} items without any")
-    svd = TruncatedSVD(min(dimensions, *matrix.shape), random_state=SEED)
+    svd = TruncatedSVD(min(DIMENSIONS, *matrix.shape), random_state=SEED)
     vectors = text_vectors.unit(svd.fit_transform(matrix).astype(np.float32))
     return text_vectors.unit(text_vectors.fill_empty(vectors, unseen))
 
@@ -45,7 +45,7 @@ def from_neighbours(vectors: np.ndarray, without: np.ndarray, train: Examples) -
         float32 (items, dimensions), rows of length 1; an item without such neighbours keeps its
         row.
     """
-    matrix = _items_by_users(train, len(vectors))
+    matrix = _items_users(train, len(vectors))
     shared = matrix[without] @ matrix[~without].T  # (items without, items with)
     alone = np.diff(shared.indptr) == 0
     print(
@@ -58,16 +58,6 @@ def from_neighbours(vectors: np.ndarray, without: np.ndarray, train: Examples) -
     return found
 
 
-def _items_by_users(train: Examples, items: int = 0) -> csr_array:
-    """The binary matrix of the train split, float32 (items, users).
-
-    Args:
-        items: at least so many rows.
-    """
-    # Every train interaction is a target, or the first of its user's sequence.
-    place, row = np.unique(np.concatenate([train.start, train.stop]), return_index=True)
-    user, item = np.tile(train.user, 2)[row], train.sequences[place]
-    shape = max(items, int(train.sequences.max()) + 1), int(user.max()) + 1
-    matrix = csr_array((np.ones(len(item), np.float32), (item, user)), shape=shape)
-    matrix.data[:] = 1  # an item that a user has twice counts once
-    return matrix
+def _items_users(train: Examples, items: int) -> csr_array:
+    """The binary matrix of the train split, float32 (items, users)."""
+    return csr_array(users_items(train, items).T.astype(np.float32))

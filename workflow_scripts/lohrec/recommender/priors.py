@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
+from lohrec.data.cooccurrence import cooccurrences
 from lohrec.data.examples import Examples
 from lohrec.recommender.beam_items import identifier_items
 
@@ -105,41 +106,6 @@ def by_distance(targets: np.ndarray, ids: np.ndarray, seed: int) -> np.ndarray:
         packed = np.argsort(drawn < 0, axis=1, kind="stable")
         out[example] = np.take_along_axis(drawn, packed, 1)
     return out
-
-
-def marks(train: Examples, items: int) -> sparse.csr_array:
-    """Which items each user has in the training sequences.
-
-    Returns:
-        M, int32 (users with train examples, items), 1 where a user of the train split interacted
-        with an item up to the last train target: dev and test items are not in it.
-    """
-    user, row = np.unique(train.user, return_inverse=True)
-    first = np.full(len(user), np.iinfo(np.int64).max)
-    np.minimum.at(first, row, train.start)
-    last = np.zeros(len(user), dtype=np.int64)
-    np.maximum.at(last, row, train.stop)
-    count = last + 1 - first
-    row = np.repeat(np.arange(len(user)), count)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + first[row]
-    column = np.asarray(train.sequences)[place]
-    ones, shape = np.ones(len(row), np.int32), (len(user), items)
-    marked: sparse.csr_array = sparse.coo_array((ones, (row, column)), shape).tocsr()
-    marked.data[:] = 1  # an item that comes twice in a sequence still counts once
-    return marked
-
-
-def cooccurrences(train: Examples, items: int) -> sparse.csr_array:
-    """How many users have each pair of items in their training sequences (Appendix B.2).
-
-    Returns:
-        A = M^T M with a zero diagonal, int (items, items); see `marks` for M.
-    """
-    marked = marks(train, items)
-    pairs: sparse.csr_array = (marked.T @ marked).tocsr()
-    pairs.setdiag(0)
-    pairs.eliminate_zeros()
-    return pairs
 
 
 def by_cooccurrence(targets: np.ndarray, pairs: sparse.csr_array, keep: int = 16) -> np.ndarray:

@@ -14,9 +14,9 @@ from typing import Any, Self
 import numpy as np
 from scipy import linalg
 
+from lohrec.data.cooccurrence import users_items
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_weights import ItemWeights, popularity
-from lohrec.recommender.priors import marks
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "penalty": {
@@ -33,7 +33,7 @@ class EASE(ItemWeights):
     @classmethod
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> Self:
         """Invert the Gram matrix."""
-        marked = marks(inputs.train, len(inputs.catalogue)).astype(np.float32)
+        marked = users_items(inputs.train, len(inputs.catalogue)).astype(np.float32)
         weights = autoencoder((marked.T @ marked).toarray(), settings["penalty"])
         # As they are saved.
         weights = weights.astype(np.float16).astype(np.float32)

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from lohrec.data.cooccurrence import cooccurrences, users_items
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_weights import ItemWeights, popularity
-from lohrec.recommender.priors import cooccurrences, marks
 
 SETTINGS: dict[str, Any] = {}
 TRAITS = ["teaches"]
@@ -24,7 +24,7 @@ class ItemCosine(ItemWeights):
     def learn(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> Self:
         """Count pairs."""
         items = len(inputs.catalogue)
-        count = marks(inputs.train, items).sum(0)
+        count = users_items(inputs.train, items).sum(0)
         scale = 1 / np.sqrt(np.maximum(count, 1)).astype(np.float32)
         weights = cooccurrences(inputs.train, items).astype(np.float32)
         weights.data *= np.repeat(scale, np.diff(weights.indptr)) * scale[weights.indices]

@@ -32,16 +32,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 READS: list[str] = ["prior"]
 
 
-def score(log_p_total: Tensor, levels: int, eta: float = 1.0) -> Tensor:
-    """f(C) = sum_d log P(c_d | c_<d, history) / D^eta (Eq. 13).
+def score(log_p_total: Tensor, levels: int) -> Tensor:
+    """f(C) = sum_d log P(c_d | c_<d, history) / D^eta (Eq. 13) with eta = 1.
+
+    All identifiers have as many codewords, so another eta would only scale scores and margin.
 
     Args:
         log_p_total: log-probabilities of whole identifiers, of any shape.
         levels: D, codewords an identifier.
-        eta: strength of the normalisation.
     """
-    length: float = levels**eta
-    return log_p_total / length
+    return log_p_total / levels
 
 
 def loss(scores: Tensor, real: Tensor, settings: dict[str, Any]) -> Tensor:
