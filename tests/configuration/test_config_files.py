@@ -73,7 +73,7 @@ def test_the_page_says_how_many_are_tried() -> None:
         test_schema.test_a_broken_schema_names_the_place,
         test_config.test_a_row_that_names_nothing_is_refused,
         test_an_unknown_target_is_refused,
-        test_searches.test_a_trial_that_changes_nothing_is_refused,
+        test_searches.test_a_trial_that_its_row_cannot_be_is_refused,
         test_searches.test_a_sweep_of_what_a_row_does_not_have_is_refused,
         test_searches.test_a_study_of_what_a_row_cannot_have_is_refused,
     )  # fmt: skip

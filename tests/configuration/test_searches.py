@@ -17,13 +17,24 @@ from lohrec.configuration import rows, searches, settings
         ({"popularity": [{}, {"ranking": 0.1}]}, ["popularity (searches, number 1)", "prior"]),
     ],
 )
-def test_a_trial_that_changes_nothing_is_refused(
+def test_a_trial_that_its_row_cannot_be_is_refused(
     config: dict, tried: dict, words: list[str]
 ) -> None:
     with pytest.raises(ValueError) as error:
         searches.trials(tried, config["variants"], settings.schema(SCHEMA))
     for word in words:
         assert word in str(error.value)
+
+
+def test_each_shipped_trial_differs_from_the_others_of_its_row(config: dict) -> None:
+    variants = config["variants"]
+    tried = searches.trials(config["searches"], variants, settings.schema(SCHEMA))
+    values = settings.resolve(config)["instruments_lcrec"]
+    for name, overlays in config["searches"].items():
+        of_row = [name, *(searches.trial_name(name, n) for n in range(1, len(overlays)))]
+        fitted = [rows.fitting(values, (variants | tried)[one]) for one in of_row]
+        same = [one for n, one in enumerate(of_row) if fitted[n] in fitted[:n]]
+        assert same == [], same
 
 
 def test_the_weight_of_ranking_is_tried_too(config: dict) -> None:

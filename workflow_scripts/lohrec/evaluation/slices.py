@@ -8,7 +8,7 @@ import numpy as np
 from lohrec.evaluation import tables
 
 # Where the second range of lengths begins, the third, the fourth. Fixed, so that a slice means the
-# same on every dataset; a history has at most `sequences.history` items.
+# same on every dataset; a history has at most `ingest.history` items.
 LENGTHS = (5, 10, 20)
 THIRDS = ("head", "middle", "tail")
 

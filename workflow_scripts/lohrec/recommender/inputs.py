@@ -20,7 +20,8 @@ class Inputs:
     """What a recommender is fitted to.
 
     Attributes:
-        train, dev: examples; dev ones choose the best state and teach nothing.
+        train, dev: examples; dev ones choose the best state, and of counts (`ItemWeights`) the two
+            numbers that make scores probabilities. Nothing else is learned from them.
         catalogue: the items.
         history: most items of a history that are read.
         artefacts: paths of what else the recommender reads, by the names in its `READS` and of the

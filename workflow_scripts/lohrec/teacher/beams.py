@@ -19,7 +19,7 @@ SETTINGS = {
     },
     "batch_size": {
         "type": "integer", "minimum": 1, "default": 64,
-        "description": "Examples at once, also where the teacher recommends.",
+        "description": "Examples at once.",
     },
     "constrained": {
         "type": "boolean", "default": False,

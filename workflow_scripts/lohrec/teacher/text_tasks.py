@@ -160,7 +160,7 @@ class TextTasks:
     Args:
         examples: the train split.
         ids: int (items, 4).
-        texts: of the items; None where there are none.
+        texts: of the items; an item without one has empty strings.
         templates: what `read_templates` returned.
         characters: most of a description.
     """
