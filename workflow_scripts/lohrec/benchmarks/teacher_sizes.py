@@ -17,7 +17,7 @@ SHAPES = {
 # The Games set: train examples and items; tokens of a prompt are a template's 20 and the codewords
 # of 5.6 items on average.
 EXAMPLES, ITEMS, PROMPT, SAMPLE = 301_351, 16_859, 42, 48
-TEXTS, TEXT_TOKENS = 21_000, 512
+TEXTS, TEXT_TOKENS = 2 * ITEMS, 512  # titles and descriptions
 TFLOPS = 300  # that a GPU sustains: a third of an H100's peak in bfloat16
 BEAM_PLACES = 3 * 25  # positions that the beam search computes after a prompt
 
