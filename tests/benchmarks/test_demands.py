@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
-from conftest import ROOT
 from safetensors.torch import save_file
 
 from lohrec.benchmarks import arithmetic, demands
@@ -19,16 +17,9 @@ from lohrec.teacher.model import build_llama
 DATA = {"train": 8039, "dev": 1371, "test": 1371, "items": 486}
 
 
-CONFIG = {}
-for name in ("config", "variants", "searches"):
-    CONFIG |= yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-settings.complete(CONFIG, ROOT / "config/schemas/config.schema.yaml")
-VARIANTS = CONFIG["variants"]
-
-
-@pytest.fixture(scope="module")
-def resolved() -> dict:
-    return settings.resolve(CONFIG)
+@pytest.fixture
+def resolved(config: dict) -> dict:
+    return settings.resolve(config)
 
 
 def test_each_try_asks_for_twice_as_much() -> None:
@@ -129,10 +120,12 @@ def test_operations_are_known_with_the_data_and_grow_with_them(resolved: dict) -
 
 
 @pytest.mark.parametrize("dataset", ["games", "games_gpu", "games_laptop"])
-def test_each_row_asks_for_the_time_of_its_own_kind(resolved: dict, dataset: str) -> None:
+def test_each_row_asks_for_the_time_of_its_own_kind(
+    config: dict, resolved: dict, dataset: str
+) -> None:
     data = {"train": 301_351, "dev": 50_546, "test": 50_546, "items": 16_859}  # Games
     gpus, asked = resolved[dataset]["cuda"]["fit"]["count"], {}
-    for name, row in VARIANTS.items():
+    for name, row in config["variants"].items():
         values = rows.of_row(resolved[dataset], row)
         given = demands.operations("fit", values, row, data, {}), 1
         asked[name] = demands.minutes(*given, gpus, attempt=1)

@@ -183,7 +183,6 @@ def written(
 
 def _fitting(settings: dict[str, Any], row: Mapping[str, Any], data: Mapping[str, int]) -> float:
     """Operations of a fit; 0 where nothing is trained."""
-    own = settings["recommenders"].get(row["recommender"], {})
     if row["recommender"] == "ease":
         return 2.0 * data["items"] ** 3  # of a matrix's inverse
     each: float = 6 * _learned(settings, row, data["items"])
@@ -194,7 +193,8 @@ def _fitting(settings: dict[str, Any], row: Mapping[str, Any], data: Mapping[str
             each = arithmetic.training_step(settings["networks"]["t5"], [1] * LEVELS, places)
         each *= RANKED if row["ranking"] else 1
     else:
-        # Whose pretraining has as many steps.
+        own = settings["recommenders"].get(row["recommender"], {})
+        # An epoch of S3-Rec's pretraining, too, reads all examples.
         epochs = own.get("training", {}).get("epochs", 0) + own.get("before", 0)
     return float(each * data["train"] * epochs)
 

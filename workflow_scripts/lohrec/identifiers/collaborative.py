@@ -39,10 +39,8 @@ def identifiers(train: Examples, items: int, clusters: int, seed: int) -> np.nda
     Raises:
         ValueError: there are more items than identifiers of that many clusters.
     """
-    graph, ids = (
-        cooccurrences(train, items).astype(float),
-        np.zeros((items, LEVELS), dtype=np.int16),
-    )
+    graph = cooccurrences(train, items).astype(float)
+    ids = np.zeros((items, LEVELS), dtype=np.int16)
     todo = [(np.arange(items), 0)]
     while todo:
         members, level = todo.pop()
