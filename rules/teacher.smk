@@ -80,6 +80,11 @@ def teacher_settings(folds):
     return chosen
 
 
+def repeats_are_left_out(wildcards):
+    """Whether lists on the dev set leave out the items of a history."""
+    return SETTINGS[wildcards.dataset]["decoding"]["exclude_history"]
+
+
 rule train_teacher:
     input:
         unpack(words_of_teacher),
@@ -87,6 +92,7 @@ rule train_teacher:
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
+        statistics="results/{dataset}/data/statistics.json",
     output:
         model="results/{dataset}/teacher/model/model.safetensors",
         config="results/{dataset}/teacher/model/config.json",
@@ -113,6 +119,7 @@ rule train_teacher:
     params:
         code=code("train_teacher"),
         settings=teacher_settings(folds=False),
+        exclude_history=repeats_are_left_out,
         sizes=model_sizes("adaptation"),
         cuda=cuda("train_teacher"),
     script:
@@ -132,6 +139,7 @@ use rule train_teacher as train_fold_teacher with:
     params:
         code=code("train_teacher"),
         settings=teacher_settings(folds=True),
+        exclude_history=repeats_are_left_out,
         sizes=model_sizes("adaptation"),
         cuda=cuda("train_teacher"),
 

@@ -196,7 +196,7 @@ def teachers():
     trained = []
     for device in (CPU, GPU):
         learner = CodewordLearner(data["train"], ids, tiny_walks.groups(settings))
-        trained.append(train_teacher(learner, data["dev"], device))
+        trained.append(train_teacher(learner, data["dev"], False, device))
     return data, ids, *trained
 
 
@@ -235,7 +235,7 @@ def test_a_language_model_learns_in_bfloat16_and_within_its_plan(tmp_path, metho
     )
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    _, table = train_teacher(learner, tiny_llama.split()["dev"], GPU)
+    _, table = train_teacher(learner, tiny_llama.split()["dev"], False, GPU)
     loss = table["loss"].to_pylist()
     assert loss[-1] < loss[0] - 0.5
     planned = sum(memory_plan.of_network(learner.network, learner.planned).values())

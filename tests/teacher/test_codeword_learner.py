@@ -8,6 +8,7 @@ import torch
 from lohrec.common import processes
 from lohrec.data.examples import Examples
 from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher import training
 from lohrec.teacher.codeword_learner import CodewordLearner
 from lohrec.teacher.training import train_teacher
@@ -20,7 +21,7 @@ def data():
 
 def train(examples, ids, settings, path=None):
     learner = CodewordLearner(examples["train"], ids, tiny_walks.groups(settings))
-    return train_teacher(learner, examples["dev"], torch.device("cpu"), path, "this")
+    return train_teacher(learner, examples["dev"], False, torch.device("cpu"), path, "this")
 
 
 # Checkpoints at evaluations, or at every step.
@@ -70,6 +71,17 @@ def test_a_teacher_that_has_learned_a_rule_finds_the_next_item(data):
     settings = tiny_walks.SETTINGS | {"epochs": 80, "evaluations": 2, "dropout": 0.0}
     _, history = train(examples, ids, settings)
     assert history["dev_recall@10"][-1].as_py() > 0.9
+
+
+@pytest.mark.parametrize("exclude_history", [False, True])
+def test_the_dev_set_has_lists_with_or_without_own_items(exclude_history):
+    # Eight items, so a list of ten holds all that it may; every target is in its history.
+    sequences, ids = np.tile(np.arange(8, dtype=np.int32), 2), tiny_walks.identifiers(8)
+    dev = Examples(sequences, np.arange(3), np.array([0, 1, 2]), np.array([8, 10, 12]))
+    learner = CodewordLearner(dev, ids, tiny_walks.groups(tiny_walks.SETTINGS))
+    tree = PrefixTree.from_ids(ids)
+    found = training.accuracy(learner.network.eval(), learner, dev, exclude_history, tree, False)
+    assert found["dev_recall@10"] == (0 if exclude_history else 1)
 
 
 def test_a_step_shared_by_processes_has_the_loss_of_the_whole(monkeypatch):

@@ -37,11 +37,11 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     model = str(tmp_path / "teacher" / "model" / "model.safetensors")
 
     names = ("sequences", "examples", "ids")
-    inputs = dict(zip(names, common, strict=True))
+    inputs = dict(zip(names, common, strict=True)) | {"statistics": "not read"}
     outputs = {"model": model, "history": str(tmp_path / "teacher" / "history.parquet")}
     section = {"kind": "scratch", "network": tiny_walks.SETTINGS, "training": tiny_walks.SETTINGS}
     settings = {"teacher": section}
-    train_teacher.main(inputs, outputs, settings, {}, run[1] | {"nodes": 1}, 1)
+    train_teacher.main(inputs, outputs, settings, True, {}, run[1] | {"nodes": 1}, 1)
     candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")

@@ -54,7 +54,7 @@ def test_beams_over_the_whole_vocabulary_equal_generate_whatever_its_filters(
     untied_llama, tmp_path
 ):
     learner = tiny_llama.text_learner(untied_llama, epochs=2)
-    train, _ = train_teacher(learner, tiny_llama.split()["dev"], CPU)
+    train, _ = train_teacher(learner, tiny_llama.split()["dev"], False, CPU)
     save_teacher(train, tmp_path / "model", learner.save_words)
     # Filters that a checkpoint may come with must not reach the beams.
     (tmp_path / "model/generation_config.json").write_text(
@@ -103,7 +103,7 @@ def test_training_resumes_after_a_kill_with_the_same_result(
 
     def run(path):
         learner = tiny_llama.text_learner(untied_llama)
-        model, history = train_teacher(learner, dev, CPU, path, "this")
+        model, history = train_teacher(learner, dev, False, CPU, path, "this")
         return model.state_dict(), history
 
     whole, history = run(tmp_path / "a.pt")
@@ -133,7 +133,7 @@ def test_training_resumes_after_a_kill_with_the_same_result(
 def test_a_small_model_learns_words_and_identifiers_from_nothing():
     settings = {"epochs": 120, "dropout": 0.0, "method": "full", "mixture": {"index_to_item": 1.0}}
     learner = tiny_llama.text_learner(None, **settings, checkpointing=False, batch_size=8)
-    model, history = train_teacher(learner, tiny_llama.split()["dev"], CPU)
+    model, history = train_teacher(learner, tiny_llama.split()["dev"], False, CPU)
     assert history["loss"][-1].as_py() < 0.5 * history["loss"][0].as_py()
     index = index_texts(tiny_llama.identifiers())
     right = 0
@@ -192,6 +192,7 @@ def test_two_processes_train_what_one_trains_on_one_node_and_on_two(
         "ids": str(tmp_path / "ids.npy"),
         "catalogue": str(tmp_path / "items.parquet"),
         "templates": str(ROOT / "config/tasks/english.yaml"),
+        "statistics": "not read",
     }
     settings = tiny_llama.settings(untied_llama, dropout=0.0, evaluations=1, batch_size=48)
     results = []
@@ -202,7 +203,7 @@ def test_two_processes_train_what_one_trains_on_one_node_and_on_two(
             "history": str(folder / "history.parquet"),
         }
         folder.mkdir()
-        job = [inputs, outputs, settings, None, {}, {"count": 0, "memory_gb": 0}, 1]
+        job = [inputs, outputs, settings, True, None, {}, {"count": 0, "memory_gb": 0}, 1]
         artefacts.write_json(folder / "job.json", job)
         path = [str(folder / "job.json")]
         processes.launch("lohrec.teacher.training_job", path, count, nodes)

@@ -115,11 +115,10 @@ def _notes(result: dict[str, Any]) -> list[str]:
         "of them\n(head), the next third (middle), the rest (tail). Slices of the dev set are in "
         "comparison.json."
     )
-    chosen = own_items("dev", result)
     own = (
         "Own items: those of a user's history, left out of the lists or kept. All tables are of "
-        f"the same models,\nwhose best states were chosen on the dev set with own items {chosen}"
-        + (", a language model's with them kept." if chosen == "left out" else ".")
+        f"the same models,\nwhose best states were chosen on the dev set with own items "
+        f"{own_items('dev', result)}."
     )
     return [intervals, lists, slices, own]
 

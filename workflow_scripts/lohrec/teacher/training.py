@@ -96,6 +96,7 @@ class Learner(Protocol):
 def train_teacher(
     learner: Learner,
     dev: Examples,
+    exclude_history: bool,
     device: torch.device,
     checkpoint_path: str | Path | None = None,
     made_of: str = "",
@@ -107,6 +108,7 @@ def train_teacher(
     Args:
         learner: the network and what it learns.
         dev: dev examples; `dev_users` of them choose the best state by NDCG@10.
+        exclude_history: whether lists on the dev set leave out the items of a history.
         checkpoint_path: where the run leaves its state.
         made_of: a digest of all that the result depends on; no checkpoint outlives its change.
 
@@ -142,7 +144,7 @@ def train_teacher(
         model,
         learner.epoch,
         compute,
-        lambda: accuracy(model, learner, dev, tree, bf16),
+        lambda: accuracy(model, learner, dev, exclude_history, tree, bf16),
         itemgetter("dev_ndcg@10"),
         training,
         optimizer=adamw(model, rate, decay, betas=(0.9, 0.98)),
@@ -156,7 +158,12 @@ def train_teacher(
 
 @torch.inference_mode()
 def accuracy(
-    model: PreTrainedModel, learner: Learner, dev: Examples, tree: PrefixTree, bf16: bool | str
+    model: PreTrainedModel,
+    learner: Learner,
+    dev: Examples,
+    exclude_history: bool,
+    tree: PrefixTree,
+    bf16: bool | str,
 ) -> dict[str, float]:
     """Mean loss a codeword and, at the level of identifiers, Recall@10 and NDCG@10."""
     prompts = learner.prompts(dev)
@@ -166,10 +173,14 @@ def accuracy(
     for rows in batches:
         batch = prompts.batch(rows, with_answers=True).to(model.device)
         target = torch.from_numpy(dev.target[batch.example].astype(np.int64)).to(model.device)
+        excluded = None
+        if exclude_history:
+            history = torch.from_numpy(dev.histories(batch.example)).long()
+            excluded = tree.used_up(history.to(model.device))
         with autocast(model.device, bf16):
             loss = answer_loss(model, batch)
             batch = prompts.batch(rows, with_answers=False).to(model.device)
-            beams = generate_beams(model, batch, 20, prompts.first, tree)
+            beams = generate_beams(model, batch, 20, prompts.first, tree, excluded)
         assert beams.leaf is not None  # for there is a tree
         leaf = beams.leaf[:, :10]
         hit = (leaf == tree.leaf_of_item[target].unsqueeze(1)).float()

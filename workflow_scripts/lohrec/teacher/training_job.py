@@ -11,6 +11,7 @@ import torch
 from lohrec.common import artefacts, devices, language_models, processes, unfinished
 from lohrec.common.checkpoints import fingerprint
 from lohrec.data.examples import read_examples
+from lohrec.data.sequences import leaves_out
 from lohrec.teacher import adaptation, memory_plan
 from lohrec.teacher.codeword_learner import CodewordLearner
 from lohrec.teacher.model import save_teacher
@@ -24,6 +25,7 @@ def run_training(
     inputs: dict[str, str],
     outputs: dict[str, str],
     settings: dict[str, Any],
+    exclude_history: bool | str,
     fold: int | None,
     code: dict[str, Any],
     cuda: dict[str, Any],
@@ -32,10 +34,11 @@ def run_training(
     """Train a teacher and write it.
 
     Args:
-        inputs: sequences, examples, ids; with words also catalogue, templates and perhaps
-            user_texts and users.
+        inputs: sequences, examples, ids, statistics; with words also catalogue, templates and
+            perhaps user_texts and users.
         outputs: model, history.
         settings: the sections `teacher`, `adaptation`, `tasks` and `sharding`, by these names.
+        exclude_history: whether lists on the dev set leave out the items of a history, or "auto".
         fold: leave this fold's users out of the training; None leaves out nobody.
         code: hashes of the program.
         cuda: GPUs of this step on each node.
@@ -61,14 +64,15 @@ def run_training(
         learner = TextLearner(train, ids, groups, texts, templates)
         if kind == "pretrained":
             arrays += language_models.weights(settings["adaptation"]["model"])
-    made_of = fingerprint([settings, fold, code, words], *arrays)
+    excluded = leaves_out(exclude_history, inputs["statistics"])
+    made_of = fingerprint([settings, excluded, fold, code, words], *arrays)
     planned = memory_plan.of_network(learner.network, learner.planned)
     print(memory_plan.text(planned))
     memory_plan.require(planned, device, learner.remedy)
     if kind != "scratch":
         adaptation.check_architecture(learner.network.to(device))
     checkpoint = unfinished.beside(outputs["history"], "checkpoint")
-    trained, table = train_teacher(learner, dev, device, checkpoint, made_of)
+    trained, table = train_teacher(learner, dev, excluded, device, checkpoint, made_of)
     if processes.rank() == 0:
         save_teacher(trained, Path(outputs["model"]).parent, learner.save_words)
         artefacts.write_parquet(outputs["history"], table)
@@ -80,13 +84,14 @@ def start_training(
     inputs: dict[str, Any],
     outputs: dict[str, Any],
     settings: dict[str, Any],
+    exclude_history: bool | str,
     fold: int | None,
     code: dict[str, Any],
     cuda: dict[str, Any],
     threads: int,
 ) -> None:
     """Like `run_training`, in as many processes as there are GPUs on all nodes."""
-    given: list[Any] = [inputs, outputs, settings, fold, code, cuda, threads]
+    given: list[Any] = [inputs, outputs, settings, exclude_history, fold, code, cuda, threads]
     count, nodes = max(1, cuda["count"]), cuda["nodes"]
     if count * nodes == 1:
         run_training(*given)
