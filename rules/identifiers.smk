@@ -1,4 +1,5 @@
 # Items -> vectors -> semantic IDs (Sections 2.2, 4.2); or semantic IDs that somebody published.
+# All that generates waits for them, so their jobs go first.
 
 
 def text_settings(wildcards):
@@ -45,6 +46,7 @@ rule embed_items:
         "logs/{dataset}/embed_items.log",
     benchmark:
         "benchmarks/{dataset}/embed_items.tsv"
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("embed_items")
@@ -71,6 +73,7 @@ rule train_rqvae:
         "logs/{dataset}/train_rqvae.log",
     benchmark:
         "benchmarks/{dataset}/train_rqvae.tsv"
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("train_rqvae")
@@ -99,6 +102,7 @@ rule assign_semantic_ids:
         "logs/{dataset}/assign_semantic_ids.log",
     wildcard_constraints:
         dataset=any_of(name for name in DATASETS if not brings_identifiers(name)),
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     params:
@@ -120,6 +124,7 @@ rule import_semantic_ids:
         "logs/{dataset}/import_semantic_ids.log",
     wildcard_constraints:
         dataset=any_of(filter(brings_identifiers, DATASETS)),
+    priority: 1
     conda:
         "../envs/lohrec.yaml"
     params:
