@@ -28,8 +28,8 @@ def of_places(place):
 
 @pytest.fixture(scope="module")
 def figures():
-    """{variant: {metric: (2 seeds, users)}}."""
-    place = np.random.default_rng(0).integers(1, 60, size=(2, USERS))
+    """{variant: {metric: (6 seeds, users)}}."""
+    place = np.random.default_rng(0).integers(1, 60, size=(6, USERS))
     seeds = {
         name: [of_places(np.maximum(1, one - gain)) for one in place]
         for name, gain in GAINS.items()

@@ -45,7 +45,7 @@ def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray
 
 def with_seeds(
     samples: np.ndarray, seeds: Sequence[np.ndarray], level: float, seed: int
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Add to users' draws the draws of seeds, for two variants that are held side by side.
 
     In each draw the n seeds of a variant are drawn with replacement, for each variant on its own,
@@ -68,7 +68,7 @@ def with_seeds(
     three seeds or more; in 98 % where users under seeds are nearly all the noise there is; and in
     87 % where two seeds of one side alone decide.
 
-    Where both have one seed the result is `samples`: how trainings differ is then not covered.
+    Where both have one seed the draws are `samples`: how trainings differ is then not covered.
 
     Args:
         samples: (resamples, 2, columns), as `resampled_means` gives them for means over seeds.
@@ -77,10 +77,11 @@ def with_seeds(
         seed: of the draws.
 
     Returns:
-        float64 (resamples, 2, columns).
+        the draws, float64 (resamples, 2, columns), and the degrees of freedom of the difference,
+        float64 (columns,), infinite where users alone decide.
     """
     if max(map(len, seeds)) == 1:
-        return samples
+        return samples, np.full(samples.shape[2], np.inf)
     rng = np.random.default_rng([seed, 1])  # another stream than that of the users
     centre = np.stack([figures.mean(axis=0) for figures in seeds])
     drawn = samples.copy()
@@ -90,13 +91,14 @@ def with_seeds(
             times = rng.multinomial(n, np.full(n, 1 / n), size=len(samples))  # (resamples, n)
             scale = np.sqrt(n / (n - 1))
             drawn[:, side] += scale * (times / n) @ (figures - centre[side])
-    of_users = (samples[:, 0] - samples[:, 1]).var(axis=0)
-    widened: np.ndarray = centre + _widening(of_users, seeds, level) * (drawn - centre)
-    return widened
+    freedom = _freedom((samples[:, 0] - samples[:, 1]).var(axis=0), seeds)
+    upper = (1 + level) / 2
+    wider = t.ppf(upper, freedom) / norm.ppf(upper)
+    return centre + wider * (drawn - centre), freedom
 
 
-def _widening(of_users: np.ndarray, seeds: Sequence[np.ndarray], level: float) -> np.ndarray:
-    """Student's quantile over the normal one, (columns,); see `with_seeds`."""
+def _freedom(of_users: np.ndarray, seeds: Sequence[np.ndarray]) -> np.ndarray:
+    """Degrees of freedom by Welch and Satterthwaite, (columns,); see `with_seeds`."""
     total, terms = of_users.copy(), np.zeros_like(of_users)
     for figures in seeds:
         n = len(figures)
@@ -104,25 +106,13 @@ def _widening(of_users: np.ndarray, seeds: Sequence[np.ndarray], level: float) -
             variance = figures.var(axis=0, ddof=1) / n
             total += variance
             terms += variance**2 / (n - 1)
-    freedom = np.divide(total**2, terms, out=np.full_like(total, np.inf), where=terms > 0)
-    upper = (1 + level) / 2
-    factor: np.ndarray = t.ppf(upper, freedom) / norm.ppf(upper)
-    return factor
+    freedom: np.ndarray = np.divide(
+        total**2, terms, out=np.full_like(total, np.inf), where=terms > 0
+    )
+    return freedom
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval (low, high) of resampled figures (resamples, ...)."""
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
-
-
-def p_value(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of resampled differences (resamples, ...): twice the smaller tail beyond zero.
-
-    The observed sample counts as one resample, so p is never below 2 / (resamples + 1).
-    """
-    count = len(differences) + 1
-    below = (1 + (differences <= 0).sum(axis=0)) / count
-    above = (1 + (differences >= 0).sum(axis=0)) / count
-    p: np.ndarray = np.minimum(1.0, 2 * np.minimum(below, above))
-    return p

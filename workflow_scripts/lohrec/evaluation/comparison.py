@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lohrec.common import artefacts
-from lohrec.evaluation import bootstrap, per_user, tables
+from lohrec.evaluation import bootstrap, per_user, significance, tables
 
 LEVEL, SEED = 0.95, 0
 
@@ -69,19 +69,17 @@ def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
     for v, name in enumerate(figures):
         result[name] = {"seeds": len(seeds[v]), "metrics": {}}
         # (resamples, 2, metrics), the variant and the reference
-        pair = bootstrap.with_seeds(samples[:, [v, base]], [seeds[v], seeds[base]], LEVEL, SEED)
+        pair, freedom = bootstrap.with_seeds(
+            samples[:, [v, base]], [seeds[v], seeds[base]], LEVEL, SEED
+        )
         differences = pair[:, 0] - pair[:, 1]
         low, high = bootstrap.interval(differences, LEVEL)
-        p = bootstrap.p_value(differences)
         for m, metric in enumerate(metrics):
             entry: dict[str, Any] = {**tables.mean_and_std(figures[name][metric])}
             if v != base:
-                entry["difference"] = {
-                    "mean": float(means[v, m] - means[base, m]),
-                    "low": float(low[m]),
-                    "high": float(high[m]),
-                    "p": float(p[m]),
-                }
+                found = float(means[v, m] - means[base, m]), float(low[m]), float(high[m])
+                p = significance.p_of_interval(*found, LEVEL, float(freedom[m]))
+                entry["difference"] = dict(zip(("mean", "low", "high", "p"), (*found, p), strict=True))
                 entry["excludes_zero"] = bool(low[m] > 0 or high[m] < 0)
                 entry["relative"] = relative(means[[v, base], m], pair[:, :, m])
             result[name]["metrics"][metric] = entry

@@ -223,9 +223,8 @@ class Accuracy:
         found = [self.variants[name]["metrics"][metric][kind] for name, metric in places]
         if kind != "difference":
             found = [entry["difference"] for entry in found]
-        limits = [(entry["mean"], entry["low"], entry["high"]) for entry in found]
-        p = [significance.p_of_interval(*limit, self.level) for limit in limits]
-        corrected = dict(zip(places, significance.holm(p), strict=True))
+        p = significance.holm([entry["p"] for entry in found])
+        corrected = dict(zip(places, p, strict=True))
         names = [name for name in order if any(name == one for one, _ in places)]
         rows = [
             cells(
