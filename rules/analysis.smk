@@ -26,14 +26,15 @@ def first_model(wildcards):
 
 
 def widths(wildcards):
-    """Beam widths that are compared."""
+    """Beam widths that are compared: those that find a list as long as the largest cutoff."""
     beams = SETTINGS[wildcards.dataset]["analysis"]["beams"]
-    if (narrow := min(beams)) < (most := largest_cutoff(wildcards)):
+    most = largest_cutoff(wildcards)
+    if not (wide := [width for width in beams if width >= most]):
         raise WorkflowError(
-            f"{wildcards.dataset}: analysis.beams ({narrow}) is below evaluation.cutoffs ({most}): so "
-            "narrow a beam finds no list to measure."
+            f"{wildcards.dataset}: all of analysis.beams ({', '.join(map(str, beams))}) are below "
+            f"evaluation.cutoffs ({most}), so none finds a list to measure; add a wider one."
         )
-    return beams
+    return wide
 
 
 def decoding_at_width(wildcards):
@@ -206,6 +207,12 @@ def teacher_as_recommender(wildcards):
     return fitted(wildcards.dataset, "lcrec", DATASETS[wildcards.dataset]["seeds"][0])
 
 
+def modules_of_mapped(wildcards):
+    """The modules of all models that are mapped."""
+    names = [*analysed(wildcards), "lcrec"]
+    return [part for name in names for part in rows.modules(VARIANTS[name], VARIANTS)]
+
+
 rule map_embeddings:
     input:
         models=models_of_analysed,
@@ -229,7 +236,7 @@ rule map_embeddings:
     conda:
         "../envs/lohrec.yaml"
     params:
-        code=code("map_embeddings"),
+        code=code("map_embeddings", modules_of_mapped),
         variants=analysed,
         neighbours=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["neighbours"],
     script:

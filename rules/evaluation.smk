@@ -174,16 +174,21 @@ rule compare:
         "../workflow_scripts/evaluation/compare.py"
 
 
+# Rows that transformers' `generate` can search with.
+T5 = [n for n, row in VARIANTS.items() if row.get("network") == "t5"]
+
+
 rule compare_with_generate:
     input:
         model="results/{dataset}/{variant}/seed_{seed}/model/recommender.json",
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
-        ids="results/{dataset}/ids/semantic_ids.npy",
     output:
         comparison="results/{dataset}/{variant}/seed_{seed}/generate.json",
     log:
         "logs/{dataset}/compare_with_generate/{variant}_seed_{seed}.log",
+    wildcard_constraints:
+        variant=any_of(T5),
     conda:
         "../envs/lohrec.yaml"
     params:

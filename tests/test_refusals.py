@@ -60,17 +60,21 @@ def test_diversity_on_the_models_own_vectors_needs_a_model(fresh: Path, tmp_path
     assert status and "popularity has no model that embeds items" in printed
 
 
-def test_lists_longer_than_a_compared_beam_stop_that_comparison_alone(
+def test_beams_too_narrow_for_the_longest_list_are_not_compared(
     fresh: Path, tmp_path: Path
 ) -> None:
     longer = tmp_path / "longer.yaml"
-    row = {"settings": {"evaluation": {"cutoffs": [5, 20]}}}
-    longer.write_text(yaml.safe_dump({"datasets": {"demo": row}}))
-    overlay = "--configfile", str(longer)
-    assert planned(fresh, "results/demo/tiger/metrics.json", *overlay)
     target = "results/demo/analysis/beam_widths.md"
-    status, printed = snakemake(fresh, "-n", "--cores", "2", target, *overlay)
-    assert status and "analysis.beams (10) is below evaluation.cutoffs (20)" in printed
+
+    def plan(beams: list[int]) -> tuple[int, str]:
+        settings = {"evaluation": {"cutoffs": [5, 20]}, "analysis": {"beams": beams}}
+        longer.write_text(yaml.safe_dump({"datasets": {"demo": {"settings": settings}}}))
+        return snakemake(fresh, "-n", "--cores", "2", target, "--configfile", str(longer))
+
+    status, printed = plan([10, 20, 30])
+    assert not status and "beams_20" in printed and "beams_10" not in printed
+    status, printed = plan([5, 10])
+    assert status and "analysis.beams (5, 10) are below evaluation.cutoffs (20)" in printed
 
 
 def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(

@@ -80,6 +80,13 @@ def test_table_1_marks_the_best_and_leaves_teachers_out(compared):
         assert row[column][::2] == (f"{entry['mean']:.4f}", f"±{entry['std']:.4f}")
 
 
+def test_slices_rank_no_teacher(compared):
+    for table in Accuracy(compared, "test").by_slice("x.svg").tables:
+        rows = rows_of(table)
+        assert {cell.mark for cell in rows["lcrec"]} == {""}
+        assert [cell.mark for cell in rows["smooth"]] == ["best", "best"]
+
+
 def test_what_is_printed_alike_is_marked_alike():
     column = [0.30004, None, 0.29996, 0.2, 0.1]
     assert tables.ranked(column) == ["best", "", "best", "second", ""]
@@ -167,7 +174,9 @@ def test_a_set_of_the_paper_is_told_by_its_category():
 
 
 def test_ours_stand_beside_the_papers(compared):
-    (table,) = Accuracy(compared, "test").beside_the_paper(PAPER["games"]["table_1"]).tables
+    section = Accuracy(compared, "test_kept").beside_the_paper(PAPER["games"]["table_1"])
+    assert "history are kept, as in the paper" in section.text[0]
+    (table,) = section.tables
     rows = rows_of(table)
     assert len(rows) == 14
     assert [cell.text for cell in rows["dtr"][::2]] == ["-"] * 4

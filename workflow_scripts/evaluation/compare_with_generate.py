@@ -14,7 +14,6 @@ def main(
     model: str,
     sequences: str,
     examples: str,
-    ids: str,
     comparison: str,
     decoding: dict,
     threads: int,
@@ -22,16 +21,15 @@ def main(
     """Write the comparison over some test users as JSON.
 
     Args:
-        model: recommender.json.
-        sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
+        model: recommender.json in the folder of the recommender.
+        sequences, examples: sequences.npy, examples.parquet.
         comparison: JSON to write, see `same_lists.compare`.
         decoding: `beams`.
         threads: of the CPU.
     """
     devices.acquire({"count": 0}, threads)
-    semantic = store.load_ids(ids)
-    test = read_examples(sequences, examples, "test")
-    result = same_lists.compare(Path(model).parent, semantic, test, USERS, decoding["beams"])
+    folder, test = Path(model).parent, read_examples(sequences, examples, "test")
+    result = same_lists.compare(folder, store.load(folder), test, USERS, decoding["beams"])
     print(result)
     artefacts.write_json(comparison, result)
 

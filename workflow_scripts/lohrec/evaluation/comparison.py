@@ -77,9 +77,13 @@ def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
         for m, metric in enumerate(metrics):
             entry: dict[str, Any] = {**tables.mean_and_std(figures[name][metric])}
             if v != base:
-                found = float(means[v, m] - means[base, m]), float(low[m]), float(high[m])
-                p = significance.p_of_interval(*found, LEVEL, float(freedom[m]))
-                entry["difference"] = dict(zip(("mean", "low", "high", "p"), (*found, p), strict=True))
+                found = {
+                    "mean": float(means[v, m] - means[base, m]),
+                    "low": float(low[m]),
+                    "high": float(high[m]),
+                }
+                p = significance.p_of_interval(**found, level=LEVEL, freedom=float(freedom[m]))
+                entry["difference"] = found | {"p": p}
                 entry["excludes_zero"] = bool(low[m] > 0 or high[m] < 0)
                 entry["relative"] = relative(means[[v, base], m], pair[:, :, m])
             result[name]["metrics"][metric] = entry

@@ -118,7 +118,10 @@ class Accuracy:
         return Section(f"table-1-{name}", f"The same with own items {self.own}", text, shown)
 
     def beside_the_paper(self, printed: dict[str, list[float]]) -> Section:
-        """Our cells and those of the paper's Table 1; `PRINTED` must be measured."""
+        """Our cells and those of the paper's Table 1; `PRINTED` must be measured.
+
+        The paper's lists keep items of the history, so ours should too.
+        """
         rows, wrong = [], []
         for name, theirs in printed.items():
             mark = "wrong" if paper.contradicts_itself(theirs) else ""
@@ -137,8 +140,9 @@ class Accuracy:
             f"{', '.join(wrong)} break it beyond rounding. All tables of this page keep it."
         )
         text = [
-            "Reviews of the same category. How they were prepared, and the sizes of the models, "
-            "stand under What was run. -: not among the rows of this dataset."
+            f"Reviews of the same category, {self.users:,} test users; items of a user's own "
+            f"history are {self.own}, as in the paper. How reviews were prepared, and the sizes of "
+            "the models, stand under What was run. -: not among the rows of this dataset."
         ]
         table = Table("paper_table_1", "Table 1 of the paper", header, rows, note if wrong else "")
         return Section("paper", "Beside the paper's own figures", text, [table])
@@ -150,7 +154,7 @@ class Accuracy:
             names = list(next(iter(parts.values()))["variants"])
             for metric in (f"recall@{self.largest}", f"ndcg@{self.largest}"):
                 columns = [
-                    ranked([part["variants"][name][metric]["mean"] for name in names])
+                    self._ranked({n: part["variants"][n][metric]["mean"] for n in names})
                     for part in parts.values()
                 ]
                 rows = [
@@ -158,19 +162,20 @@ class Accuracy:
                         [
                             name,
                             *(
-                                figure(part["variants"][name][metric], marks[place])
+                                figure(part["variants"][name][metric], marks.get(name, ""))
                                 for part, marks in zip(parts.values(), columns, strict=True)
                             ),
                         ]
                     )
-                    for place, name in enumerate(names)
+                    for name in names
                 ]
                 header = [WAYS[way], *(f"{h} ({p['users']:,})" for h, p in parts.items())]
                 title = f"{tables.label(metric)} by {WAYS[way]}"
                 shown.append(Table(f"{metric} by {way}", title, header, rows, folded=True))
         text = [
             "In brackets: users. The head are the most popular items that have a third of the "
-            "train interactions, the middle the next third, the tail the rest."
+            "train interactions, the middle the next third, the tail the rest. "
+            f"{self._shades()}"
         ]
         title = f"Accuracy by slice, test set, {self.users:,} users"
         return Section("slices", "Slices of the users", text, shown, [Figure(drawn, title)])
@@ -193,17 +198,18 @@ class Accuracy:
         return mean
 
     def _marks(self, names: list[str], metrics: list[str]) -> dict[tuple[str, str], str]:
-        """The best and the second best of each metric; teachers are not ranked."""
-        rank = [name for name in names if self.kinds[name] != "teacher"]
+        """The best and the second best of each metric."""
+        of = {m: {n: self.variants[n]["metrics"][m]["mean"] for n in names} for m in metrics}
         return {
             (name, metric): mark
             for metric in metrics
-            for name, mark in zip(
-                rank,
-                ranked([self.variants[n]["metrics"][metric]["mean"] for n in rank]),
-                strict=True,
-            )
+            for name, mark in self._ranked(of[metric]).items()
         }
+
+    def _ranked(self, means: dict[str, float]) -> dict[str, str]:
+        """The best and the second best of a column; teachers are not ranked."""
+        names = [name for name in means if self.kinds[name] != "teacher"]
+        return dict(zip(names, ranked([means[name] for name in names]), strict=True))
 
     def _shades(self) -> str:
         teachers = any(kind == "teacher" for kind in self.kinds.values())

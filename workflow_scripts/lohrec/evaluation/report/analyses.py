@@ -63,6 +63,8 @@ def ablation(
         measured("table_2 test", "The same on the test set", of, "test", names),
     ]
     text = ["What each part of DWR adds. Bold: the best of a column, underlined: the second best."]
+    if printed and next(iter(of.values()))["exclude_history"]:
+        text[0] += " The paper's lists keep items of a user's own history, ours leave them out."
     return Section("table-2", "Ablation (Table 2)", text, shown)
 
 

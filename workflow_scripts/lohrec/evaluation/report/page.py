@@ -46,10 +46,11 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     made = of[run["reference"]]
     result = [what_was_run(run, found["statistics"], accuracy), accuracy.headline(inputs["gains"])]
     result.append(accuracy.table_1())
-    others = (split for split in found["comparison"]["splits"] if split not in ("test", "dev"))
-    result += [Accuracy(found["comparison"], split).table_1() for split in others]
+    tests = [Accuracy(found["comparison"], n) for n in found["comparison"]["splits"] if n != "dev"]
+    result += [one.table_1() for one in tests if one.split != "test"]
     if printed and set(PRINTED) <= set(accuracy.metrics):
-        result.append(accuracy.beside_the_paper(printed["table_1"]))
+        (like_the_paper,) = (one for one in tests if one.own == "kept")
+        result.append(like_the_paper.beside_the_paper(printed["table_1"]))
     result.append(accuracy.by_slice(inputs["slices_figure"]))
     if run["ablation"]:
         result.append(analyses.ablation(of, run["ablation"], printed))
