@@ -143,4 +143,5 @@ def test_a_row_that_names_nothing_is_refused(config: dict, change: dict, words: 
 def test_a_source_without_texts_has_vectors_of_interactions(config: dict) -> None:
     assert settings.resolve(config)["movielens"]["text"]["method"] == "lsa"
     merge(config, {"datasets": {"movielens": own({"sources": {"table": {"items": None}}})}})
-    assert settings.resolve(config)["movielens"]["text"]["method"] == "interactions"
+    resolved = settings.resolve(config)["movielens"]
+    assert resolved["text"]["method"] == resolved["evaluation"]["diversity"] == "interactions"

@@ -60,6 +60,7 @@ def compared(figures):
         "level": 0.95,
         "resamples": 300,
         "kinds": KINDS,
+        "diversity": "text",
     }
     return known | {"splits": split}
 

@@ -30,7 +30,8 @@ def model(shop) -> Path:
     place = shop.folder / "results/mine"
     shop.fit("cascade").save(place / "seed_3/model", MADE)
     values = np.random.default_rng(0).random(40)
-    tables = [per_user.table("test", np.arange(40), {"recall@10": values, "sid_recall@10": values})]
+    columns = {"recall@10": values, "sid_recall@10": values}
+    tables = [per_user.table(split, np.arange(40), columns) for split in ("test", "test_kept")]
     write_parquet(place / "seed_3/per_user.parquet", pa.concat_tables(tables))
     figures = {"recall@10": {"mean": float(values.mean()), "std": None}}
     write_json(
@@ -105,6 +106,7 @@ def test_the_card_says_what_it_must(model) -> None:
     values = np.random.default_rng(0).random(40)
     assert result["dataset"] == {"name": "shop", "type": "shop", "split": "test"}
     assert result["metrics"] == [{"type": "recall@10", "value": pytest.approx(values.mean())}]
+    assert "user's own history are left out" in body
     assert "terms: ours alone" in body and "40 users, 60 items, 280 interactions" in body
     (row,) = (line for line in body.splitlines() if line.startswith("| Recall@10"))
     mean, interval = (cell.strip() for cell in row.split("|")[2:4])

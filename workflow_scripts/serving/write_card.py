@@ -17,7 +17,7 @@ def main(model: str, per_user: str, statistics: str, card: str, data: dict[str, 
         data: `source`, `category` and `terms` of the dataset.
     """
     known = model_card.Data(**data, statistics=artefacts.read_json(statistics))
-    artefacts.write_text(card, model_card.text(model, known, model_card.figures(per_user)))
+    artefacts.write_text(card, model_card.text(model, known, model_card.measured(per_user)))
 
 
 if __name__ == "__main__":

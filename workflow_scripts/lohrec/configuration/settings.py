@@ -122,6 +122,8 @@ def _complete_files(dataset: str, source: str, files: Table, values: Values) -> 
                 f"{file['setting']}."
             )
         values["text"]["method"] = "interactions"
+        if values["evaluation"]["diversity"] == "text":
+            values["evaluation"]["diversity"] = "interactions"
 
 
 def preset(name: str, presets: Table, what: str, behind: tuple[str, ...] = ()) -> Values:

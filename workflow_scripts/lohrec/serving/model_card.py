@@ -9,7 +9,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from lohrec.common.artefacts import read_json
-from lohrec.evaluation import bootstrap, per_user, tables
+from lohrec.evaluation import bootstrap, per_user, recommendations, tables
 from lohrec.recommender.places import FILE, home
 from lohrec.serving import description
 
@@ -50,10 +50,19 @@ class Data(NamedTuple):
     statistics: Mapping[str, float]
 
 
-Figures = Mapping[str, Mapping[str, float]]  # {metric: {mean, low, high}}
+class Measured(NamedTuple):
+    """How good a recommender is on the test set.
+
+    Attributes:
+        own_items: whether lists have the items of a user's history: "left out" or "kept".
+        figures: {metric: {mean, low, high}}.
+    """
+
+    own_items: str
+    figures: Mapping[str, Mapping[str, float]]
 
 
-def figures(path: str | Path) -> Figures:
+def measured(path: str | Path) -> Measured:
     """Means over the test users of one seed, with 95 % intervals over users.
 
     Args:
@@ -64,16 +73,20 @@ def figures(path: str | Path) -> Figures:
     table = np.concatenate([values[name] for name in names]).T  # (users, metrics)
     low, high = bootstrap.interval(bootstrap.resampled_means(table, RESAMPLES, 0))
     rows = zip(names, table.mean(0), low, high, strict=True)
-    return {name: {"mean": float(m), "low": float(a), "high": float(b)} for name, m, a, b in rows}
+    excluded = recommendations.excludes_history(recommendations.splits(path))
+    return Measured(
+        recommendations.own_items("test", {"exclude_history": excluded}),
+        {name: {"mean": float(m), "low": float(a), "high": float(b)} for name, m, a, b in rows},
+    )
 
 
-def text(model: str | Path, data: Data | None = None, measured: Figures | None = None) -> str:
+def text(model: str | Path, data: Data | None = None, found: Measured | None = None) -> str:
     """The card: Markdown under the header of YAML that hubs read.
 
     Args:
         model: the folder of a recommender.
         data: what it was trained on, where that is known.
-        measured: as `figures` gives them, where it was evaluated.
+        found: what `measured` gives, where it was evaluated.
     """
     made = read_json(home(model) / FILE)["made"]
     name = (
@@ -85,11 +98,11 @@ def text(model: str | Path, data: Data | None = None, measured: Figures | None =
         "## Use": USE,
         "## What it is": "\n".join(f"- {key}: {said[key]}" for key in SHOWN if key in said),
         "## Data": _of_data(data),
-        "## Figures": _of_figures(measured or {}),
+        "## Figures": _of_figures(found),
         "## How it was made": _of_making(made, said),
     }
     body = "\n\n".join(f"{title}\n\n{part}" for title, part in parts.items())
-    return f"---\n{_header(name, made, measured or {})}\n---\n\n{body}\n"
+    return f"---\n{_header(name, made, found)}\n---\n\n{body}\n"
 
 
 def _of_data(data: Data | None) -> str:
@@ -101,16 +114,17 @@ def _of_data(data: Data | None) -> str:
     return f"- source: {data.source}{part}\n- {said}\n- terms: {data.terms}"
 
 
-def _of_figures(measured: Figures) -> str:
-    if not measured:
+def _of_figures(found: Measured | None) -> str:
+    if found is None:
         return "None: it was not evaluated."
     rows = [
         [tables.label(name), f"{f['mean']:.4f}", f"{f['low']:.4f} to {f['high']:.4f}"]
-        for name, f in measured.items()
+        for name, f in found.figures.items()
     ]
     return (
-        "On the test split: the last item of every user, which no training has seen. Intervals are "
-        "of 95 %, over users; how trainings with other seeds differ is not in them.\n\n"
+        "On the test split: the last item of every user, which no training has seen. Items of the "
+        f"user's own history are {found.own_items}. Intervals are of 95 %, over users; how "
+        "trainings with other seeds differ is not in them.\n\n"
         + tables.markdown(["", "mean", "interval"], rows)
     )
 
@@ -121,11 +135,11 @@ def _of_making(made: Mapping[str, Any], said: Mapping[str, str]) -> str:
     return f"With {versions}, and these settings:\n\n```yaml\n{settings}\n```"
 
 
-def _header(name: str, made: Mapping[str, Any], measured: Figures) -> str:
+def _header(name: str, made: Mapping[str, Any], found: Measured | None) -> str:
     dataset = str(made.get("dataset", "unknown"))
     results = [
         EvalResult("recommendation", dataset, dataset, metric, figure["mean"], dataset_split="test")
-        for metric, figure in measured.items()
+        for metric, figure in (found.figures.items() if found else ())
     ]
     card = ModelCardData(
         model_name=name,

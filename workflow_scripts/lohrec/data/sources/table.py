@@ -150,7 +150,6 @@ def read(
         texts, counted["metadata"] = item_tables.read(parts["metadata"], of, wanted, most_rejected)
         texts = {name: text for name, text in texts.items() if text.title or text.description}
         counted["without_metadata"] = len(wanted) - len(texts)
-        counted["without_title"] = sum(not text.title for text in texts.values())
         print(f"{_named(parts['metadata'])}: {counted['metadata']}")
         if without_text == "drop":
             kept, more = interactions.core(interactions.keep_items(kept, list(texts)), core)

@@ -28,6 +28,7 @@ class Accuracy:
         self.variants: dict[str, Any] = part["variants"]
         self.reference, self.level = comparison["reference"], comparison["level"]
         self.resamples, self.kinds = comparison["resamples"], comparison["kinds"]
+        self.diversity = comparison["diversity"]
         first = next(iter(self.variants.values()))["metrics"]
         cutoffs = sorted(int(n.removeprefix("recall@")) for n in first if n.startswith("recall@"))
         self.metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in cutoffs]
@@ -109,7 +110,8 @@ class Accuracy:
         several = any(variant["seeds"] > 1 for variant in self.variants.values())
         text = [
             f"Test set, {self.users:,} users, each with one target among all items. Items of a "
-            f"user's own history are {self.own}."
+            f"user's own history are {self.own}. Diversity is Eq. 17 on the vectors "
+            f"`{self.diversity}`."
             f"{' ± is the standard deviation over seeds.' if several else ''}"
         ]
         if main:
