@@ -33,7 +33,8 @@ def text(config: Path) -> str:
         config: the folder with config.yaml and schemas.
     """
     presets = yaml.safe_load((config / "config.yaml").read_text(encoding="utf-8"))["presets"]
-    schema = settings.schema(config / "schemas/config.schema.yaml")["$defs"]
+    whole = settings.schema(config / "schemas/config.schema.yaml")
+    schema = whole["$defs"]
     default = sections.flat(sections.defaults(sections.tree()))
     changed: dict[str, dict[str, Any]] = {}
     for name in presets:
@@ -41,7 +42,8 @@ def text(config: Path) -> str:
         differ = {place: value for place, value in found.items() if value != default[place]}
         if differ:
             changed[name] = differ
-    lines = [HEAD, "## Rows of datasets\n", *_keys(schema["dataset"])]
+    lines = [HEAD, "## The whole\n", *_keys(whole)]
+    lines += ["## Rows of datasets\n", *_keys(schema["dataset"])]
     lines += ["## Rows of variants\n", *_keys(schema["variant"])]
     for section, group in sections.tree().items():
         lines.append(f"## {section}\n")
