@@ -12,6 +12,7 @@ import lohrec
 from lohrec.configuration import registry
 from lohrec.identifiers import store
 from lohrec.identifiers.beam_search import tree_search
+from lohrec.identifiers.mixtures import ItemSteps, Without
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import lessons
 from lohrec.recommender.recommender import Histories, Recommender, named
@@ -156,10 +157,34 @@ def test_what_can_teach_teaches_its_own_lists(fitted, shop) -> None:
     along = p.gather(-1, target.unsqueeze(-1)).squeeze(-1).log().sum(1)
     torch.testing.assert_close(along, expected, rtol=1e-3, atol=1e-3)
     # Items of the history left out, the others keep their shares.
-    without = lessons.steps(found, read, tree, True)
-    left = lessons.candidates(without, tree, TOP)
+    own = lessons.own_leaves(read, tree)
+    without = lessons.steps(found, read, tree, own)
+    left = lessons.candidates(without, tree, TOP, own)
     gone = torch.from_numpy(ids[[4, 9, 2]])
     assert not (left[0].unsqueeze(1) == gone).all(-1).any()
+
+
+def test_items_left_out_are_no_candidates_of_a_teacher_that_is_sure_of_them() -> None:
+    rng = np.random.default_rng(0)
+    tree = PrefixTree.from_ids(rng.integers(0, 6, (200, 4)))
+    log_p = torch.from_numpy(rng.normal(size=(50, tree.leaves))).float()[:, tree.leaf_of_item]
+    own = torch.from_numpy(rng.integers(0, tree.leaves, (50, 5)))
+    log_p += 8.0 * (tree.leaf_of_item == own.unsqueeze(-1)).any(1)
+
+    class Rounded(ItemSteps):
+        """As a network is, whose sums come out a little otherwise each time."""
+
+        def _log_p(self, level, node):
+            exact = super()._log_p(level, node)
+            return exact * (1 + 1e-4 * torch.from_numpy(rng.normal(size=exact.shape)).float())
+
+    steps = Without(Rounded(log_p, tree), own, tree)
+    found = tree.leaf(lessons.candidates(steps, tree, 25, own))
+    assert not (found.unsqueeze(-1) == own.unsqueeze(1)).any()
+    assert (found >= 0).all()
+    # Rounding alone does not leave them out.
+    loose = tree.leaf(lessons.candidates(steps, tree, 25))
+    assert (loose.unsqueeze(-1) == own.unsqueeze(1)).any()
 
 
 def test_single_settings_of_the_search_may_be_other(fitted) -> None:

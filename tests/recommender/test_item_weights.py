@@ -89,7 +89,7 @@ def test_power_and_floor_are_the_best_of_those_tried_for_the_dev_targets(train, 
 
     def cost() -> float:
         log_p = found.log_probabilities(given)
-        assert torch.allclose(log_p.exp().sum(1), torch.ones(len(rows)), atol=1e-5)
+        assert torch.allclose(log_p.exp().sum(1), torch.ones(len(rows)).double(), atol=1e-5)
         return -log_p[torch.from_numpy(rows), torch.from_numpy(train.target).long()].mean().item()
 
     kept, chosen = cost(), (found.power, found.floor)
@@ -106,6 +106,21 @@ def test_items_are_in_the_order_of_scores_and_then_of_popularity():
     found = ease.EASE(weights, popular)
     order = found.log_probabilities(Histories(np.array([[0]]), np.array([1]))).argsort(1)
     assert order.flip(1).tolist() == [[3, 1, 2, 4, 0]]
+
+
+def test_popularity_orders_all_items_without_evidence():
+    count = np.random.default_rng(0).permutation(800)
+    found = ease.EASE(np.zeros((800, 800), np.float32), item_weights.popularity(count), 2.0, 0.02)
+    given = Histories(np.array([[0]]), np.array([1]))
+    assert best(found.log_probabilities(given), given, 800, False).item[0].tolist() == (
+        np.argsort(-count).tolist()
+    )
+
+
+def test_a_penalty_that_leaves_no_inverse_is_refused():
+    x = np.repeat(np.eye(3, dtype=np.float32), 2, axis=1) * 1000
+    with pytest.raises(ValueError, match=r"raise recommenders\.ease\.penalty"):
+        ease.autoencoder(x.T @ x, 1e-9)
 
 
 def test_equal_items_come_in_the_order_of_numbers():

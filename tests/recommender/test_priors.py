@@ -3,6 +3,7 @@ import pytest
 
 from lohrec.data.cooccurrence import cooccurrences
 from lohrec.data.examples import Examples
+from lohrec.identifiers.codewords import NO_BEAM, OTHER_LEVEL, WORD
 from lohrec.recommender import beam_items, priors
 
 
@@ -48,6 +49,23 @@ def test_an_identifier_outside_the_alphabet_of_the_items_is_no_item():
     ids = np.array([[0, 1, 1, 1], [1, 0, 0, 0]], dtype=np.int16)
     beams = np.array([[[0, 0, 3, 1], [0, 1, 1, 1], [255, 255, 255, 255]]], dtype=np.int16)
     assert beam_items.identifier_items(beams, ids).tolist() == [[-1, 0, -1]]
+
+
+def test_what_raw_beams_lack_is_counted_by_reason():
+    ids = np.array([[0, 1, 1, 1], [1, 0, 0, 0], [1, 0, 0, 0]], dtype=np.int16)
+    beams = np.array(
+        [
+            [[1, 0, 0, 0], [0, 1, 1, OTHER_LEVEL], [WORD] * 4, [0, 2, 1, 1]],
+            [[0, 1, 1, 1], [1, 0, 0, 0], [NO_BEAM] * 4, [NO_BEAM] * 4],
+        ],
+        dtype=np.int16,
+    )
+    found = beam_items.quality(beams, np.array([2, 1]), ids)
+    assert found["invalid_share"] == 3 / 6
+    assert found["invalid_share_by_rank"] == [0, 1 / 2, 1, 1]
+    reasons = {"word": [1, 0, 0, 0], "other_level": [0, 0, 0, 1], "no_item": [0, 1, 0, 0]}
+    assert found["invalid_by_level"] == {n: [c / 6 for c in of] for n, of in reasons.items()}
+    assert (found["target_share"], found["first_share"]) == (1, 1 / 2)
 
 
 def test_distances_follow_the_equation():

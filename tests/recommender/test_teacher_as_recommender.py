@@ -3,6 +3,8 @@
 import numpy as np
 
 from lohrec.evaluation import ranked_lists, recommendations
+from lohrec.recommender.methods import teacher
+from lohrec.teacher.model import load_teacher
 
 
 def test_without_the_tree_a_list_may_end_early_or_hold_nothing(shop, tmp_path) -> None:
@@ -22,6 +24,21 @@ def test_without_the_tree_a_list_may_end_early_or_hold_nothing(shop, tmp_path) -
     assert np.flatnonzero(np.diff(read.offset) == 0).tolist() == empty
     whole = shop.fit("teacher").recommend(histories, 5)
     assert (np.bincount(whole.rows.user) == 5).all()
+
+
+def test_the_model_is_read_once(shop, monkeypatch) -> None:
+    read = []
+
+    def load(*given):
+        read.append(given)
+        return load_teacher(*given)
+
+    monkeypatch.setattr(teacher, "load_teacher", load)
+    found = shop.fit("teacher")
+    # Histories longer than what is read are searched apart.
+    for _ in range(2):
+        found.recommend([shop.train.sequences[:n].tolist() for n in (3, 25, 40)], 5)
+    assert len(read) == 1
 
 
 def test_more_users_at_once_give_the_same_lists(shop) -> None:

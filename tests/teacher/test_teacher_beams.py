@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.codewords import NO_BEAM, OTHER_LEVEL, WORD, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.beams import (
     Beams,
@@ -181,10 +181,10 @@ def test_examples_of_a_window_equal_prompts_of_their_own(model):
 
 
 def test_a_token_of_another_level_is_no_codeword():
-    token = torch.tensor([[[0, 256, 512, 768], [255, 511, 767, 1023], [256, 255, 1024, 1025]]])
-    assert Beams(token, torch.zeros(1, 3), None).codewords.tolist() == [
-        [[0, 0, 0, 0], [255, 255, 255, 255], [-1, -1, -2, -2]]
-    ]
+    tokens = [[0, 256, 512, 768], [255, 511, 767, 1023], [256, 255, 1024, 1025], [-1] * 4]
+    found = Beams(torch.tensor([tokens]), torch.zeros(1, 4), None).codewords
+    wrong = [OTHER_LEVEL, OTHER_LEVEL, WORD, WORD]
+    assert found.tolist() == [[[0] * 4, [255] * 4, wrong, [NO_BEAM] * 4]]
 
 
 def test_unconstrained_lists_hold_items_only_and_in_order(model):

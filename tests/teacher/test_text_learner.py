@@ -12,12 +12,12 @@ from conftest import ROOT
 from transformers import AutoModelForCausalLM
 
 from lohrec.common import artefacts, processes
+from lohrec.identifiers.codewords import written
 from lohrec.teacher import training
 from lohrec.teacher.beams import generate_beams
 from lohrec.teacher.model import load_teacher, save_teacher
 from lohrec.teacher.probabilities import answer_logits
 from lohrec.teacher.prompts import load_words, prompts_for
-from lohrec.teacher.text_tasks import index_texts
 from lohrec.teacher.training import train_teacher
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ def test_prompts_are_those_of_training_with_the_answer_behind(untied_llama):
     with_answer, without = prompts.batch(part, True), prompts.batch(part, False)
     for number, example in enumerate(part):
         history = examples.sequences[examples.start[example] : examples.stop[example]]
-        index = index_texts(tiny_llama.identifiers())
+        index = written(tiny_llama.identifiers())
         prompt = tiny_llama.TEMPLATES["sequential"][0].prompt.format(
             history="".join(index[item] for item in history)
         )
@@ -135,14 +135,14 @@ def test_a_small_model_learns_words_and_identifiers_from_nothing():
     learner = tiny_llama.text_learner(None, **settings, checkpointing=False, batch_size=8)
     model, history = train_teacher(learner, tiny_llama.split()["dev"], False, CPU)
     assert history["loss"][-1].as_py() < 0.5 * history["loss"][0].as_py()
-    index = index_texts(tiny_llama.identifiers())
+    index = written(tiny_llama.identifiers())
     right = 0
     for item in range(10, 20):
         prompt = tiny_llama.TEMPLATES["index_to_item"][0].prompt.format(index=index[item])
         read = learner.tokenizer(prompt, return_tensors="pt")
-        written = model.generate(**read, max_new_tokens=12, do_sample=False)
+        answer = model.generate(**read, max_new_tokens=12, do_sample=False)
         title = learner.tokenizer.decode(
-            written[0, read["input_ids"].shape[1] :], skip_special_tokens=True
+            answer[0, read["input_ids"].shape[1] :], skip_special_tokens=True
         )
         right += title.strip() == tiny_llama.TITLES[item]
     assert right >= 7

@@ -7,7 +7,8 @@ import pytest
 import tiny_llama
 
 from lohrec.common import artefacts
-from lohrec.teacher.text_tasks import FIELDS, OF_ITEMS, TextTasks, draw, index_texts, read_templates
+from lohrec.identifiers.codewords import written
+from lohrec.teacher.text_tasks import FIELDS, OF_ITEMS, TextTasks, draw, read_templates
 from lohrec.teacher.texts import Texts, read_texts
 
 
@@ -17,7 +18,7 @@ def test_samples_hold_the_items_they_speak_of_and_nothing_later():
         *(tiny_llama.TITLES, tiny_llama.DESCRIPTIONS), {3: ["likes lamps"]}, {3: "a quiet chair"}
     )
     tasks = TextTasks(examples, ids, texts, tiny_llama.TEMPLATES, 40)
-    index, rng = index_texts(ids), np.random.default_rng(0)
+    index, rng = written(ids), np.random.default_rng(0)
     assert index[9] == "<a_1><b_1><c_4><d_0>"
     for task in FIELDS:
         population = tasks.population(task)

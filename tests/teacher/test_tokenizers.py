@@ -45,7 +45,10 @@ def test_spare_rows_of_a_padded_embedding_are_used(untied_llama):
 
 def test_a_tokenizer_is_saved_with_the_model(untied_llama, tmp_path):
     learner = tiny_llama.text_learner(untied_llama)
+    learner.tokenizer.chat_template = "{{ messages }}"
     save_teacher(learner.finish(), tmp_path / "model", learner.save_words)
+    # Only what a recommender is fetched with.
+    assert {path.suffix for path in (tmp_path / "model").iterdir()} <= {".json", ".safetensors"}
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     assert first_codeword(tokenizer) == learner.adapted.first
     text = "red <a_3><b_1>"

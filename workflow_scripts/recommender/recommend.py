@@ -1,6 +1,5 @@
 """Lists of a fitted recommender for all dev and test users."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,11 +40,12 @@ def main(
     wanted += [(OTHER[excluded], "test", not excluded)] if both else []
     ends = read_examples(sequences, examples, "test").stop
     first = np.append(0, ends[:-1] + 1)  # where each user's sequence begins
+    items = np.load(sequences)
     tables = []
     for name, split, without in wanted:
+        users = read_examples(sequences, examples, split)
         # Whole histories: the last items are read, and the older ones may have to be left out too.
-        users = replace(read_examples(sequences, examples, split), start=first)
-        histories = users.histories(np.arange(len(users)))
+        histories = [items[low:high] for low, high in zip(first, users.stop, strict=True)]
         lists = recommender.recommend(histories, decoding["top"], without)
         tables.append(lists.table(name, users.user))
     write(recommendations, tables)

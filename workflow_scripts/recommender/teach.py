@@ -72,12 +72,13 @@ def main(
                 teacher, recommender = fold, Recommender.load(models[fold], device)
             histories = Histories(train.histories(rows).astype(np.int64), train.length[rows])
             with devices.autocast(device, settings["bf16"]):
-                steps = lessons.steps(recommender, histories, tree, excluded)
+                own = lessons.own_leaves(histories, tree) if excluded else None
+                steps = lessons.steps(recommender, histories, tree, own)
                 if lesson == "probabilities":
                     along = target[rows].to(device)
                     found = lessons.probabilities(steps, along, tree)
                 else:
-                    found = lessons.candidates(steps, tree, settings["beams"])
+                    found = lessons.candidates(steps, tree, settings["beams"], own)
             out.values[rows] = found.cpu().numpy()
         print(f"{len(train):,} examples in {out.seconds:.0f} s")
         out.finish()

@@ -75,7 +75,8 @@ def race(data: Path, recbole: Path, threads: int, minutes: float, output: Path) 
     }
     catalogue = Catalogue.of(data / "items.parquet", split["train"])
     longest = int(max(examples.length.max() for examples in split.values()))
-    inputs = Inputs(split["train"], split["dev"], catalogue, longest)
+    kept = {"exclude_history": False}  # as RecBole does
+    inputs = Inputs(split["train"], split["dev"], catalogue, longest, decoding=kept)
     base = settings(len(split["dev"]))
     asked = recbole_settings(base, longest)
     curves: dict[str, Curve] = {}

@@ -56,11 +56,14 @@ class Examples:
         first = first[user]
         return replace(self, start=first + -(-(self.start - first) // stride) * stride)
 
+    def take(self, rows: np.ndarray) -> "Examples":
+        """The examples `rows`, in their order."""
+        return replace(self, user=self.user[rows], start=self.start[rows], stop=self.stop[rows])
+
     def sample(self, most: int) -> "Examples":
         """At most so many of the examples, always the same ones."""
         rng = np.random.default_rng(0)
-        rows = rng.choice(len(self), min(most, len(self)), replace=False)
-        return replace(self, user=self.user[rows], start=self.start[rows], stop=self.stop[rows])
+        return self.take(rng.choice(len(self), min(most, len(self)), replace=False))
 
     def without_fold(self, fold: int, folds: int) -> "Examples":
         """The examples of all users but those of one fold, who are every so many.
@@ -71,7 +74,7 @@ class Examples:
         rows = np.flatnonzero(self.user % folds != fold)
         if not len(rows):
             raise ValueError(f"No users are left without fold {fold} of {folds}; use more folds.")
-        return replace(self, user=self.user[rows], start=self.start[rows], stop=self.stop[rows])
+        return self.take(rows)
 
     def shared_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Histories that start alike, as the prefixes of the longest of them.
@@ -111,6 +114,19 @@ def read_examples(sequences: str | Path, examples: str | Path, split: str) -> Ex
         table["start"].to_numpy(),
         table["stop"].to_numpy(),
     )
+
+
+def epoch(
+    examples: Examples, shared: bool, size: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """One epoch of batches of about `size` examples, shuffled and almost without padding.
+
+    Args:
+        shared: histories that start alike share a row.
+    """
+    if shared:
+        return shared_batches(examples, size, rng)
+    return length_batches(examples.length, size, rng)
 
 
 def shared_batches(examples: Examples, size: int, rng: np.random.Generator) -> list[np.ndarray]:

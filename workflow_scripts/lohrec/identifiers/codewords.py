@@ -7,6 +7,8 @@ import numpy as np
 LEVELS, CODES = 4, 256
 # Where codewords are all that a model reads, padding is the token after them.
 PAD = LEVELS * CODES
+# What stands in place of a codeword: there is no such beam, or it has no codeword of the level.
+NO_BEAM, OTHER_LEVEL, WORD = -1, -2, -3
 # Level by level, so that codeword c of level d is token first + d * CODES + c.
 CODEWORDS = [
     f"<{letter}_{code}>" for letter in string.ascii_lowercase[:LEVELS] for code in range(CODES)

@@ -8,7 +8,7 @@ from lohrec.data.cooccurrence import users_items
 from lohrec.data.examples import Examples
 from lohrec.identifiers import text_vectors
 
-# No settings: the vectors only serve to compare methods, so they must be the same for all.
+# No settings: diversity of all rows is measured on these vectors, so they are the same for all.
 DIMENSIONS = 64
 SEED = 0
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from lohrec.identifiers.codewords import NO_BEAM, OTHER_LEVEL, WORD
+
 CHUNK = 4096  # examples at once, so that intermediate arrays stay small
 
 
@@ -56,9 +58,9 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str
 
     Returns:
         examples, beams: how many there are, and how many each example has.
-        invalid_share: of all beams, the share whose identifier is no item's;
+        invalid_share: of the beams that there are, the share whose identifier is no item's;
             invalid_share_by_rank: the same for each rank of a beam.
-        invalid_by_level: by reason, the share of all beams whose first wrong token is at each
+        invalid_by_level: by reason, the share of the same beams whose first wrong token is at each
             level: a word, a codeword of another level (other_level), or one after which no item's
             identifier goes on (no_item).
         target_share: of the examples, the share with the target's identifier among the beams;
@@ -66,31 +68,34 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str
     """
     same_identifier = identifier_items(ids, ids)
     levels = beams.shape[2]
-    invalid = np.zeros(beams.shape[1], np.int64)
+    found = np.zeros(beams.shape[1], np.int64)
+    invalid = np.zeros_like(found)
     reasons = {name: np.zeros(levels, np.int64) for name in ("word", "other_level", "no_item")}
     among = first = 0
     for low in range(0, len(beams), CHUNK):
         part = np.asarray(beams[low : low + CHUNK])
         items = identifier_items(part, ids)
-        invalid += (items < 0).sum(0)
-        fine = np.ones(part.shape[:2], bool)
+        fine = part[..., 0] != NO_BEAM
+        found += fine.sum(0)
+        invalid += (fine & (items < 0)).sum(0)
         for level in range(levels):
             known = identifier_items(part[..., : level + 1], ids[:, : level + 1]) >= 0
             token = part[..., level]
-            reasons["word"][level] += (fine & (token == -2)).sum()
-            reasons["other_level"][level] += (fine & (token == -1)).sum()
+            reasons["word"][level] += (fine & (token == WORD)).sum()
+            reasons["other_level"][level] += (fine & (token == OTHER_LEVEL)).sum()
             reasons["no_item"][level] += (fine & (token >= 0) & ~known).sum()
             fine &= known
         hit = items == same_identifier[targets[low : low + CHUNK], None]
         among += int(hit.any(1).sum())
         first += int(hit[:, 0].sum())
-    every = len(beams) * beams.shape[1]
     return {
         "examples": len(beams),
         "beams": beams.shape[1],
-        "invalid_share": float(invalid.mean() / len(beams)),
-        "invalid_share_by_rank": (invalid / len(beams)).tolist(),
-        "invalid_by_level": {name: (count / every).tolist() for name, count in reasons.items()},
+        "invalid_share": float(invalid.sum() / max(found.sum(), 1)),
+        "invalid_share_by_rank": (invalid / np.maximum(found, 1)).tolist(),
+        "invalid_by_level": {
+            name: (count / max(found.sum(), 1)).tolist() for name, count in reasons.items()
+        },
         "target_share": among / len(beams),
         "first_share": first / len(beams),
     }

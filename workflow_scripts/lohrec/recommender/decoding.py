@@ -119,12 +119,17 @@ def recommend(
     return best_leaves(model, items, examples.length, ids, tree, decoding, description, ranker)
 
 
-def searched(decoding: Mapping[str, Any], top: int, exclude_history: bool) -> dict[str, Any]:
+def searched(
+    decoding: Mapping[str, Any], top: int, exclude_history: bool, rerank: int = 0
+) -> dict[str, Any]:
     """Settings of a search for `top` identifiers, with as many beams as that takes.
 
     With more beams there are fewer users at once, so that memory stays what it is.
+
+    Args:
+        rerank: candidates that are searched for a ranker.
     """
-    beams = max(decoding["beams"], top)
+    beams = max(decoding["beams"], top, rerank)
     size = max(1, decoding["batch_size"] * decoding["beams"] // beams)
     given = {"top": top, "beams": beams, "batch_size": size, "exclude_history": exclude_history}
     return {**decoding, **given}

@@ -26,7 +26,7 @@ class Inputs:
         history: most items of a history that are read.
         artefacts: paths of what else the recommender reads, by the names in its `READS` and of the
             parts that its row names; of several members, a list.
-        decoding: settings of the search for lists.
+        decoding: settings of the search for lists; `exclude_history` holds on the dev set too.
         device: where to compute.
         checkpoint: where an unfinished training keeps its state; None keeps none.
         code: hashes of the program, so that no checkpoint outlives a change of it.
@@ -38,7 +38,7 @@ class Inputs:
     catalogue: Catalogue
     history: int
     artefacts: Mapping[str, Any] = field(default_factory=dict)
-    decoding: Mapping[str, Any] = field(default_factory=dict)
+    decoding: Mapping[str, Any] = field(default_factory=lambda: {"exclude_history": True})
     device: torch.device = CPU
     checkpoint: Path | None = None
     code: Mapping[str, str] = field(default_factory=dict)

@@ -74,11 +74,11 @@ class ItemNetwork(nn.Module, ABC):
         embedded: Tensor = self.item(items.where(items >= 0, self.items))
         return embedded
 
-    def begin(self, std: float = 0.02) -> None:
-        """Normal weights of this deviation, no biases, norms that change nothing (BERT)."""
+    def begin(self) -> None:
+        """Normal weights of deviation 0.02, no biases, norms that change nothing (BERT)."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=std)
+                nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
         with torch.no_grad():

@@ -56,7 +56,7 @@ class ItemRecommender(ItemScores):
             inputs.train,
             inputs.dev,
             settings,
-            inputs.decoding.get("exclude_history", False),
+            inputs.decoding["exclude_history"],
             seed,
             inputs.checkpoint,
             inputs.code,

@@ -23,7 +23,7 @@ class Best(NamedTuple):
 
     Attributes:
         item: int64, -1 where a list ends.
-        score: float32, log-probabilities.
+        score: float, log-probabilities.
     """
 
     item: Tensor
@@ -35,12 +35,15 @@ class ItemScores(Recommender):
 
     @abstractmethod
     def log_probabilities(self, histories: Histories) -> Tensor:
-        """float32 (users, items), finite; their exponentials add up to 1 over the items."""
+        """Float (users, items), finite; their exponentials add up to 1 over the items.
+
+        On the CPU or the recommender's device.
+        """
 
     def steps(self, histories: Histories, tree: PrefixTree) -> TreeSteps:
         """The sums of the probabilities of all items below a prefix."""
         with torch.inference_mode():
-            return ItemSteps(self.log_probabilities(histories), tree)
+            return ItemSteps(self.log_probabilities(histories).to(tree.item.device), tree)
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable items; equal ones of a list come in the order of item numbers."""
@@ -58,7 +61,7 @@ def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -
     """The most probable items of each user.
 
     Args:
-        log_p: float32 (users, items).
+        log_p: float (users, items).
         histories: of the users.
         top: items of a list; there are no more than the catalogue has.
         exclude_history: leave out the items of a user's history.

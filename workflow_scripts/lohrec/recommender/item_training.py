@@ -15,7 +15,7 @@ from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.devices import exact_products
 from lohrec.common.gradients import Gradients
 from lohrec.common.tracking import Trial
-from lohrec.data.examples import Examples, length_batches, shared_batches
+from lohrec.data.examples import Examples, epoch
 from lohrec.recommender.item_losses import loss
 from lohrec.recommender.item_networks import Batch, ItemNetwork
 from lohrec.recommender.item_scores import best, parts
@@ -50,10 +50,8 @@ class ItemData:
     shared: bool
 
     def epoch(self, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """One epoch of batches of about `size` examples, almost without padding."""
-        if self.shared:
-            return shared_batches(self.examples, size, rng)
-        return length_batches(self.examples.length, size, rng)
+        """See `examples.epoch`."""
+        return epoch(self.examples, self.shared, size, rng)
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The examples `rows`."""

@@ -75,7 +75,9 @@ class ItemWeights(ItemScores):
         print(f"power {self.power:.3g}, floor {self.floor:.3g}")
 
     def _log(self, scores: np.ndarray, floor: float) -> Tensor:
-        return torch.from_numpy(np.log(np.maximum(scores, 0) + self.popular + np.float32(floor)))
+        # In float32 most of what popularity adds would be rounded away.
+        positive = np.maximum(scores, 0).astype(np.float64)
+        return torch.from_numpy(np.log(positive + self.popular + floor))
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The weights: of a dense table in float16, of a sparse one what is not zero."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lohrec.identifiers.beam_search import TreeSteps, tree_search
+from lohrec.identifiers.codewords import CODES
 from lohrec.identifiers.mixtures import Without
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.recommender import Histories, Recommender
@@ -33,15 +34,18 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def steps(
-    recommender: Recommender, histories: Histories, tree: PrefixTree, exclude_history: bool
-) -> TreeSteps:
-    """The recommender's probabilities of items, those of the histories left out on request."""
-    every = recommender.steps(histories, tree)
-    if not exclude_history:
-        return every
+def own_leaves(histories: Histories, tree: PrefixTree) -> Tensor:
+    """The leaves all of whose items are in a history, int64 (users, n); -1 for none."""
     items = torch.from_numpy(histories.items[:, : histories.length.max()])
-    return Without(every, tree.used_up(items.to(tree.item.device)), tree)
+    return tree.used_up(items.to(tree.item.device))
+
+
+def steps(
+    recommender: Recommender, histories: Histories, tree: PrefixTree, excluded: Tensor | None
+) -> TreeSteps:
+    """The recommender's probabilities of items, but for those of the leaves `excluded`."""
+    every = recommender.steps(histories, tree)
+    return every if excluded is None else Without(every, excluded, tree)
 
 
 @torch.inference_mode()
@@ -64,11 +68,18 @@ def probabilities(steps: TreeSteps, target: Tensor, tree: PrefixTree) -> Tensor:
         child = tree.below(level, node)
         p = log_p.float().masked_fill(child < 0, -torch.inf).softmax(-1)
         code = tree.code[level][child.clamp(min=0)].long()
-        found.append(p.new_zeros(len(p), 1, tree.codes).scatter_add_(-1, code, p))
+        found.append(p.new_zeros(len(p), 1, CODES).scatter_add_(-1, code, p))
         node = below
     return torch.cat(found, 1)
 
 
-def candidates(steps: TreeSteps, tree: PrefixTree, beams: int) -> Tensor:
-    """The most probable identifiers, int64 (users, beams, levels); -1 where there are fewer."""
-    return tree.identifiers(tree_search(steps, tree, beams).leaf)
+def candidates(
+    steps: TreeSteps, tree: PrefixTree, beams: int, excluded: Tensor | None = None
+) -> Tensor:
+    """The most probable identifiers, int64 (users, beams, levels); -1 where there are fewer.
+
+    Args:
+        excluded: int64 (users, n), leaves that are none, -1 for none. Steps `Without` them leave
+            what rounding leaves, which may be more than others have.
+    """
+    return tree.identifiers(tree_search(steps, tree, beams, excluded).leaf)

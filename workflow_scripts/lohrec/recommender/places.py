@@ -48,9 +48,10 @@ def fetched(name: str) -> Path:
         raise ValueError(f"{name} is no name of a model: it is hub:OWNER/NAME.") from None
     # What the hub raises derives from OSError, but for the transport's own errors.
     except Exception as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise FileNotFoundError(
-            f"{name} cannot be fetched: {str(error).splitlines()[0]} Check the name, and log in "
-            "with `hf auth login` where it is private."
+            f"{name} cannot be fetched: {reason} Check the name, and log in with `hf auth login` "
+            "where it is private."
         ) from error
     if not (folder / FILE).is_file():
         raise FileNotFoundError(f"{name} holds no recommender: there is no {FILE} in it.")

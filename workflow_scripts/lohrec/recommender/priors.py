@@ -64,11 +64,9 @@ def distances(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
     A mismatch at the first of D levels counts 2^(D-1), at the last 1; 0 is the same identifier.
     """
     levels = ids.shape[1]
-    total = np.zeros((len(rows), len(ids)), dtype=np.uint8 if levels <= 8 else np.uint32)
+    total = np.zeros((len(rows), len(ids)), dtype=np.uint8)
     for level in range(levels):
-        total += (ids[rows, level, None] != ids[:, level]) * total.dtype.type(
-            2 ** (levels - 1 - level)
-        )
+        total += (ids[rows, level, None] != ids[:, level]) * np.uint8(2 ** (levels - 1 - level))
     return total
 
 

@@ -60,7 +60,7 @@ class Recommender(ABC):
 
         As on the dev set when it was fitted: they do where no user of the data has an item twice.
         """
-        return bool(self.decoding.get("exclude_history", True))
+        return bool(self.decoding["exclude_history"])
 
     @classmethod
     def fit(cls, inputs: Inputs, settings: Mapping[str, Any], seed: int) -> "Recommender":

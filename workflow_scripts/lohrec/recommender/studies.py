@@ -27,9 +27,10 @@ def search(
 ) -> optuna.Study:
     """Try settings until so many trials are done. A search that was cut off goes on.
 
-    Trials are drawn by TPE, and each depends on those before it alone. One is given up where its
-    best figure is below the median of the others' at the same evaluation, or where its losses are
-    no longer finite. Of a trial that was cut off the settings are tried again.
+    Trials are drawn by TPE, and each depends on those before it alone. From the sixth on, one is
+    given up where its best figure is below the median of those that were not, at the same
+    evaluation; any is where its losses are no longer finite. Of a trial that was cut off the
+    settings are tried again.
 
     Args:
         path: of the study, an SQLite file; one of another name is begun afresh.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lohrec.common import gradients
-from lohrec.data.examples import Examples, length_batches, shared_batches
+from lohrec.data.examples import Examples, epoch
 from lohrec.identifiers.codewords import LEVELS, token_table
 
 
@@ -85,10 +85,8 @@ class TrainingData:
         return token_table(self.ids)
 
     def epoch(self, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """One epoch of batches of about `size` examples, shuffled and almost without padding."""
-        if self.shared:
-            return shared_batches(self.examples, size, rng)
-        return length_batches(self.examples.length, size, rng)
+        """See `examples.epoch`."""
+        return epoch(self.examples, self.shared, size, rng)
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The examples `rows`; sorted first, so that memory maps are read in order."""

@@ -48,8 +48,9 @@ def push(model: str | Path, repository: str, public: bool) -> str:
         raise ValueError(f"{repository!r} is no name of a model: it is OWNER/NAME.") from error
     # What the hub raises derives from OSError, but for the transport's own errors.
     except Exception as error:
+        reason = (str(error) or repr(error)).splitlines()[0]
         raise ValueError(
-            f"{repository} was not pushed: {str(error).splitlines()[0]} Log in with "
-            "`hf auth login`, with a token that may write."
+            f"{repository} was not pushed: {reason} Log in with `hf auth login`, with a token that "
+            "may write."
         ) from error
     return done.commit_url

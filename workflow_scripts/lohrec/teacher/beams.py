@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from lohrec.identifiers.beam_search import beam_search, lineage
-from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.codewords import CODES, LEVELS, NO_BEAM, OTHER_LEVEL, WORD
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.model import logits_of
 from lohrec.teacher.prompts import PromptBatch
@@ -66,10 +66,11 @@ class Beams:
 
     @property
     def codewords(self) -> Tensor:
-        """int64 (examples, beams, levels); -1 for another level's codeword, -2 for a word."""
+        """int64 (examples, beams, levels); below 0: `NO_BEAM`, `OTHER_LEVEL`, `WORD`."""
         place = self.token - self.first
         code = place - torch.arange(LEVELS, device=self.token.device) * CODES
-        foreign = torch.where((place >= 0) & (place < LEVELS * CODES), -1, -2)
+        foreign = torch.where((place >= 0) & (place < LEVELS * CODES), OTHER_LEVEL, WORD)
+        foreign = foreign.masked_fill(self.token < 0, NO_BEAM)
         return code.where((code >= 0) & (code < CODES), foreign)
 
 

@@ -114,7 +114,6 @@ def lora_parameters(
     modules: Sequence[str],
     tied: bool,
     key_value: int,
-    codewords: int = 1024,
 ) -> int:
     """What LoRA trains: A and B of every module named, and the codewords' rows.
 
@@ -130,7 +129,7 @@ def lora_parameters(
         "up_proj": (hidden, intermediate),
         "down_proj": (intermediate, hidden),
     }
-    rows = codewords * hidden * (1 if tied else 2)
+    rows = LEVELS * CODES * hidden * (1 if tied else 2)
     return layers * rank * sum(sum(shape[name]) for name in modules) + rows
 
 
@@ -200,7 +199,7 @@ def of_checkpoint(
     adaptation = settings["adaptation"]
     key_value = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    parameters += (1 if config.tie_word_embeddings else 2) * 1024 * config.hidden_size
+    parameters += (1 if config.tie_word_embeddings else 2) * LEVELS * CODES * config.hidden_size
     learned = parameters
     if adaptation["method"] == "lora":
         learned = lora_parameters(

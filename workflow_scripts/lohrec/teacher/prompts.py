@@ -10,9 +10,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from lohrec.common import artefacts
 from lohrec.data.examples import Examples
-from lohrec.identifiers.codewords import LEVELS, token_table
+from lohrec.identifiers.codewords import LEVELS, token_table, written
 from lohrec.teacher.model import START
-from lohrec.teacher.text_tasks import Phrasing, history_text, index_texts
+from lohrec.teacher.text_tasks import Phrasing, history_text
 from lohrec.teacher.tokenizers import first_codeword
 from lohrec.teacher.windows import Windows
 
@@ -98,7 +98,7 @@ class TextPrompts:
         phrasing: Phrasing,
     ) -> None:
         self.examples, self.tokenizer, self.phrasing = examples, tokenizer, phrasing
-        self.index = index_texts(ids)
+        self.index = written(ids)
         self.first = first_codeword(tokenizer)
         self.table = token_table(ids) + self.first
 
@@ -130,6 +130,7 @@ Prompts = CodewordPrompts | TextPrompts
 
 def save_words(folder: str | Path, tokenizer: PreTrainedTokenizerBase, phrasing: Phrasing) -> None:
     """Put beside a model with words what its prompts are made of."""
+    tokenizer.chat_template = None  # no prompt is a chat, and it would be a file more
     tokenizer.save_pretrained(folder)
     artefacts.write_json(Path(folder) / "prompt.json", vars(phrasing))
 

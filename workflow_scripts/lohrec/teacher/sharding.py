@@ -31,7 +31,7 @@ def shard(examples: Examples, number: int, folds: int, shards: int) -> tuple[np.
     Shard n holds users of fold n % folds.
     """
     rows = np.flatnonzero(examples.user % (folds * shards) == number)
-    return rows, _take(examples, rows)
+    return rows, examples.take(rows)
 
 
 def gather(
@@ -62,9 +62,3 @@ def gather(
             for low in range(0, len(rows), 65536):
                 out[rows[low : low + 65536]] = part[low : low + 65536]
         out.flush()
-
-
-def _take(examples: Examples, rows: np.ndarray) -> Examples:
-    return Examples(
-        examples.sequences, examples.user[rows], examples.start[rows], examples.stop[rows]
-    )

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from lohrec.data.examples import Examples
-from lohrec.identifiers.codewords import CODES, CODEWORDS
+from lohrec.identifiers.codewords import written
 from lohrec.teacher.texts import Texts
 
 SETTINGS = {
@@ -174,7 +174,7 @@ class TextTasks:
         characters: int,
     ) -> None:
         self.examples, self.texts, self.templates = examples, texts, templates
-        self.index = index_texts(ids)
+        self.index = written(ids)
         self.descriptions = [text[:characters] for text in texts.descriptions]
         # The last example of each user: the only one that a user's text is paired with.
         self._last = {int(user): row for row, user in enumerate(examples.user)}
@@ -231,12 +231,6 @@ class TextTasks:
                 text = text[rng.integers(len(text)) if rng else 0]
             values[task] = text
         return values
-
-
-def index_texts(ids: np.ndarray) -> list[str]:
-    """Every item's codewords as text, such as <a_1><b_2><c_3><d_4>."""
-    words = np.array(CODEWORDS, dtype=object).reshape(-1, CODES)
-    return ["".join(words[level, code] for level, code in enumerate(row)) for row in ids.tolist()]
 
 
 def history_text(indices: Sequence[str]) -> str:

@@ -118,7 +118,7 @@ def train_teacher(
     training = learner.training
     model, bf16 = learner.network.to(device), training["bf16"]
     tree = PrefixTree.from_ids(learner.ids).to(device)
-    dev = _sample(dev, training["dev_users"])
+    dev = dev.sample(training["dev_users"])
     if processes.rank():
         torch.manual_seed(training["seed"] + processes.rank())  # another dropout in each process
     learned = [p for p in model.parameters() if p.requires_grad]
@@ -184,7 +184,7 @@ def accuracy(
         assert beams.leaf is not None  # for there is a tree
         leaf = beams.leaf[:, :10]
         hit = (leaf == tree.leaf_of_item[target].unsqueeze(1)).float()
-        gain = hit @ discount[: hit.shape[1]]
+        gain = hit @ discount
         sums += torch.stack([loss.double() * len(target), hit.sum().double(), gain.sum().double()])
     processes.add_up([sums])
     names = ("dev_loss", "dev_recall@10", "dev_ndcg@10")
@@ -197,11 +197,3 @@ def _add_up_gradients(learned: list[nn.Parameter]) -> None:
             # A process may have had no part in this step.
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
         processes.add_up(p.grad for p in learned if p.grad is not None)
-
-
-def _sample(examples: Examples, users: int) -> Examples:
-    rows = np.random.default_rng(0).choice(len(examples), min(users, len(examples)), replace=False)
-    rows.sort()
-    return Examples(
-        examples.sequences, examples.user[rows], examples.start[rows], examples.stop[rows]
-    )

@@ -43,10 +43,18 @@ class EASE(ItemWeights):
 
 
 def autoencoder(gram: np.ndarray, penalty: float) -> np.ndarray:
-    """B, float32 (items, items), of X'X, which is overwritten."""
+    """B, float32 (items, items), of X'X, which is overwritten.
+
+    Raises:
+        ValueError: float32 cannot invert P^-1, for the penalty is too small.
+    """
     diagonal = np.arange(len(gram))
     gram[diagonal, diagonal] += penalty
-    factor, _ = linalg.lapack.spotrf(gram, lower=True, overwrite_a=True)
+    factor, failed = linalg.lapack.spotrf(gram, lower=True, overwrite_a=True)
+    if failed:
+        raise ValueError(
+            f"X'X + {penalty} I has no inverse in float32: raise recommenders.ease.penalty."
+        )
     inverse, _ = linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
     inverse = np.tril(inverse)
     inverse += np.tril(inverse, -1).T

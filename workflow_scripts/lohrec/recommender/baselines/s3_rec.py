@@ -8,7 +8,7 @@ f(u, v) = sigmoid(u W v), with a W for each,
     AAP   sum_a BCE(f(h_i, a))       the attributes a of an item
     MIP   -log sigmoid(f(h~_i, x) - f(h~_i, x'))    a masked item x against another, x'
     MAP   sum_a BCE(f(h~_i, a))      the attributes of a masked item
-    SP    -log sigmoid(f(s, s+) - f(s, s-))    a masked segment s+ against another user's, s-
+    SP    -log sigmoid(f(s, s+) - f(s, s-))    a masked segment s+ against another row's, s-
 
 each a sum over the places of a user and a mean over users, and together
 0.2 AAP + MIP + MAP + 0.5 SP, as in the authors' program. Attributes are the codewords of the
@@ -164,8 +164,10 @@ def losses(network: Network, batch: Batch, share: float) -> dict[str, Tensor]:
     masked = (torch.rand(items.shape, device=items.device) < share) & real
     other = torch.randint_like(items, network.items)
     begin, end = segments(length)
+    rows = torch.arange(len(items), device=items.device)
+    away = torch.randint(1, max(len(items), 2), (), device=items.device)
     each = tells_items(network, items, masked, other) | tells_segments(
-        network, items, length, begin, end, torch.randperm(len(items), device=items.device)
+        network, items, length, begin, end, (rows + away) % len(items)
     )
     total = torch.stack([WEIGHTS[name] * value for name, value in each.items()]).sum()
     return each | {"loss": total}

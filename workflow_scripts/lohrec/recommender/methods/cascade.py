@@ -44,7 +44,7 @@ class Cascade(Recommender):
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The retriever's candidates in the ranker's order."""
-        decoding = searched(self.decoding, top, exclude_history)
+        decoding = searched(self.decoding, top, exclude_history, self.decoding["rerank"])
         tree = self.retriever.tree
         leaf, score = best_leaves(
             self.retriever.network,

@@ -74,7 +74,8 @@ class Ensemble(Recommender):
             for member in group:
                 if isinstance(member, ItemScores):
                     with torch.inference_mode():
-                        share = weight * member.log_probabilities(histories).exp()
+                        log_p = member.log_probabilities(histories).to(tree.item.device)
+                    share = weight * log_p.exp()
                     of_items = share if of_items is None else of_items + share
                 else:
                     steps.append(member.steps(histories, tree))

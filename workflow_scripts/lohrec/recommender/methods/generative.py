@@ -156,7 +156,7 @@ class Generative(Recommender):
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:
-        """float32 (items, d), the mean of the embeddings of an item's codewords."""
+        """float32 (items, d), items as the network embeds them."""
         loaded = cls.load(folder)
         assert isinstance(loaded, Generative)
         return loaded.network.embed(torch.from_numpy(loaded.ids)).numpy()

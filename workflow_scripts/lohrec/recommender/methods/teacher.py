@@ -1,12 +1,14 @@
 """The large language model as a recommender of its own (LC-Rec, Section 4.2)."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import safe_open
+from transformers import PreTrainedModel
 
 from lohrec.common.artefacts import link
 from lohrec.identifiers import store
@@ -18,7 +20,7 @@ from lohrec.recommender.lists import Ranked
 from lohrec.recommender.recommender import Histories, Recommender
 from lohrec.teacher.decoding import best_leaves
 from lohrec.teacher.model import load_teacher
-from lohrec.teacher.prompts import load_words
+from lohrec.teacher.prompts import Words, load_words
 from lohrec.teacher.tokenizers import first_codeword
 
 SETTINGS: dict[str, Any] = {
@@ -66,11 +68,21 @@ class Teacher(Recommender):
         ids = store.load_ids(inputs.artefacts["ids"])
         return cls(folder, ids, settings["constrained"], settings["batch_size"], inputs.device)
 
+    @cached_property
+    def network(self) -> PreTrainedModel:
+        """The model, which is read when it recommends first."""
+        return load_teacher(self.folder, self.device)
+
+    @cached_property
+    def words(self) -> Words | None:
+        """What its prompts are made of."""
+        return load_words(self.folder)
+
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable identifiers, as items."""
         leaf, score = best_leaves(
-            load_teacher(self.folder, self.device),
-            load_words(self.folder),
+            self.network,
+            self.words,
             *histories,
             self.ids,
             self.tree,
@@ -90,7 +102,7 @@ class Teacher(Recommender):
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Teacher":
-        """The model itself is read when it recommends."""
+        """All but the model itself."""
         return cls(folder, store.load(folder), **saved, device=device)
 
     @classmethod
