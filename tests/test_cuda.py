@@ -21,7 +21,7 @@ from lohrec.recommender.item_losses import loss as item_loss
 from lohrec.recommender.item_training import ItemData, log_probabilities
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective
-from lohrec.recommender.recommender import Histories
+from lohrec.recommender.recommender import Histories, Recommender
 from lohrec.teacher import memory_plan, sequence_packing
 from lohrec.teacher.beams import generate_beams
 from lohrec.teacher.codeword_learner import CodewordLearner
@@ -287,3 +287,18 @@ def test_networks_over_items_learn_as_on_the_cpu(name):
     for a, b in zip(network.parameters(), twin.parameters(), strict=True):
         if a.grad is not None:
             torch.testing.assert_close(b.grad.cpu(), a.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_an_ensemble_with_members_on_the_cpu_has_its_lists(shop, tmp_path):
+    members = ["ease", "item_cosine", "last_item", "sasrec"]
+    for name in members:
+        shop.fit(name).save(tmp_path / name, {"variant": name})
+    named = shop.artefacts | {"members": [str(tmp_path / name) for name in members]}
+    replace(shop, artefacts=named).fit("ensemble").save(tmp_path / "all")
+    wanted, found = (
+        Recommender.load(tmp_path / "all", device).recommend([[1, 2, 3], [4]], 10)
+        for device in (CPU, GPU)
+    )
+    assert [wanted[user] for user in (0, 1)] == [
+        [(name, pytest.approx(score, abs=1e-4)) for name, score in found[user]] for user in (0, 1)
+    ]

@@ -4,11 +4,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lohrec.benchmarks import arithmetic
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import LEVELS
+from lohrec.identifiers.codewords import LEVELS, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.identifiers.rqvae import RQVAE
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import tokens
 
 CONFIG = {
     "d_model": 48,

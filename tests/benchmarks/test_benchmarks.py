@@ -13,10 +13,9 @@ from transformers import LlamaForCausalLM
 from lohrec.benchmarks import clock, cuda, tables, teacher_sizes, training
 from lohrec.common import artefacts
 from lohrec.data.sequences import leave_one_out
-from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.codewords import CODES, LEVELS, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import Batch
 

@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import LEVELS, PAD
+from lohrec.identifiers.codewords import LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import START, tokens
+from lohrec.recommender.networks.t5_tokens import START
 from lohrec.recommender.training_data import Batch
 
 CONFIG = {

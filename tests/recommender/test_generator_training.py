@@ -8,13 +8,13 @@ from objectives import grouped
 from lohrec.common import training as runs
 from lohrec.common.optimiser import learning_rate
 from lohrec.data.examples import Examples
-from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.codewords import CODES, LEVELS, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import training as generator_training
 from lohrec.recommender.decoding import recommend
 from lohrec.recommender.losses import margin_ranking, smoothed
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import START, tokens
+from lohrec.recommender.networks.t5_tokens import START
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.codewords import CODES, PAD
+from lohrec.identifiers.codewords import CODES, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import RECENT, T5
-from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, tokens
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START
 from lohrec.recommender.training_data import Batch
 
 CONFIG = {

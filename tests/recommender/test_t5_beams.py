@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import START, tokens
+from lohrec.recommender.networks.t5_tokens import START
 
 CONFIG = {
     "d_model": 32,

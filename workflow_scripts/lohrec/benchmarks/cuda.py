@@ -19,10 +19,9 @@ from lohrec.benchmarks.transformers_t5 import Generate, padded_loss, transformer
 from lohrec.common.gradients import Gradients
 from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.codewords import CODES, LEVELS, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import tokens
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 from lohrec.teacher import memory_plan, sequence_packing

@@ -12,10 +12,9 @@ from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import job_log
 from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import token_table
+from lohrec.identifiers.codewords import token_table, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import tokens
 from lohrec.recommender.training_data import history_tokens
 
 

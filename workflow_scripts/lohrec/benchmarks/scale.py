@@ -11,10 +11,9 @@ import torch
 
 from lohrec.benchmarks import clock
 from lohrec.identifiers.beam_search import beam_search
-from lohrec.identifiers.codewords import CODES, LEVELS
+from lohrec.identifiers.codewords import CODES, LEVELS, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
-from lohrec.recommender.networks.t5_tokens import tokens
 
 MANY = 1_000_000  # examples of the teacher's targets
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from lohrec.identifiers.codewords import CODES, LEVELS, PAD
-from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY
 from lohrec.recommender.training_data import Batch
 
 PADDED = 80  # tokens of the longest history, to which it pads

@@ -3,6 +3,8 @@
 import string
 
 import numpy as np
+import torch
+from torch import Tensor
 
 LEVELS, CODES = 4, 256
 # Where codewords are all that a model reads, padding is the token after them.
@@ -47,6 +49,11 @@ def token_table(ids: np.ndarray) -> np.ndarray:
     table = np.full((len(ids) + 1, LEVELS), PAD, dtype=np.int64)
     table[:-1] = ids + np.arange(LEVELS) * CODES
     return table
+
+
+def tokens(ids: Tensor) -> Tensor:
+    """Token of each codeword: identifiers (..., levels) -> int64 of the same shape."""
+    return ids.long() + torch.arange(LEVELS, device=ids.device) * CODES
 
 
 def written(ids: np.ndarray) -> list[str]:

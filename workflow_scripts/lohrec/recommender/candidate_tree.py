@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from lohrec.identifiers.codewords import CODES
+from lohrec.identifiers.codewords import CODES, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import Scored
 from lohrec.recommender.networks.t5_layers import Real
-from lohrec.recommender.networks.t5_tokens import START, tokens
+from lohrec.recommender.networks.t5_tokens import START
 
 if TYPE_CHECKING:
     from lohrec.recommender.networks.t5 import T5, Memory

@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from lohrec.identifiers.beam_search import beam_search, lineage
-from lohrec.identifiers.codewords import CODES, LEVELS, NO_BEAM, OTHER_LEVEL, WORD
+from lohrec.identifiers.codewords import CODES, LEVELS, NO_BEAM, OTHER_LEVEL, WORD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.model import logits_of
 from lohrec.teacher.prompts import PromptBatch
@@ -169,8 +169,7 @@ def continue_prompts(
         return Beams(free.code, free.score, None, first)
     best = beam_search(steps, tree, beams, excluded, renormalise)
     code = tree.identifiers(best.leaf)
-    token = code + first + torch.arange(LEVELS, device=row.device) * CODES
-    return Beams(token.where(code >= 0, -1), best.score, best.leaf, first)
+    return Beams((tokens(code) + first).where(code >= 0, -1), best.score, best.leaf, first)
 
 
 def generate_beams(

@@ -23,7 +23,7 @@ from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
 from lohrec.identifiers.beam_search import along
-from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork, Scored
 from lohrec.recommender.networks.compact_layers import FeedForward, Layer, few_shapes
@@ -231,8 +231,7 @@ class Compact(CodewordNetwork):
     @torch.no_grad()
     def embed(self, ids: Tensor) -> Tensor:
         """Items as the network reads them, float (items, width): sums over their codewords."""
-        level = torch.arange(LEVELS, device=ids.device)
-        return self._items(ids.long() + level * CODES)
+        return self._items(tokens(ids))
 
     def save(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors."""

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
-from lohrec.identifiers.codewords import CODES, LEVELS, PAD
+from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
 from lohrec.recommender.networks import CodewordNetwork, Scored
 from lohrec.recommender.networks.t5_layers import BUCKETS, MAX_DISTANCE, KeysValues, Real, Stack
 from lohrec.recommender.networks.t5_steps import DecoderSteps
-from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY, tokens
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY
 from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
