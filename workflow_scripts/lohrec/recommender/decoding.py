@@ -77,7 +77,10 @@ def best_leaves(
 SETTINGS = {
     "beams": {
         "type": "integer", "minimum": 1, "default": 20,
-        "description": "Width of the beam search.",
+        "description": (
+            "Width of the beam search. For users with more items than are read it is wider by as "
+            "many, to a power of two, since those that are not read are left out after it."
+        ),
     },
     "top": {"type": "integer", "minimum": 1, "default": 20, "description": "Items of a list."},
     "rerank": {
