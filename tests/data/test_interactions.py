@@ -143,6 +143,16 @@ def test_tied_items_of_many_users_come_in_every_order():
     assert (np.bincount(first) > 400).all()
 
 
+def test_items_that_all_buy_together_come_in_the_same_order_whatever_that_of_lines():
+    rows = [(f"u{u}", name, 0) for u in range(30) for name in ("lamp", "bulb", "shade")]
+    forward, backward = (
+        renumber(columns_fast(given), ties_by_name=False) for given in (rows, rows[::-1])
+    )
+    assert rows_of(forward) == rows_of(backward)
+    first = forward.item.reshape(-1, 3)[:, 0]
+    assert (np.bincount(first) > 3).all()
+
+
 def columns_fast(rows):
     user, item, time = map(list, zip(*rows, strict=True))
     users, items = pa.array(user).dictionary_encode(), pa.array(item).dictionary_encode()

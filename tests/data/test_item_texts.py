@@ -57,7 +57,9 @@ def test_item_text_takes_strings_and_lists():
     scraps = {"category": ["Games", "</span></span>", "Made of plastic"]}
     assert item_text(scraps).categories == ["Games"]
     with pytest.raises(TypeError, match="category"):
-        item_text({"category": [1]})
+        item_text({"category": [True]})
+    # Some write titles and categories of digits as numbers.
+    assert item_text({"title": 1984, "category": [3, [4]]}) == ItemText("1984", "", ["3", "4"])
 
 
 def test_what_was_done_is_counted():

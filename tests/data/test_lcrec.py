@@ -145,7 +145,7 @@ def test_script_joins_texts_by_item(tmp_path):
         tmp_path / "x.item.json",
         {
             "0": {"title": "Drum &amp; bass", "description": "<i>loud</i>", "categories": "A,B"},
-            "10": {"title": 5},
+            "10": {"title": True},
             "77": {"title": "elsewhere"},
         },
     )

@@ -37,8 +37,27 @@ def test_formats_say_the_same(tmp_path: Path, name: str) -> None:
 def test_a_folder_of_parts_is_one_table(tmp_path: Path) -> None:
     parts = [csv(tmp_path / "1.csv", NAMED[:9]), csv(tmp_path / "2.csv", NAMED[9:])]
     assert sorted(rows_of(read({"interactions": parts}))) == EXPECTED
+    parts[1].write_text(parts[1].read_text() + "u1,,5,1500000000\n")
+    with pytest.raises(ValueError, match=r"line 25 of 2\.csv \(missing_item\)"):
+        read({"interactions": parts})
     parts[1] = csv(tmp_path / "2.csv", NAMED[9:], ("user", "item", "rating", "date"))
     with pytest.raises(ValueError, match=r"2\.csv has other columns than .*1\.csv"):
+        read({"interactions": parts})
+
+
+def test_a_name_of_a_file_is_no_pattern(tmp_path: Path) -> None:
+    (tmp_path / "a[1]").mkdir()
+    (tmp_path / "a1").mkdir()
+    csv(tmp_path / "a1/x.csv", NAMED[:9])
+    path = csv(tmp_path / "a[1]/x.csv")
+    assert sorted(rows_of(read({"interactions": path}))) == EXPECTED
+
+
+def test_names_of_json_are_texts_or_numbers_in_all_parts(tmp_path: Path) -> None:
+    rows = [dict(zip(NAMES, row, strict=True)) for row in ROWS]
+    texts = [row | {"user": str(row["user"])} for row in rows]
+    parts = [objects(tmp_path / "1.jsonl", rows[:9]), objects(tmp_path / "2.jsonl", texts[9:])]
+    with pytest.raises(ValueError, match='user is 2 in some places and "2" in others'):
         read({"interactions": parts})
 
 
@@ -112,6 +131,7 @@ def test_what_is_not_clear_is_an_error_that_shows_three_rows(
         (lambda t: f"{t}.0", "s", 1),
         (lambda t: f"{t}.25", "us", 10**6),
         (lambda t: datetime.fromtimestamp(t, UTC).isoformat(), "s", 1),
+        (lambda t: datetime.fromtimestamp(t, UTC).isoformat(timespec="minutes"), "s", 1),
         (lambda t: datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S"), "s", 1),
         (lambda t: datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%S.5Z"), "us", 10**6),
     ],
@@ -161,6 +181,10 @@ def test_low_ratings_and_late_times_are_left_out(tmp_path: Path) -> None:
     found = read({"interactions": path}, min_rating=3)
     assert found.counted["left_out"] == {"below_min_rating": USERS}  # the last of everybody's four
     assert len(found.interactions) == 3 * USERS
+    path = csv(tmp_path / "b.csv", [(u, i, "nan" if r < 3 else r, t) for u, i, r, t in NAMED])
+    found = read({"interactions": path}, min_rating=3, most_rejected=0.5)
+    assert found.counted["rejected"] == {"no_rating": USERS}
+    path = csv(tmp_path / "a.csv")
     found = read({"interactions": path}, until="2017-07-17")
     assert found.counted["left_out"] == {"from_until_on": USERS}
     with pytest.raises(ValueError, match="write it as 2020-12-31"):

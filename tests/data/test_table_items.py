@@ -25,10 +25,18 @@ def test_items_without_a_text_stay_or_go(tmp_path: Path) -> None:
     found = read(paths)
     assert found.interactions.counts() == ALL and found.counted["without_metadata"] == 1
     assert {name: words.title for name, words in found.texts.items()} == {
-        f"i{i}": f"Thing {i}" for i in range(1, ITEMS)
+        f"i{i}": f"Thing {i}" if i else "" for i in range(ITEMS)
     }
     found = read(paths, without_text="drop")
     assert "i0" not in found.interactions.items.to_pylist()
+
+
+def test_what_is_known_of_an_item_without_words_is_kept(tmp_path: Path) -> None:
+    rows = [("sku", "name", "category"), *((f"i{i}", "", "lamps") for i in range(ITEMS))]
+    items = text(tmp_path / "items.csv", rows, ",")
+    found = read({"interactions": csv(tmp_path / "a.csv"), "metadata": items})
+    assert {tuple(words.categories) for words in found.texts.values()} == {("lamps",)}
+    assert found.counted["without_metadata"] == ITEMS
 
 
 @pytest.mark.parametrize("lines", [1, 2, 30])

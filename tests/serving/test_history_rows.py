@@ -171,6 +171,10 @@ def test_a_user_without_items_is_one(tmp_path) -> None:
         ('{"user": "u"}', 'line 1: an object needs "user"'),
         ('{"user": "u", "items": []}\n{"user": ', "line 2: no JSON"),
         ('{"user": "u", "item": "a", "time": 1}\n{"user": "u", "item": "a"}', "line 2: nothing"),
+        (
+            '{"user": "u", "item": "a"}\n{"user": "u", "item": "b", "time": 1}',
+            "line 2: time may be the time, and the first line has none",
+        ),
         ("user,item\nu,\xe9\n", "not UTF-8"),
         pytest.param("user,item\n" + "u" * (2**24 + 1), "line 2: it is longer", id="endless"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from huggingface_hub import constants
 from local_hub import LocalHub
 
 from lohrec.common import artefacts
-from lohrec.common.artefacts import write_json, write_parquet
+from lohrec.common.artefacts import read_json, write_json, write_parquet
 from lohrec.evaluation import per_user
 from lohrec.serving import model_card
 from lohrec.serving.command import main
@@ -126,6 +127,17 @@ def test_a_file_that_was_changed_on_the_hub_is_refused(hub, model, lohrec) -> No
     hub.files["us/shop"][name] = hub.files["us/shop"][name].replace(b"B001", b"B991")
     status, _, said = lohrec("show", "hub:us/shop")
     assert status == 2 and f"{name} is not the file that was saved" in said
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname"])
+def test_files_of_others_are_not_pushed(hub, model, tmp_path, lohrec, name) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+    (tmp_path / "secret").write_text("mine")
+    about = read_json(copy / "recommender.json")
+    about["sha256"][name] = ""
+    write_json(copy / "recommender.json", about)
+    status, _, said = lohrec("push", copy, "us/other")
+    assert status == 2 and "which is not in its folder" in said and "us/other" not in hub.files
 
 
 class Harm:

@@ -184,6 +184,8 @@ def test_what_cannot_be_added_is_refused(shop, tmp_path) -> None:
     (tmp_path / "full/file").touch()
     with pytest.raises(FileExistsError, match="not empty"):
         new_items.add(model, NEW, tmp_path / "full")
+    with pytest.raises(ValueError, match="in the recommender's own folder"):
+        new_items.add(model, NEW, f"{model}/second")
     shop.fit("popularity").save(tmp_path / "popularity")
     with pytest.raises(ValueError, match="'popularity', which learns each item"):
         new_items.add(tmp_path / "popularity", NEW, tmp_path / "new")
@@ -206,7 +208,7 @@ def test_what_cannot_be_added_is_refused(shop, tmp_path) -> None:
         ("i.csv", "item,title\nA,b\nA,c\n", "2 rows of 'A'"),
         ("i.csv", "item,title\n,b\n", "item 1: item is None"),
         ("i.csv", "item,title\n", "holds no items"),
-        ("i.jsonl", '{"item": "A", "title": 3}', "item 1: title is neither"),
+        ("i.jsonl", '{"item": "A", "title": true}', "item 1: title is neither"),
         ("i.jsonl", '{"item": "A", ', "cannot be read"),
         ("i.jsonl", "[]", "must be an object"),
         ("i.parquet", "no such", "cannot be read"),

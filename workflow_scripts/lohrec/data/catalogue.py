@@ -53,7 +53,7 @@ class Catalogue:
 
 
 def counts(train: Examples, items: int) -> np.ndarray:
-    """How many users interacted with each item up to their last train target, int64 (items,).
+    """Interactions with each item up to its users' last train targets, int64 (items,).
 
     Dev and test targets are in no window of a train example and are therefore not counted.
     """

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -103,10 +104,11 @@ class _Part:
         self.validator = self.total = None
         self.complete = False  # all bytes are there
         if self.path.exists() and self._about.exists():
-            about = artefacts.read_json(self._about)
-            if about["url"] == url:
-                self.validator, self.total = about["validator"], about["bytes"]
-                self.complete = self.size == self.total
+            with suppress(ValueError, KeyError, TypeError):  # damaged: all is fetched again
+                about = artefacts.read_json(self._about)
+                if about["url"] == url:
+                    self.validator, self.total = about["validator"], about["bytes"]
+                    self.complete = self.size == self.total
         if not self.validator:
             self.discard()
 

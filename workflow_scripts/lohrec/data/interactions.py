@@ -142,7 +142,8 @@ def renumber(
     Args:
         tie_seed: of the hash.
         ties_by_name: whether an item is hashed by its name, or by who has it and when: then the
-            order stays the same when items are renamed.
+            order stays the same when items are renamed, but for those that the same users have at
+            the same times.
     """
     user, users = _dense(interactions.user, interactions.users)
     item, items = _dense(interactions.item, interactions.items)
@@ -152,6 +153,10 @@ def renumber(
     else:
         of_item = np.zeros(len(items), np.uint64)
         np.add.at(of_item, item, _mixed(of_user + _mixed(interactions.time.astype(np.uint64))))
+        # Items that the same users have at the same times can be told by their names alone.
+        _, same, times = np.unique(of_item, return_inverse=True, return_counts=True)
+        alike = times[same] > 1
+        of_item[alike] += _hashes(items.filter(pa.array(alike)), tie_seed)
     tie = _mixed(of_user + GOLDEN * of_item[item])
     order = np.lexsort((tie, interactions.time, user))
     return Interactions(user, item, interactions.time, users, items).where(order)

@@ -9,13 +9,13 @@ from lohrec.common import job_log
 from lohrec.data import object_files, table_files
 from lohrec.data.item_texts import ItemText, item_text
 from lohrec.data.layout import Layout
-from lohrec.data.rejected import Rejected
+from lohrec.data.rejected import Rejected, numbered
 
 SHOWN = 3  # names in a message
 WIDTH = 200  # characters kept of a line that cannot be used
 
 # Number, record or the reason why there is none, line, {role: key of the record}.
-Row = tuple[int, dict[str, Any] | str, Any, Mapping[str, str]]
+Row = tuple[int | str, dict[str, Any] | str, Any, Mapping[str, str]]
 
 
 def read(
@@ -83,15 +83,16 @@ def _rows(paths: Sequence[Path], of: Layout, mended: Counter[str]) -> Iterator[R
     kind = table_files.kind_of(paths[0], of)
     if kind == "objects":
         keys = {"item": "item", **{role: str(key) for role, key in of.columns.items() if key}}
-        for number, (item, record) in enumerate(object_files.whole_object(paths[0]).items(), 1):
+        records = object_files.whole_object(object_files.only(paths))
+        for number, (item, record) in enumerate(records.items(), 1):
             known = isinstance(record, dict)
             yield number, {**record, "item": item} if known else "not_an_object", item, keys
     elif kind in ("json", "python"):
-        for path in paths:
+        for part, path in enumerate(paths):
             table_files.check_is_there(path)
             keys = object_files.keys_of(path, of, kind)
             for number, record, line in object_files.records(path, of, kind, keys, mended):
-                yield number, record, line[:WIDTH], keys
+                yield numbered(paths, part, number), record, line[:WIDTH], keys
     else:
         table = table_files.read(paths, of)
         keys = {role: role for role in table.said["columns"]}
@@ -99,7 +100,8 @@ def _rows(paths: Sequence[Path], of: Layout, mended: Counter[str]) -> Iterator[R
             categories = row.get("categories")
             if of.list_separator and isinstance(categories, str):
                 row["categories"] = categories.split(of.list_separator)
-            yield row["line"], row["fault"] or row, row["text"] or str(row["item"]), keys
+            place = numbered(paths, row["part"], row["line"])
+            yield place, row["fault"] or row, row["text"] or str(row["item"]), keys
         mended.update(table.mended)
 
 

@@ -107,7 +107,7 @@ def _printed(text: str) -> list[Any] | None:
 
 
 def _strings(record: Mapping[str, Any], key: str, done: Counter[str]) -> Iterator[str]:
-    """The strings of a value that may be a string, null or (nested) lists of them."""
+    """The strings of a value that may be a string, a number, null or (nested) lists of them."""
     pending = [record.get(key)]
     while pending:
         value = pending.pop()
@@ -121,5 +121,7 @@ def _strings(record: Mapping[str, Any], key: str, done: Counter[str]) -> Iterato
             done["nan_left_out"] += 1
         elif isinstance(value, list):
             pending.extend(reversed(value))
+        elif type(value) in (int, float):
+            yield str(value)
         elif value is not None:
             raise TypeError(key)

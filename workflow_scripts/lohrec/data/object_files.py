@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +100,23 @@ def keys_of(path: Path, of: Layout, kind: str) -> dict[str, str]:
 
 
 def frame(
-    path: Path, of: Layout, kind: str, mended: Counter[str]
+    path: Path, of: Layout, kind: str, mended: Counter[str], names: Mapping[str, Names]
 ) -> tuple[pl.LazyFrame, dict[str, str]]:
     """Columns `line`, one of texts a role, `fault`, `text` (`table_files.Table`); and {role: key}.
 
     A batch of objects at a time moves into polars' columns.
+
+    Args:
+        names: {role: where its names are noted}, those of user and item.
     """
     keys = keys_of(path, of, kind)
     schema = {"line": pl.UInt32(), **dict.fromkeys(keys, TEXTS), "fault": TEXTS, "text": TEXTS}
     frames, rows = [], []
-    names = {key: Names(path, key) for role, key in keys.items() if role in ("user", "item")}
+    noted = [(key, names[role]) for role, key in keys.items() if role in names]
     for number, record, line in records(path, of, kind, keys, mended):
         fault, values = _values(record, keys)
         if isinstance(record, dict):
-            for key, seen in names.items():
+            for key, seen in noted:
                 seen.add(record.get(key))
         if isinstance(record, dict) and "time" in keys:  # polars mends it; here it is counted
             raw_lines.whole_number(record.get(keys["time"]), "times", mended)
@@ -124,9 +127,20 @@ def frame(
             frames.append(pl.DataFrame(rows, schema, orient="row"))
             rows = []
     frames.append(pl.DataFrame(rows, schema, orient="row"))
-    for seen in names.values():
-        seen.check()
     return pl.concat(frames).lazy(), keys
+
+
+def only(paths: Sequence[Path]) -> Path:
+    """The one file of a layout that has no parts.
+
+    Raises:
+        ValueError: there are several.
+    """
+    if len(paths) > 1:
+        raise ValueError(
+            f"{paths[0].parent} has {len(paths)} files, and LC-Rec's layout is one. Name that file."
+        )
+    return paths[0]
 
 
 def whole_object(path: Path) -> dict[str, Any]:

@@ -25,6 +25,9 @@ LONGEST_LITERAL = 2**20  # of Python: its tree takes a hundred times as much mem
 SWOLLEN = 200  # times its packed size a file unpacks to; texts have 3 to 30
 SMALL = 2**27  # bytes that are unpacked whatever their ratio
 BLOCK = 2**20
+PACKED = {
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zX": "xz",
+}  # fmt: skip
 LOOK = 20  # lines by which a file is judged
 HEAD = 2**16  # bytes that they are looked for in
 
@@ -82,6 +85,13 @@ def check(path: Path) -> None:
         ValueError: it has an endless line or unpacks to far more than texts do; or is damaged.
     """
     with open(path, "rb") as raw, _unpacked(raw, path) as file:
+        begin = file.peek(4)[:4] if isinstance(file, io.BufferedReader) else b""
+        for magic, packer in PACKED.items():
+            if begin.startswith(magic):
+                raise ValueError(
+                    f"{path} is packed by {packer}. Unpack it, or pack it by gzip under a name "
+                    "that ends in .gz."
+                )
         seen = line = 0
         number = 1
         while block := file.read(BLOCK):

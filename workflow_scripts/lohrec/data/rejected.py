@@ -1,12 +1,18 @@
 """Lines that cannot be used: counted by reason, a few of them shown, and too many an error."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from lohrec.data import recipes
 
 SHOWN = 3  # lines in a message
 WIDTH = 120  # characters of a line in a message
+
+
+def numbered(paths: Sequence[Path], part: int, line: int) -> int | str:
+    """The number of a line, and of which file where a table has several."""
+    return line if len(paths) == 1 else f"{line} of {paths[part].name}"
 
 
 class Rejected:
@@ -20,13 +26,13 @@ class Rejected:
     def __init__(self, path: str | Path) -> None:
         self.path = path
         self.reasons: Counter[str] = Counter()
-        self._shown: list[tuple[int, str, str]] = []
+        self._shown: list[tuple[int | str, str, str]] = []
 
-    def add(self, reason: str, number: int, line: str | bytes) -> None:
+    def add(self, reason: str, number: int | str, line: str | bytes) -> None:
         """Count a line; the first ones are kept, to be shown.
 
         Args:
-            number: of the line, from 1.
+            number: of the line, from 1, as `numbered` gives it.
         """
         self.reasons[reason] += 1
         if len(self._shown) < SHOWN:

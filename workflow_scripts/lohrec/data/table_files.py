@@ -64,13 +64,15 @@ def read(paths: Sequence[Path], of: Layout) -> Table:
     mended: Counter[str] = Counter()
     said: dict[str, Any] = {"format": kind}
     frames, names = [], None
+    folder = paths[0] if len(paths) == 1 else paths[0].parent
+    noted = {role: object_files.Names(folder, role) for role in ("user", "item")}
     for number, path in enumerate(paths):
         if kind == "text":
             frame, here = _text(path, of, mended, said)
         elif kind == "parquet":
             frame, here = _parquet(path, of)
         else:
-            frame, here = object_files.frame(path, of, kind, mended)
+            frame, here = object_files.frame(path, of, kind, mended, noted)
         if names is not None and names != here:
             raise ValueError(
                 f"{path} has other columns than {paths[0]}: {here} instead of {names}. Keep parts "
@@ -78,6 +80,8 @@ def read(paths: Sequence[Path], of: Layout) -> Table:
             )
         names = here
         frames.append(frame.with_columns(part=pl.lit(number)))
+    for one in noted.values():
+        one.check()
     said["columns"] = names
     return Table(pl.concat(frames), mended, said)
 
@@ -154,6 +158,7 @@ def _scan(source: Path | bytes, separator: str, quote: str | None, fields: list[
     """All fields of a text as texts; `rest` has what a line holds beyond them."""
     return pl.scan_csv(
         source,
+        glob=False,
         has_header=False,
         separator=separator,
         quote_char=quote,
@@ -204,8 +209,8 @@ def _frame(table: pa.Table) -> pl.DataFrame:
 
 def _as_text(name: str, kind: Any) -> pl.Expr:
     column = pl.col(name)
-    if kind == pl.List(TEXTS):
-        return column
+    if isinstance(kind, pl.List):
+        return column.cast(pl.List(TEXTS))
     if kind == pl.Date:
         column = column.cast(pl.Datetime("us"))
     if kind == pl.Datetime:

@@ -14,7 +14,7 @@ from lohrec.data import layout as layouts
 from lohrec.data import object_files, table_files, times
 from lohrec.data.interactions import Interactions
 from lohrec.data.layout import Layout
-from lohrec.data.rejected import SHOWN, Rejected
+from lohrec.data.rejected import SHOWN, Rejected, numbered
 from lohrec.data.table_files import TEXTS, Table
 
 SAMPLE = 10_000  # names by which exchanged columns are known
@@ -45,7 +45,7 @@ def read(
     """
     path = paths[0] if len(paths) == 1 else paths[0].parent
     sequences = table_files.kind_of(paths[0], of) == "sequences"
-    table = _sequences(paths[0]) if sequences else table_files.read(paths, of)
+    table = _sequences(object_files.only(paths)) if sequences else table_files.read(paths, of)
     rated = "rating" in table.said["columns"]
     if min_rating is not None and not rated:
         raise ValueError(
@@ -53,14 +53,15 @@ def read(
             "sources.table.columns."
         )
     frame, mended = _judged(table, min_rating is not None, path)
-    rejected = _rejected(frame, path)
+    rejected = _rejected(frame, path, paths)
     good = frame.filter(pl.col("fault").is_null())
     if not len(frame):
         raise ValueError(f"{path} has no line below its header. Put the table there again.")
     if not len(good):
         raise ValueError(
             f"{path} has no usable line of {len(frame):,} ({rejected.counts()}); taken for: "
-            f"{table.said}. Name the columns in sources.table.columns.\n{rejected.shown()}"
+            f"{table.said}. Name the columns in sources.table.columns; times are numbers, or dates "
+            f"such as 2024-05-31 or 2024-05-31T09:30.\n{rejected.shown()}"
         )
     rejected.check(len(frame), most_rejected)
     if said := rejected.summary(len(frame)):
@@ -106,6 +107,7 @@ def _judged(table: Table, rated: bool, path: Path) -> tuple[pl.DataFrame, Counte
         spaces=pl.any_horizontal(pl.col(n) != pl.col(n).str.strip_chars() for n in plain),
     ).with_columns(**plain)
     stars = pl.col("rating").cast(pl.Float64, strict=False) if rated else pl.lit(None, pl.Float64)
+    stars = pl.when(stars.is_finite()).then(stars)
     frame = frame.with_columns(**times.columns(pl.col("time")), stars=stars)
     no_time = pl.all_horizontal(pl.col(n).is_null() for n in ("whole", "number", "date"))
     faults = {
@@ -125,11 +127,11 @@ def _judged(table: Table, rated: bool, path: Path) -> tuple[pl.DataFrame, Counte
     return judged, mended
 
 
-def _rejected(frame: pl.DataFrame, path: Path) -> Rejected:
+def _rejected(frame: pl.DataFrame, path: Path, paths: Sequence[Path]) -> Rejected:
     bad = frame.filter(pl.col("fault").is_not_null())
     rejected = Rejected(path)
-    for line, fault, text in bad.head(SHOWN).select("line", "fault", "text").rows():
-        rejected.add(fault, line, text or "")
+    for part, line, fault, text in bad.head(SHOWN).select("part", "line", "fault", "text").rows():
+        rejected.add(fault, numbered(paths, part, line), text or "")
     for fault, count in bad[SHOWN:].group_by("fault").len().rows():
         rejected.reasons[fault] += count
     return rejected
@@ -168,11 +170,14 @@ def _times(good: pl.DataFrame, of: Layout, unit: str | None, path: Path) -> time
 
 
 def _interactions(good: pl.DataFrame, time: np.ndarray) -> Interactions:
-    users, items = (
-        good[name].to_arrow().cast(pa.string()).dictionary_encode() for name in ("user", "item")
-    )
+    # Encoded first: all names one after the other may be more than a column of texts holds.
+    users, items = (good[name].to_arrow().dictionary_encode() for name in ("user", "item"))
     return Interactions(
-        users.indices.to_numpy(), items.indices.to_numpy(), time, users.dictionary, items.dictionary
+        users.indices.to_numpy(),
+        items.indices.to_numpy(),
+        time,
+        users.dictionary.cast(pa.string()),
+        items.dictionary.cast(pa.string()),
     )
 
 

@@ -16,6 +16,7 @@ UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 FIRST, LAST = 10**8, 5 * 10**9
 # Of which times with smaller numbers, and those before 1970, are.
 _BOUND = {"s": 10**11, "ms": 10**14, "us": 10**17}
+_ZONED = ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z")
 _FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 SHOWN = 3  # rows in a message
@@ -51,15 +52,14 @@ def columns(time: pl.Expr) -> dict[str, pl.Expr]:
     """
     iso = time.str.replace(" ", "T", literal=True)
     # A time with a zone counts in that; one without, as UTC.
-    zoned = iso.str.replace("Z$", "+00:00").str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False
-    )
+    in_zone = iso.str.replace("Z$", "+00:00")
+    zoned = [in_zone.str.to_datetime(form, time_unit="us", strict=False) for form in _ZONED]
     plain = [iso.str.to_datetime(form, time_unit="us", strict=False) for form in _FORMATS]
     number = time.cast(pl.Float64, strict=False)
     return {
         "whole": time.cast(pl.Int64, strict=False),
         "number": pl.when(number.is_finite()).then(number),
-        "date": pl.coalesce(*(one.dt.epoch("us") for one in (zoned, *plain))),
+        "date": pl.coalesce(*(one.dt.epoch("us") for one in (*zoned, *plain))),
     }
 
 

@@ -55,7 +55,7 @@ def fetched(name: str) -> Path:
         ) from error
     if not (folder / FILE).is_file():
         raise FileNotFoundError(f"{name} holds no recommender: there is no {FILE} in it.")
-    for file, digest in read_json(folder / FILE)["sha256"].items():
+    for file, digest in own_files(folder).items():
         path = folder / file
         if not path.is_file() or fingerprint(path)["sha256"] != digest:
             raise ValueError(
@@ -63,3 +63,16 @@ def fetched(name: str) -> Path:
                 "it; ask its owner to push it again."
             )
     return folder
+
+
+def own_files(folder: Path) -> dict[str, str]:
+    """The SHA-256 of the files that make a recommender, by their paths in its folder.
+
+    Raises:
+        ValueError: one lies elsewhere, so that somebody else's file would be taken for its own.
+    """
+    found: dict[str, str] = read_json(folder / FILE)["sha256"]
+    for name in found:
+        if not (folder / name).absolute().is_relative_to(folder.absolute()) or ".." in name:
+            raise ValueError(f"{folder / FILE} names {name}, which is not in its folder.")
+    return found

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     one = command("serve", _serve, "Show a page to try a recommender, and answer JSON.")
     one.add_argument("model", metavar="MODEL", help=model)
     one.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1: this machine alone)")
-    one.add_argument("--port", type=int, default=8000, help="port (8000)")
+    one.add_argument("--port", type=_port, default=8000, help="port (8000)")
 
     one = command("push", _push, "Upload a recommender and its card to the Hugging Face hub.")
     one.add_argument("model", metavar="MODEL", help=model)
@@ -116,10 +116,15 @@ def _columns(roles: tuple[str, ...], text: str) -> dict[str, str | int]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; those are 1 to 65535")
+    return int(text)
 
 
 # PyTorch takes seconds to import, so each command imports what it needs.
@@ -170,7 +175,8 @@ def _serve(given: argparse.Namespace, answer: TextIO) -> None:
     from lohrec.recommender.recommender import Recommender
 
     recommender = Recommender.load(given.model)
-    print(f"http://{given.host}:{given.port}/ (Ctrl+C ends it)", file=answer, flush=True)
+    host = f"[{given.host}]" if ":" in given.host else given.host
+    print(f"http://{host}:{given.port}/ (Ctrl+C ends it)", file=answer, flush=True)
     web.serve(recommender, given.host, given.port)
 
 

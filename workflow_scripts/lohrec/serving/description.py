@@ -66,7 +66,8 @@ def metrics(folder: Path) -> Path | None:
         if (path := place / METRICS).is_file():
             found = read_json(path)
             # The figures of another row are none of this one's.
-            if all(found.get(name) == made.get(name) for name in ("dataset", "variant")):
+            of_row = isinstance(found, dict) and found
+            if of_row and all(found.get(n) == made.get(n) for n in ("dataset", "variant")):
                 return path
     return None
 

@@ -131,7 +131,7 @@ def _replaced(lines: Iterable[str], delimiter: str) -> Iterator[str]:
 
 
 def _json_lines(lines: Iterable[str], name: str, columns: Columns) -> Iterator[Row]:
-    rows, keys = Rows(), dict[str, str]()
+    rows, keys, same = Rows(), dict[str, str](), list[str]()
     for number, line in enumerate(lines, 1):
         where = f"{name}, line {number}"
         if not line.strip():
@@ -147,6 +147,14 @@ def _json_lines(lines: Iterable[str], name: str, columns: Columns) -> Iterator[R
                 f'{where}: an object needs "user" and "items", or "user" and "item"; it has: '
                 f"{', '.join(names)}. {REMEDY}"
             )
+        if names != same:
+            late = [n for n in names if known_as(n, "time") and "time" not in keys]
+            if late and same:
+                raise ValueError(
+                    f"{where}: {late[0]} may be the time, and the first line has none. Write it in "
+                    "every line, or say which it is: --columns time=NAME."
+                )
+            same = names
         user = record.get(keys["user"])
         if "items" not in names:
             time = record.get(keys["time"]) if "time" in keys else None
@@ -181,7 +189,9 @@ def _parquet(path: Path, columns: Columns) -> Iterator[Row]:
 def _plain(column: pa.Array, name: str | None, path: Path) -> list[Any]:
     """The values of a column of names, or of times where `name` is None; dates as microseconds."""
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+        column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())
     if name is not None and pa.types.is_floating(column.type):
         raise ValueError(
             f"{path}: the column {name} holds {column.type}; names are texts or whole numbers. "
@@ -251,7 +261,7 @@ def _name(value: Any, kind: str, where: str) -> str:
         return str(value)
     if not isinstance(value, str):
         raise ValueError(f"{where}: {kind} is {value!r}, and neither a text nor a whole number.")
-    name = value.replace("\0", "").strip()  # as a dataset's names are read
+    name = value.replace("\0", "").strip()  # as names of tables are read
     if not name:
         raise ValueError(f"{where}: {kind} is empty.")
     return name

@@ -5,8 +5,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError
 
-from lohrec.common.artefacts import read_json
-from lohrec.recommender.places import FILE, home
+from lohrec.recommender.places import FILE, home, own_files
 from lohrec.recommender.recommender import CURVE
 from lohrec.serving import description, model_card
 
@@ -27,10 +26,11 @@ def push(model: str | Path, repository: str, public: bool) -> str:
 
     Raises:
         FileNotFoundError: the folder holds no recommender.
-        ValueError: the hub takes no such name, or not from this user.
+        ValueError: the recommender names files elsewhere; or the hub takes no such name, or not
+            from this user.
     """
     folder = home(model)
-    names = [FILE, CURVE, *read_json(folder / FILE)["sha256"]]
+    names = [FILE, CURVE, *own_files(folder)]
     files: dict[str, Path | bytes] = {
         name: folder / name for name in names if (folder / name).is_file()
     }

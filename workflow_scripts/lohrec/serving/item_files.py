@@ -55,7 +55,9 @@ def read(path: str | Path, columns: Mapping[str, str] | None = None) -> list[New
         try:
             text = item_text({kind: record[kind] for kind in ("title", "description")})
         except TypeError as error:
-            raise ValueError(f"{where}: {error} is neither text nor a list.") from None
+            raise ValueError(
+                f"{where}: {error} is neither text nor number nor a list of them."
+            ) from None
         items.append(NewItem(name, text.title, text.description))
     if not items:
         raise ValueError(f"{path} holds no items.")

@@ -36,12 +36,15 @@ def add(model: str | Path, items: Sequence[NewItem], output: str | Path) -> np.n
         int (items, levels), their identifiers.
 
     Raises:
-        ValueError: the recommender cannot take new items, or knows one already.
+        ValueError: the recommender cannot take new items, knows one already, or would hold its own
+            successor.
         FileExistsError: `output` holds something.
     """
     model, output = home(model), Path(output)
     if output.exists() and any(output.iterdir()):
         raise FileExistsError(f"{output} is not empty; name a new folder, or empty it first.")
+    if output.resolve().is_relative_to(model.resolve()):
+        raise ValueError(f"{output} is in the recommender's own folder; name one elsewhere.")
     _check_takes_items(model)
     catalogue = Catalogue.load(model / ITEMS)
     item_files.check_new(items, catalogue)

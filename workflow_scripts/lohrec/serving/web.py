@@ -1,11 +1,16 @@
-"""A small web page and JSON endpoints over one recommender, bounded in every direction."""
+"""A small web page and JSON endpoints over one recommender, for this machine.
+
+What is asked, computed and answered is bounded. Connections that send nothing are not closed, so a
+server for others needs a proxy before it that closes them.
+"""
 
 from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Query
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +22,6 @@ from lohrec.identifiers.codewords import written
 from lohrec.recommender.lists import Lists
 from lohrec.recommender.recommender import Recommender
 from lohrec.serving import explanation
-from lohrec.serving.near_items import known
 
 PAGE = Path(__file__).with_name("page.html")
 MOST_HISTORY, MOST_USERS, MOST_TOP, MOST_FOUND = 1000, 64, 100, 50
@@ -50,7 +54,7 @@ class Asked(BaseModel):
 
 
 class Bounded:
-    """Refuses bodies of more than `MOST_BODY` bytes, and adds `HEADERS` to each answer."""
+    """Refuses bodies of more than `MOST_BODY` bytes, and adds `HEADERS` to other answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -113,6 +117,12 @@ def application(recommender: Recommender, hosts: list[str]) -> FastAPI:
         item = {"item": catalogue.names[number], "title": catalogue.titles[number]}
         return item | ({"identifier": identifiers[number]} if identifiers else {})
 
+    @app.exception_handler(RequestValidationError)
+    def refused(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without what was asked, which may be nothing that JSON can hold.
+        said = [{"where": ascii(one["loc"]), "said": ascii(one["msg"])} for one in error.errors()]
+        return JSONResponse({"detail": said}, 422)
+
     @app.get("/", response_class=HTMLResponse)
     def look() -> str:
         return page
@@ -142,7 +152,7 @@ def application(recommender: Recommender, hosts: list[str]) -> FastAPI:
             raise HTTPException(404, f"A recommender {recommender.name!r} writes no identifiers.")
         if item not in catalogue.number:
             raise HTTPException(404, f"There is no item {item!r}.")
-        others = explanation.sharing(tree, known(catalogue, item), codewords, most)
+        others = explanation.sharing(tree, catalogue.number[item], codewords, most)
         return {"items": [shown(n) for n in others]}
 
     @app.post("/recommend")
@@ -169,7 +179,8 @@ def application(recommender: Recommender, hosts: list[str]) -> FastAPI:
 
 def serve(recommender: Recommender, host: str, port: int) -> None:
     """Answer until interrupted."""
-    local = ["127.0.0.1", "localhost", host]
+    # An address of IPv6 stands in brackets, of which Starlette sees the first.
+    local = ["127.0.0.1", "localhost", "[" if ":" in host else host]
     hosts = ["*"] if host in ("0.0.0.0", "::") else local
     uvicorn.run(
         application(recommender, hosts),

@@ -1,5 +1,6 @@
 """Another dataset without its newest items, which a recommender then meets only after training."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,4 +64,4 @@ def newest(item: np.ndarray, time: np.ndarray, share: float) -> np.ndarray:
     np.minimum.at(first, item, time)
     drawn = np.random.default_rng(0).permutation(len(first))
     order = np.lexsort((drawn, first))
-    return np.sort(order[len(first) - int(np.ceil(share * len(first))) :])
+    return np.sort(order[len(first) - math.ceil(round(share * len(first), 6)) :])

@@ -148,11 +148,11 @@ def read(
         # Separator and encoding are those of the interactions, if they are said for both.
         of = layout.layout("items", recipe, item_columns, *((None, None) if recipe else said))
         texts, counted["metadata"] = item_tables.read(parts["metadata"], of, wanted, most_rejected)
-        texts = {name: text for name, text in texts.items() if text.title or text.description}
-        counted["without_metadata"] = len(wanted) - len(texts)
+        worded = [name for name, text in texts.items() if text.title or text.description]
+        counted["without_metadata"] = len(wanted) - len(worded)
         print(f"{_named(parts['metadata'])}: {counted['metadata']}")
         if without_text == "drop":
-            kept, more = interactions.core(interactions.keep_items(kept, list(texts)), core)
+            kept, more = interactions.core(interactions.keep_items(kept, worded), core)
             rounds += more
     counted["core_rounds"] = rounds
     print(f"{counted['repeats_dropped']} repeats dropped; kept: {kept.counts()}")
