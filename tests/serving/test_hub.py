@@ -133,9 +133,9 @@ def test_a_file_that_was_changed_on_the_hub_is_refused(hub, model, lohrec) -> No
 def test_files_of_others_are_not_pushed(hub, model, tmp_path, lohrec, name) -> None:
     copy = Path(shutil.copytree(model, tmp_path / "copy"))
     (tmp_path / "secret").write_text("mine")
-    about = read_json(copy / "recommender.json")
+    about = read_json(copy / "model/recommender.json")
     about["sha256"][name] = ""
-    write_json(copy / "recommender.json", about)
+    write_json(copy / "model/recommender.json", about)
     status, _, said = lohrec("push", copy, "us/other")
     assert status == 2 and "which is not in its folder" in said and "us/other" not in hub.files
 
