@@ -1,4 +1,5 @@
 import json
+import logging
 import math
 import os
 import subprocess

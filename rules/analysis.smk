@@ -39,7 +39,7 @@ def widths(wildcards):
 
 def decoding_at_width(wildcards):
     """The section `decoding` with another beam width; no list is longer than that."""
-    decoding, beams = section("decoding")(wildcards), int(wildcards.beams)
+    decoding, beams = section("decoding", ("batch_size",))(wildcards), int(wildcards.beams)
     return decoding | {"beams": beams, "top": min(decoding["top"], beams)}
 
 
@@ -58,6 +58,7 @@ use rule recommend as recommend_at_width with:
     params:
         code=code("recommend", modules_of("variant")),
         decoding=decoding_at_width,
+        batch_size=decoded_at_once,
         cuda=cuda_of("recommend"),
 
 
@@ -92,7 +93,7 @@ rule count_invalid_beams:
         runtime=runtime("recommend"),
     params:
         code=code("count_invalid_beams", modules_of("variant")),
-        batch_size=lambda wildcards: SETTINGS[wildcards.dataset]["decoding"]["batch_size"],
+        batch_size=decoded_at_once,
         beams=widths,
         cuda=cuda_of("recommend"),
     script:

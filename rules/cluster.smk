@@ -3,8 +3,8 @@
 # start at all.
 
 
-# Minutes that every partition in use leaves a job, once the cluster has been asked.
-PATIENCE = []
+# {rule: minutes that its partitions leave a job}, once the cluster has been asked.
+PATIENCE = {}
 # Rules whose jobs are each of a row of variants.
 OF_A_ROW = ("fit", "recommend", "teach")
 
@@ -34,7 +34,7 @@ def runtime(rule):
         every = threads * nodes, gpus * nodes
         first, now = (demands.minutes(operations, *every, n) for n in (1, attempt))
         # A retry that asks for more than its partition has would wait for ever.
-        return max(first, min([now, *PATIENCE]))
+        return max(first, min(now, PATIENCE.get(rule, now)))
 
     return minutes
 
@@ -79,8 +79,6 @@ def facts(path):
 
 def require_room():
     """Say how much disk the run takes, and stop before the first job where there is less."""
-    if workflow.executor_plugin.name == "lohrec":  # it writes on another machine
-        return
     needed, unread = 0, set()
     for job in workflow.dag.needrun_jobs():
         if dataset := job.wildcards.get("dataset"):
@@ -124,13 +122,15 @@ def require_cluster():
             logger.info("SLURM keeps no accounts here: squeue tells how jobs end.")
         cluster.refuse_left_behind(Path(workflow.workdir_init))
         sent = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-        partitions = {job.resources.get("slurm_partition") for job in sent}
-        limits = [cluster.time_limit(named) for named in partitions]
-        PATIENCE.extend(limit for limit in limits if limit is not None)
+        partitions = {job: partition_of(job) for job in sent}
+        limits = {named: cluster.time_limit(named) for named in set(partitions.values())}
+        for job, named in partitions.items():
+            if (limit := limits[named]) is not None:
+                PATIENCE[job.rule.name] = min(limit, PATIENCE.get(job.rule.name, limit))
         requests = {}
-        for job in sent:
+        for job, named in partitions.items():
             job.attempt = job.attempt  # it asks anew: a study for no more minutes than there are
-            requests.setdefault(request_of(job), []).append(job.rule.name)
+            requests.setdefault(request_of(job, named), []).append(job.rule.name)
         cluster.refused(requests)
     except ValueError as error:
         raise WorkflowError(str(error))
@@ -146,15 +146,28 @@ def refuse_nodes():
             )
 
 
-def request_of(job):
+def partition_of(job):
+    """The partition that the executor sends a job to; None for the cluster's default."""
+    named = os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
+    file = workflow.executor_settings.partition_config or named
+    if (named := job.resources.get("slurm_partition")) or not file:
+        return named
+    from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
+
+    silent = logging.getLogger("lohrec.partitions")  # the executor says what it takes
+    silent.disabled = True
+    return get_best_partition(read_partition_file(Path(file)), job, silent)
+
+
+def request_of(job, partition):
     """What a job asks of SLURM: arguments of sbatch, as the executor makes them."""
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-    options = {"account": ("-A", "slurm_account"), "partition": ("-p", "slurm_partition")}
+    account = job.resources.get("slurm_account")
     params = {
-        name: f"{option} {job.resources.get(key)}" if job.resources.get(key) else ""
-        for name, (option, key) in options.items()
+        "account": f"-A {account}" if account else "",
+        "partition": f"-p {partition}" if partition else "",
     }
     params |= {"run_uuid": "run", "slurm_logfile": "log", "comment_str": "step", "workdir": ""}
     call = get_submit_command(job, params, workflow.executor_settings) + set_gres_string(job)

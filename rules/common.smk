@@ -157,13 +157,15 @@ def largest_cutoff(wildcards):
 def require_gpus():
     """Stop before the first job where jobs of this machine need GPUs that it does not have."""
     order = [rule.name for rule in workflow.rules]
-    needs = {
-        (job.wildcards.dataset, job.rule.name): need
-        for job in sorted(workflow.dag.needrun_jobs(), key=lambda job: order.index(job.rule.name))
-        if "cuda" in job.params.keys()
-        for need in [job.params.cuda]
-        if need["count"]
-    }
+    needs = {}
+    for job in sorted(workflow.dag.needrun_jobs(), key=lambda job: order.index(job.rule.name)):
+        need = job.params.cuda if "cuda" in job.params.keys() else {"count": 0}
+        if need["count"]:
+            step = job.wildcards.dataset, job.rule.name
+            # Of jobs of several rows the one that needs most.
+            needs[step] = max(
+                needs.get(step, need), need, key=lambda n: (n["count"], n["memory_gb"])
+            )
     if not needs or not workflow.local_exec:
         return
     try:

@@ -54,13 +54,15 @@ def fitting(wildcards):
 def fitting_decoding(wildcards):
     """What fitting reads of the section `decoding`: a ranker is tried on a retriever's lists."""
     row = VARIANTS[wildcards.variant]
+    if "ids" not in rows.reads(row) and row["recommender"] != "cascade":  # it searches for nothing
+        return {"exclude_history": SETTINGS[wildcards.dataset]["decoding"]["exclude_history"]}
     orders = row["recommender"] == "cascade" or row.get("generation") == 0
     without = ("top", "batch_size") if orders else ("top", "batch_size", "rerank")
     return section("decoding", without)(wildcards)
 
 
 def decoded_at_once(wildcards, resources):
-    """Users of the dev set that are decoded at once; see `cuda` for the name `resources`."""
+    """Users that are decoded at once; see `cuda` for the name `resources`."""
     return SETTINGS[wildcards.dataset]["decoding"]["batch_size"]
 
 
@@ -142,7 +144,8 @@ rule recommend:
         runtime=runtime("recommend"),
     params:
         code=code("recommend", modules_of("variant")),
-        decoding=section("decoding"),
+        decoding=section("decoding", without=("batch_size",)),
+        batch_size=decoded_at_once,
         both=True,
         cuda=cuda_of("recommend"),
     script:

@@ -5,10 +5,21 @@
 def trials_of(wildcards):
     """The fitted model of every trial, with the first seed of the dataset."""
     row, seed = wildcards.search, DATASETS[wildcards.dataset]["seeds"][0]
-    return [
-        fitted(wildcards.dataset, searches.trial_name(row, number) if overlay else row, seed)
+    names = [
+        searches.trial_name(row, number) if overlay else row
         for number, overlay in enumerate(config["searches"][row])
     ]
+    check_tried(wildcards.dataset, names)
+    return [fitted(wildcards.dataset, name, seed) for name in names]
+
+
+def check_tried(dataset, names):
+    """Refuse rows that are tried and cannot work together with others in a dataset."""
+    try:
+        for name in names:
+            settings.check_row(dataset, name, VARIANTS[name], SETTINGS[dataset], VARIANTS)
+    except ValueError as error:
+        raise WorkflowError(str(error))
 
 
 rule tabulate_search:
@@ -33,16 +44,23 @@ rule tabulate_search:
 def swept_rows(wildcards):
     """{value: the row that has it}, in the order of the sweep."""
     sweep, values = config["sweeps"][wildcards.sweep], SETTINGS[wildcards.dataset]
-    return {
+    found = {
         value: searches.row_with(wildcards.sweep, value, sweep, values, VARIANTS)
         for value in sweep["values"]
     }
+    check_tried(wildcards.dataset, found.values())
+    return found
 
 
 def figures_of_values(wildcards):
     """Metrics a user, value by value, seed by seed; of beams those of the first seed."""
     dataset, sweep = wildcards.dataset, config["sweeps"][wildcards.sweep]
     if sweep["setting"] == searches.BEAMS:
+        if (narrow := min(sweep["values"])) < (most := largest_cutoff(wildcards)):
+            raise WorkflowError(
+                f"sweeps.{wildcards.sweep}: a beam of {narrow} finds no list of {most} items, which "
+                f"{dataset} measures (evaluation.cutoffs). Take wider ones."
+            )
         folder = f"results/{dataset}/analysis/{sweep['row']}"
         return [f"{folder}/beams_{width}/per_user.parquet" for width in sweep["values"]]
     return [
@@ -124,7 +142,8 @@ def read_in_trials(wildcards):
 def runtime_of_study(wildcards, threads, attempt):
     """Minutes of all trials, or as many as there are: a study that was cut off goes on."""
     trials = config["studies"][wildcards.variant]["trials"]
-    return min([trials * runtime("fit")(wildcards, threads, attempt), *PATIENCE])
+    every = trials * runtime("fit")(wildcards, threads, attempt)
+    return min(every, PATIENCE.get("search_ranges", every))
 
 
 rule search_ranges:

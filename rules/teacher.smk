@@ -107,7 +107,8 @@ rule train_teacher:
     threads: threads_of("train_teacher")
     resources:
         gpu=gpus("train_teacher"),
-        nodes=on_nodes(lambda cuda: cuda["nodes"]),
+        # Said of one too: else SLURM might take several GPUs on as many nodes.
+        nodes=lambda wildcards: SETTINGS[wildcards.dataset]["cuda"]["train_teacher"]["nodes"],
         # The job begins on its first node, and starts a task on each (`processes.launch`).
         mpi=on_nodes(lambda cuda: "srun"),
         tasks=on_nodes(lambda cuda: cuda["nodes"]),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from conftest import ROOT
 from digest_workflow import planned, snakemake
 
 from lohrec.elsewhere.jobs import Job, read, write
+from lohrec.elsewhere.results import Results
 
 ROWS = ["tiger", "lcrec", "distill", "dwr", "smooth"]
 TARGETS = [f"results/instruments_gpu/{row}/metrics.json" for row in ROWS]
@@ -104,7 +106,7 @@ def test_the_whole_command_has_the_results_of_snakemake(workflow: Path, tmp_path
         assert row[column] == f"{metrics['test']['recall@10']['mean']:.4f}"
         assert f"results/instruments_gpu/{name}/seed_0/model/recommender.json" in names
         assert f"logs/instruments_gpu/fit/{name}_seed_0.log" in names
-    assert len(list(out.iterdir())) == 6
+    assert len(list(out.iterdir())) == 7  # the table, seconds, and an archive a row
 
     compared = ("lcrec", "dwr")  # made of all kinds of jobs
     targets = [f"results/instruments_gpu/{row}/metrics.json" for row in compared]
@@ -224,6 +226,17 @@ def test_what_a_failed_job_does_not_hold_up_runs(tmp_path: Path) -> None:
     status, said = run(tmp_path, tmp_path / "out", 1)
     assert status == 1 and (tmp_path / "other.txt").exists()
     assert "bad failed" in said and "it is broken" in said and "Not run: next" in said
+
+
+def test_a_run_that_goes_on_keeps_what_jobs_took(tmp_path: Path) -> None:
+    measured = job(tmp_path, "row")
+    metrics = {split: {"recall@10": {"mean": 0.5}} for split in ("test", "dev")}
+    (tmp_path / "row.txt").write_text(json.dumps(metrics))
+    measured = replace(measured, output={"metrics": "row.txt"}, wildcards={"variant": "tiger"})
+    Results(tmp_path, tmp_path / "out").add(measured, 123.0)
+    first = (tmp_path / "out/table.md").read_text()
+    Results(tmp_path, tmp_path / "out").add(measured)
+    assert "| 123 |" in first and (tmp_path / "out/table.md").read_text() == first
 
 
 def test_large_files_stay_behind(tmp_path: Path) -> None:

@@ -77,6 +77,29 @@ def test_beams_too_narrow_for_the_longest_list_are_not_compared(
     assert status and "analysis.beams (5, 10) are below evaluation.cutoffs (20)" in printed
 
 
+def test_tried_values_that_cannot_work_with_other_rows_stop_the_start(
+    fresh: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yaml"
+
+    def said(given: dict, target: str) -> str:
+        mine.write_text(yaml.safe_dump(given))
+        target = f"results/demo/{target}"
+        status, printed = snakemake(fresh, "-n", "--cores", "2", target, "--configfile", str(mine))
+        assert status
+        return printed
+
+    wider = {"row": "dwr", "setting": "networks.t5.d_model", "values": [32, 64]}
+    printed = said({"sweeps": {"wider": wider}}, "sweeps/wider.md")
+    assert "starts from distill and so has its network" in printed
+    trials = {"distill_more": [{}, {"networks": {"t5": {"d_model": 32}}}]}
+    printed = said({"searches": trials}, "searches/distill_more.md")
+    assert "starts from distill and so has its network" in printed
+    beams = {"row": "tiger", "setting": "decoding.beams", "values": [5, 20]}
+    printed = said({"sweeps": {"narrow": beams}}, "sweeps/narrow.md")
+    assert "sweeps.narrow: a beam of 5 finds no list of 10 items" in printed
+
+
 def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
     fresh: Path, tmp_path: Path
 ) -> None:

@@ -127,8 +127,9 @@ def test_a_training_over_several_nodes_asks_for_them_and_for_less_time(
         (found,) = re.findall(wanted, printed, re.M | re.S)
         asked[nodes] = dict(re.findall(r"(\w+)=([\w:]+)", found))
     one, three = asked[1], asked[3]
-    # A job of one node names none of them: what `mpi` names starts its own processes.
-    named = {"nodes": "3", "tasks": "3", "mpi": "srun", "tasks_per_gpu": "0", "gres": "gpu:2"}
+    assert (one.pop("nodes"), three.pop("nodes")) == ("1", "3")
+    # A job of one node names none of the rest: what `mpi` names starts its own processes.
+    named = {"tasks": "3", "mpi": "srun", "tasks_per_gpu": "0", "gres": "gpu:2"}
     assert named.items() <= three.items() and not named.keys() & one.keys()
     assert (one["gpu"], three["gpu"]) == ("2", "6")
     assert one["mem_mb"] == three["mem_mb"]  # of a node

@@ -58,6 +58,7 @@ def test_without_accounts_and_memory_nothing_starts(programs, scontrol: str) -> 
 def test_jobs_of_an_earlier_run_of_this_folder_are_named(programs, tmp_path: Path) -> None:
     programs(
         squeue=f"""echo '13_[2-4]|{tmp_path}|rule_evaluate'
+echo '123+0|/elsewhere|own'
 echo '12|{tmp_path}|rule_fit_wildcards_demo_tiger_0'
 echo '14|{tmp_path}|(null)'
 echo '15|{tmp_path}/other|rule_fit_wildcards_demo_tiger_1'"""

@@ -18,6 +18,7 @@ def main(
     statistics: str,
     recommendations: str,
     decoding: dict[str, Any],
+    batch_size: int,
     cuda: dict[str, Any],
     threads: int,
     both: bool = False,
@@ -29,13 +30,15 @@ def main(
         sequences, examples: sequences.npy, examples.parquet.
         statistics: statistics.json of the dataset.
         recommendations: the table to write.
-        decoding: the section `decoding`: how to search, and how long the lists are.
+        decoding: of the section `decoding` how to search, and how long the lists are.
+        batch_size: users that are decoded at once.
         cuda: GPUs to use.
         threads: of the CPU.
         both: whether test users get lists too that treat the items of a history the other way.
     """
     excluded = leaves_out(decoding["exclude_history"], statistics)
-    recommender = Recommender.load(model, devices.acquire(cuda, threads), decoding)
+    search = decoding | {"batch_size": batch_size}
+    recommender = Recommender.load(model, devices.acquire(cuda, threads), search)
     wanted = [("dev", "dev", excluded), ("test", "test", excluded)]
     wanted += [(OTHER[excluded], "test", not excluded)] if both else []
     ends = read_examples(sequences, examples, "test").stop

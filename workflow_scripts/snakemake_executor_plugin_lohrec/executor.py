@@ -70,7 +70,7 @@ class Executor(AbstractExecutor):
         jobs = [packed(job) for job in self._in_order()]
         made = {path for job in jobs for path in job.writes}
         given = sorted({path for job in jobs for path in job.reads} - made)
-        if far := [path for path in given if Path(path).is_absolute()]:
+        if far := [p for p in given if Path(p).is_absolute() or ".." in Path(p).parts]:
             raise WorkflowError(
                 f"{', '.join(far)} stays on this machine: first make here what is made of it."
             )
@@ -122,13 +122,14 @@ def packed(job: Any) -> "Job":
     Raises:
         WorkflowError: a parameter is none.
     """
+    from lohrec.common.job import paths
     from lohrec.elsewhere.jobs import Job
 
     found = Job(
         rule=job.rule.name,
         script="/".join(Path(job.rule.script).parts[-2:]),
-        input=by_name(job.input),
-        output=by_name(job.output),
+        input=paths(job.input),
+        output=paths(job.output),
         params=dict(job.params.items()),
         wildcards={name: str(value) for name, value in job.wildcards.items()},
         threads=job.threads,
@@ -140,11 +141,3 @@ def packed(job: Any) -> "Job":
     if json.loads(json.dumps(found.params)) != found.params:
         raise WorkflowError(f"Rule {found.rule} has parameters that JSON does not hold.")
     return found
-
-
-def by_name(files: Any) -> dict[str, str | list[str]]:
-    """{name: path, or the paths of what was declared as several}."""
-    return {
-        name: str(value) if isinstance(value, str) else [str(path) for path in value]
-        for name, value in files.items()
-    }

@@ -28,7 +28,8 @@ class DiskFull(OSError):
 
 def free(path: str | Path) -> int:
     """Bytes that are free where `path` is, or will be."""
-    return shutil.disk_usage(next(p for p in Path(path).absolute().parents if p.exists())).free
+    place = Path(path).absolute()
+    return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
 
 
 def require(path: str | Path, needed: int, what: str) -> None:

@@ -20,7 +20,7 @@ def run(main: Callable[..., None], snakemake: Any) -> None:
         try:
             main(**arguments(main, snakemake))
         except Exception as error:
-            named = _paths(snakemake.input).values()
+            named = paths(snakemake.input).values()
             for path in (p for one in named for p in ([one] if isinstance(one, str) else one)):
                 if said := artefacts.damage(path):
                     error.add_note(
@@ -40,7 +40,7 @@ def arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
     Raises:
         ValueError: a name has two values, or none and no default; it tells the rule and the name.
     """
-    inputs, outputs = _paths(snakemake.input), _paths(snakemake.output)
+    inputs, outputs = paths(snakemake.input), paths(snakemake.output)
     places = [
         {"inputs": inputs, "outputs": outputs, "threads": snakemake.threads},
         inputs,
@@ -69,7 +69,7 @@ def arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
     return given
 
 
-def _paths(files: Any) -> dict[str, Any]:
+def paths(files: Any) -> dict[str, str | list[str]]:
     """{name: path, or the paths of what was declared as several}."""
     return {
         name: str(value) if isinstance(value, str) else [str(path) for path in value]

@@ -51,12 +51,17 @@ def left_behind(folder: Path) -> dict[str, str]:
     if status:
         raise ValueError(f"squeue: {listed.strip()}")
     jobs = [line.split("|", 2) for line in listed.splitlines() if line.count("|") >= 2]
-    jobs.sort(key=lambda job: int(job[0].split("_")[0]))
     return {
         number: made
-        for number, place, made in jobs
+        for number, place, made in sorted(jobs, key=lambda job: _leading_number(job[0]))
         if made.startswith("rule_") and Path(place).resolve() == folder.resolve()
     }
+
+
+def _leading_number(job: str) -> int:
+    """That of a job such as 12, 12_3 (of an array) or 12+0 (of a heterogeneous one)."""
+    found = re.match(r"\d+", job)
+    return int(found[0]) if found else 0
 
 
 def refuse_left_behind(folder: Path) -> None:
@@ -108,7 +113,7 @@ def refusal(request: str) -> str | None:
     arguments = shlex.split(request)
     status, said = _ask("sbatch", "--test-only", *arguments, "--wrap", "true")
     if status:
-        return said.strip().splitlines()[-1]
+        return (said.strip().splitlines() or ["sbatch gives no reason"])[-1]
     given = dict(pairwise(arguments))
     limit = time_limit(given.get("-p"))
     if limit is not None and int(given.get("-t", 0)) > limit:

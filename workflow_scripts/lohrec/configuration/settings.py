@@ -211,31 +211,43 @@ def _in_parts(source: str) -> bool:
     return any("{category}" in file.get("file", file.get("made", "")) for file in files)
 
 
+def check_row(dataset: str, name: str, row: Values, values: Values, variants: Table) -> None:
+    """Refuse a row that cannot work together with others in a dataset.
+
+    Args:
+        values: all sections of the dataset.
+
+    Raises:
+        ValueError: it learns from a softmax over others than its own, or starts from another
+            network.
+    """
+    if not rows.is_trained(row):
+        return
+    of_teacher = values["probabilities"]["codewords"]
+    network = rows.fitting(values, row)["network"]
+    of_network = network.get("codewords", of_teacher)
+    taught = "legal" if row["teacher"] else of_teacher
+    unlike = of_network != taught and "all" in (of_network, taught)
+    if "probabilities" in rows.loss_reads(row["loss"]) and unlike:
+        theirs = f"of {row['teacher']}" if row["teacher"] else "probabilities.codewords"
+        raise ValueError(
+            f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "
+            f"{name}) and those of its teacher ({theirs}: {taught}) must be alike: one softmax "
+            "is over the codewords of all levels, the other over a level's."
+        )
+    if row["start_from"]:
+        start = rows.fitting(values, variants[row["start_from"]])["network"]
+        if differ := [key for key in network if network[key] != start.get(key)]:
+            raise ValueError(
+                f"variants.{name} starts from {row['start_from']} and so has its network: give "
+                f"both the same {', '.join(differ)} in `settings.networks`."
+            )
+
+
 def _check_together(dataset: str, values: Values, variants: Table) -> None:
     """Refuse values that are right one by one and cannot work together."""
-    of_teacher = values["probabilities"]["codewords"]
-    for name, row in rows.trained_rows(variants).items():
-        learns_probabilities = "probabilities" in rows.loss_reads(row["loss"])
-        if not (learns_probabilities or row["start_from"]):
-            continue
-        network = rows.fitting(values, row)["network"]
-        of_network = network.get("codewords", of_teacher)
-        taught = "legal" if row["teacher"] else of_teacher
-        unlike = of_network != taught and "all" in (of_network, taught)
-        if learns_probabilities and unlike:
-            theirs = f"of {row['teacher']}" if row["teacher"] else "probabilities.codewords"
-            raise ValueError(
-                f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "
-                f"{name}) and those of its teacher ({theirs}: {taught}) must be alike: one softmax "
-                "is over the codewords of all levels, the other over a level's."
-            )
-        if row["start_from"]:
-            start = rows.fitting(values, variants[row["start_from"]])["network"]
-            if differ := [key for key in network if network[key] != start.get(key)]:
-                raise ValueError(
-                    f"variants.{name} starts from {row['start_from']} and so has its network: give "
-                    f"both the same {', '.join(differ)} in `settings.networks`."
-                )
+    for name, row in variants.items():
+        check_row(dataset, name, row, values, variants)
     top, most = values["decoding"]["top"], max(values["evaluation"]["cutoffs"])
     if top < most:
         raise ValueError(

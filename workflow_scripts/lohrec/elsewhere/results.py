@@ -9,6 +9,7 @@ from lohrec.elsewhere.jobs import Job
 
 # Bytes of a file that still goes into an archive: weights and the teacher's arrays stay behind.
 LARGEST = 12_000_000
+SECONDS = "seconds.json"
 FIGURES = ("recall", "ndcg")
 
 
@@ -29,10 +30,21 @@ class Results:
         self.told: set[str] = set()
         self.rows: list[list[str]] = []
         out.mkdir(parents=True, exist_ok=True)
+        # What earlier runs took, by the first output of a job.
+        self.took: dict[str, float] = {}
+        if (out / SECONDS).exists():
+            self.took = json.loads((out / SECONDS).read_text(encoding="utf-8"))
 
-    def add(self, job: Job, seconds: float) -> None:
-        """Take note of a finished job; after the last one of a recommender write its row."""
-        self.done[job.writes[0]] = job, seconds
+    def add(self, job: Job, seconds: float | None = None) -> None:
+        """Take note of a finished job; after the last one of a recommender write its row.
+
+        Args:
+            seconds: that it took; None if an earlier run has done it.
+        """
+        if seconds is not None:
+            self.took[job.writes[0]] = seconds
+            (self.out / SECONDS).write_text(json.dumps(self.took), encoding="utf-8")
+        self.done[job.writes[0]] = job, self.took.get(job.writes[0], 0.0)
         if "metrics" not in job.output:
             return
         behind = [one for one in self._behind(job) if one.writes[0] not in self.told]

@@ -58,7 +58,7 @@ class Run:
             job = self.jobs[number]
             if self._there(job.writes):
                 self.waiting.remove(number)
-                self.results.add(job, 0.0)
+                self.results.add(job)
             elif self._there(job.reads) and self._fits(job):
                 self.waiting.remove(number)
                 self.running[number] = self._start(number), time.monotonic()
@@ -83,6 +83,7 @@ class Run:
         return subprocess.Popen(
             [sys.executable, "-m", "lohrec.elsewhere.jobs", str(number)],
             cwd=self.folder,
+            start_new_session=True,
             env=os.environ
             | {f"{pool}_NUM_THREADS": threads for pool in pools}
             | {"PYTHONPATH": path, "LOHREC_PROGRESS": "log"},
@@ -101,7 +102,7 @@ class Run:
     def _stop(self) -> None:
         for number, (process, _) in self.running.items():
             print(f"{self.jobs[number].name}: stopped", flush=True)
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # and what it has started
             process.wait()
         left = [self.jobs[number].name for number in self.waiting]
         if left:

@@ -1,10 +1,14 @@
 """Codewords as a model reads them: the token of each, and its name `<a_0>` .. `<d_255>`."""
 
+from __future__ import annotations
+
 import string
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:  # a plan is made without PyTorch
+    from torch import Tensor
 
 LEVELS, CODES = 4, 256
 # Where codewords are all that a model reads, padding is the token after them.
@@ -53,7 +57,7 @@ def token_table(ids: np.ndarray) -> np.ndarray:
 
 def tokens(ids: Tensor) -> Tensor:
     """Token of each codeword: identifiers (..., levels) -> int64 of the same shape."""
-    return ids.long() + torch.arange(LEVELS, device=ids.device) * CODES
+    return ids.long() + ids.new_tensor(range(0, PAD, CODES)).long()
 
 
 def written(ids: np.ndarray) -> list[str]:
