@@ -100,9 +100,11 @@ lock: setup
 	@mv requirements.new requirements.lock
 
 # Strict: where PyPI does not answer for a package, nothing is known of it.
-audit: setup
-	@$(PIP) pip-audit==2.10.1
-	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+# In an environment of its own, since it only reads a file.
+audit:
+	@test -x .audit/bin/pip-audit || $(PYTHON) -m venv .audit
+	@.audit/bin/pip install -qq --disable-pip-version-check pip-audit==2.10.1
+	@.audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 setup: .venv/run.stamp
 

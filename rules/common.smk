@@ -12,8 +12,9 @@ try:
     TRIALS = searches.trials(config["searches"], config["variants"], settings.schema(SCHEMA))
     TRIALS |= searches.swept(config["sweeps"], config["variants"], settings.schema(SCHEMA))
     searches.check_studies(config["studies"], config["variants"], settings.schema(SCHEMA))
-    for target in sys.argv[1:]:
-        targets.check(target, config["datasets"], config["variants"])
+    for option, target in zip(sys.argv, sys.argv[1:]):
+        if option != "--lohrec-folder":  # of what Snakemake takes, it alone may lie in results/
+            targets.check(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
 
