@@ -99,5 +99,5 @@ def test_an_identifier_is_used_up_by_all_of_its_items(ids):
 
 
 def test_codewords_out_of_range(ids):
-    with pytest.raises(ValueError, match=r"0 \.\. 255"):
-        PrefixTree.from_ids(ids + 100)
+    with pytest.raises(ValueError, match=r"0 \.\. 99"):
+        PrefixTree.from_ids(ids, codes=100)

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lohrec.identifiers.codewords import CODES
-
 # Up to this size every node gets a full row of children: one gather a step, the fastest there is.
 DENSE_BYTES = 128 * 2**20
 
@@ -23,17 +21,19 @@ class PrefixTree:
     identifiers in sorted order.
 
     Attributes:
+        codes: codewords a level.
         first: per depth, (nodes + 1,) int32; children of node n are first[n] .. first[n + 1] - 1.
         code: per depth, (children,) uint8 or int16; the codeword that leads to each child.
-        table: per depth, (nodes + 1, CODES) int32, the child or -1, at last those of the node -1;
+        table: per depth, (nodes + 1, codes) int32, the child or -1, at last those of the node -1;
             None where it would be too large.
         item_first: (leaves + 1,) int32 into `item`.
         item: (items,) int32, items by leaf; more than one where identifiers collide.
         new: per depth, (children,) bool, whether all items below a child came after the training;
             None where none did.
-        near: (levels, CODES, CODES), how alike the codewords of a level are, where some are new.
+        near: (levels, codes, codes), how alike the codewords of a level are, where some are new.
     """
 
+    codes: int
     first: list[Tensor]
     code: list[Tensor]
     table: list[Tensor] | None
@@ -43,19 +43,19 @@ class PrefixTree:
     near: Tensor | None = None
 
     @classmethod
-    def from_ids(cls, ids: np.ndarray) -> "PrefixTree":
-        """Build the tree of identifiers, integers (items, levels) in 0 .. CODES - 1.
+    def from_ids(cls, ids: np.ndarray, codes: int = 256) -> "PrefixTree":
+        """Build the tree of identifiers, integers (items, levels) in 0 .. codes - 1.
 
         Raises:
             ValueError: a codeword is out of range, or there are no items.
         """
         ids = np.asarray(ids)
-        if not len(ids) or ids.min() < 0 or ids.max() >= CODES:
-            raise ValueError(f"Identifiers need codewords in 0 .. {CODES - 1} for at least 1 item.")
+        if not len(ids) or ids.min() < 0 or ids.max() >= codes:
+            raise ValueError(f"Identifiers need codewords in 0 .. {codes - 1} for at least 1 item.")
         levels = ids.shape[1]
         key = np.zeros(len(ids), dtype=np.int64)
         for level in range(levels):
-            key = key * CODES + ids[:, level]
+            key = key * codes + ids[:, level]
         item = np.argsort(key, kind="stable")
         key = key[item]
         leaf, position = np.unique(key, return_index=True)
@@ -65,15 +65,16 @@ class PrefixTree:
         code: list[np.ndarray] = []
         nodes = leaf
         for _ in range(levels):
-            parents, position = np.unique(nodes // CODES, return_index=True)
+            parents, position = np.unique(nodes // codes, return_index=True)
             first.insert(0, np.append(position, len(nodes)).astype(np.int32))
-            code.insert(0, (nodes % CODES).astype(np.uint8))
+            code.insert(0, (nodes % codes).astype(np.uint8 if codes <= 256 else np.int16))
             nodes = parents
         table = None
-        if sum(len(f) - 1 for f in first) * CODES * 4 <= DENSE_BYTES:
+        if sum(len(f) - 1 for f in first) * codes * 4 <= DENSE_BYTES:
             rows = zip(first, code, strict=True)
-            table = [torch.from_numpy(_dense(f, c)) for f, c in rows]
+            table = [torch.from_numpy(_dense(f, c, codes)) for f, c in rows]
         return cls(
+            codes,
             [torch.from_numpy(f) for f in first],
             [torch.from_numpy(c) for c in code],
             table,
@@ -86,7 +87,7 @@ class PrefixTree:
 
         Args:
             trained: how many items were in training.
-            near: float (levels, CODES, CODES), symmetric and above 0, how alike codewords are.
+            near: float (levels, codes, codes), symmetric and above 0, how alike codewords are.
         """
         known = torch.zeros(self.leaves, dtype=torch.long, device=self.item.device)
         known[self.leaf_of_item[:trained]] = 1
@@ -132,7 +133,7 @@ class PrefixTree:
             node: int (...), node numbers at that depth; -1 is a node without children.
 
         Returns:
-            int64 (..., CODES): number of the child at depth + 1, or -1 where the codeword is not
+            int64 (..., codes): number of the child at depth + 1, or -1 where the codeword is not
             legal.
         """
         if self.table is not None:
@@ -140,14 +141,14 @@ class PrefixTree:
         real = (node >= 0).unsqueeze(-1)
         node = node.clamp(min=0).long()
         low, high = self.first[depth][node].long(), self.first[depth][node + 1].long()
-        # A node has at most `CODES` children: read that many places, keep those in its range.
-        place = low.unsqueeze(-1) + torch.arange(CODES, device=node.device)
+        # A node has at most `codes` children: read that many places, keep those in its range.
+        place = low.unsqueeze(-1) + torch.arange(self.codes, device=node.device)
         inside = (place < high.unsqueeze(-1)) & real
         place = place.clamp(max=len(self.code[depth]) - 1)
         code = self.code[depth][place].long()
-        child = torch.full((*node.shape, CODES + 1), -1, device=node.device)
-        child.scatter_(-1, code.where(inside, CODES), place)
-        return child[..., :CODES]
+        child = torch.full((*node.shape, self.codes + 1), -1, device=node.device)
+        child.scatter_(-1, code.where(inside, self.codes), place)
+        return child[..., : self.codes]
 
     def below(self, depth: int, node: Tensor) -> Tensor:
         """The children of each node, one after the other.
@@ -187,7 +188,7 @@ class PrefixTree:
             ids: int (..., levels), each of some item.
 
         Returns:
-            bool (..., levels, CODES).
+            bool (..., levels, codes).
         """
         node, out = torch.zeros_like(ids[..., 0], dtype=torch.long), []
         for depth in range(self.levels):
@@ -218,8 +219,8 @@ class PrefixTree:
         """The leaf of identifiers, int (..., levels); int64 (...), -1 for what no item has."""
         node = torch.zeros_like(ids[..., 0], dtype=torch.long)
         for depth, code in enumerate(ids.long().unbind(-1)):
-            child = self.child(depth, node, code.clamp(0, CODES - 1))
-            node = child.masked_fill((code < 0) | (code >= CODES), -1)
+            child = self.child(depth, node, code.clamp(0, self.codes - 1))
+            node = child.masked_fill((code < 0) | (code >= self.codes), -1)
         return node
 
     def path(self, leaf: Tensor) -> list[Tensor]:
@@ -279,8 +280,8 @@ class PrefixTree:
         return found
 
 
-def _dense(first: np.ndarray, code: np.ndarray) -> np.ndarray:
-    table = np.full((len(first), CODES), -1, dtype=np.int32)
+def _dense(first: np.ndarray, code: np.ndarray, codes: int) -> np.ndarray:
+    table = np.full((len(first), codes), -1, dtype=np.int32)
     parent = np.repeat(np.arange(len(first) - 1), np.diff(first))
     table[parent, code] = np.arange(len(code), dtype=np.int32)
     return table

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from lohrec.identifiers.beam_search import TreeSteps, tree_search
-from lohrec.identifiers.codewords import CODES
 from lohrec.identifiers.mixtures import Without
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.recommender import Histories, Recommender
@@ -68,7 +67,7 @@ def probabilities(steps: TreeSteps, target: Tensor, tree: PrefixTree) -> Tensor:
         child = tree.below(level, node)
         p = log_p.float().masked_fill(child < 0, -torch.inf).softmax(-1)
         code = tree.code[level][child.clamp(min=0)].long()
-        found.append(p.new_zeros(len(p), 1, CODES).scatter_add_(-1, code, p))
+        found.append(p.new_zeros(len(p), 1, tree.codes).scatter_add_(-1, code, p))
         node = below
     return torch.cat(found, 1)
 
