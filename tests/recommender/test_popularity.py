@@ -90,7 +90,7 @@ def test_script_makes_both_lists_of_every_test_user_and_they_are_evaluated(
     fitted.save(tmp_path / "model")
     decoding = {"top": 10, "exclude_history": exclude_history}
     given = str(tmp_path / "model"), *paths, statistics, output, decoding
-    recommend.main(*given, {"count": 0, "memory_gb": 0}, 1, both=True)
+    recommend.main(*given, 16, {"count": 0, "memory_gb": 0}, 1, both=True)
     rows = pq.read_table(output).to_pylist()
     other = "test_kept" if left_out else "test_left_out"
     splits = ["dev", "test", other]
