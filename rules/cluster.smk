@@ -3,8 +3,8 @@
 # start at all.
 
 
-# {rule: minutes that its partitions leave a job}, once the cluster has been asked.
-PATIENCE = {}
+# Minutes that every partition in use leaves a job, once the cluster has been asked.
+PATIENCE = []
 # Rules whose jobs are each of a row of variants.
 OF_A_ROW = ("fit", "recommend", "teach")
 
@@ -34,7 +34,7 @@ def runtime(rule):
         every = threads * nodes, gpus * nodes
         first, now = (demands.minutes(operations, *every, n) for n in (1, attempt))
         # A retry that asks for more than its partition has would wait for ever.
-        return max(first, min(now, PATIENCE.get(rule, now)))
+        return max(first, min([now, *PATIENCE]))
 
     return minutes
 
@@ -123,10 +123,8 @@ def require_cluster():
         cluster.refuse_left_behind(Path(workflow.workdir_init))
         sent = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
         partitions = {job: partition_of(job) for job in sent}
-        limits = {named: cluster.time_limit(named) for named in set(partitions.values())}
-        for job, named in partitions.items():
-            if (limit := limits[named]) is not None:
-                PATIENCE[job.rule.name] = min(limit, PATIENCE.get(job.rule.name, limit))
+        limits = [cluster.time_limit(named) for named in set(partitions.values())]
+        PATIENCE.extend(limit for limit in limits if limit is not None)
         requests = {}
         for job, named in partitions.items():
             job.attempt = job.attempt  # it asks anew: a study for no more minutes than there are
@@ -148,9 +146,10 @@ def refuse_nodes():
 
 def partition_of(job):
     """The partition that the executor sends a job to; None for the cluster's default."""
-    named = os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
-    file = workflow.executor_settings.partition_config or named
-    if (named := job.resources.get("slurm_partition")) or not file:
+    named = job.resources.get("slurm_partition")
+    by_file = os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
+    file = workflow.executor_settings.partition_config or by_file
+    if named or not file:
         return named
     from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 

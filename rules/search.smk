@@ -142,8 +142,7 @@ def read_in_trials(wildcards):
 def runtime_of_study(wildcards, threads, attempt):
     """Minutes of all trials, or as many as there are: a study that was cut off goes on."""
     trials = config["studies"][wildcards.variant]["trials"]
-    every = trials * runtime("fit")(wildcards, threads, attempt)
-    return min(every, PATIENCE.get("search_ranges", every))
+    return min([trials * runtime("fit")(wildcards, threads, attempt), *PATIENCE])
 
 
 rule search_ranges:
