@@ -79,16 +79,18 @@ class _CrossEntropy(Function):
         # Every type is chosen here: autocast would cast some of them back.
         with torch.autocast(kind, enabled=False):
             for low in range(0, len(h), size):
-                part, true = slice(low, low + size), target[low : low + size].unsqueeze(1)
+                part = slice(low, low + size)
+                true = torch.arange(len(h[part]), device=h.device), target[part]
                 score = h[part] @ weight.T
                 p = (score if bias is None else score.add_(bias)).softmax(-1)
-                total -= p.gather(1, true).clamp(min=least).to(total.dtype).log().sum()
-                # The gradient of the scores: p less one at the target.
-                of_score = p.scatter_add_(1, true, -p.new_ones(true.shape))
+                total -= p[true].clamp(min=least).to(total.dtype).log().sum()
+                # The gradient of the scores: p less one at the target. (On a CPU scatter_add_
+                # copies all of p, which takes longer than a product.)
+                p[true] -= 1
                 if of_bias is not None:
-                    of_bias += of_score.sum(0, dtype=of_bias.dtype)
-                of_state[part] = of_score @ weight
-                of_table += of_score.T @ h[part]
+                    of_bias += p.sum(0, dtype=of_bias.dtype)
+                of_state[part] = p @ weight
+                of_table += p.T @ h[part]
         ctx.save_for_backward(of_state, of_table, of_bias)
         ctx.dtype = state.dtype
         return total / len(h)
