@@ -40,6 +40,14 @@ def test_the_first_codeword_is_the_cluster():
     assert np.array_equal(ids, collaborative.identifiers(train, 80, 4, seed=0))
 
 
+def test_clusters_share_a_codeword_only_where_there_are_more_clusters_than_codewords():
+    train, _ = shop(4, 800, 4000)
+    ids = collaborative.identifiers(train, 800, 6, seed=0)
+    clusters = [len(np.unique(ids[:, : level + 1], axis=0)) for level in range(4)]
+    assert clusters[1] <= 36 and clusters[2] <= 216 and clusters[3] == 800
+    assert [len(np.unique(codes)) for codes in ids.T] == [min(n, CODES) for n in clusters]
+
+
 @pytest.mark.parametrize("items", [1, 3, 900])
 def test_no_two_items_are_alike_whatever_the_graph(items):
     """Also where most items were never chosen, and there are fewer than clusters."""

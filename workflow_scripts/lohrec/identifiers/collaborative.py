@@ -1,8 +1,9 @@
 """Identifiers from who had which items together: P5-CID (Hua et al., SIGIR-AP 2023).
 
 Items are the nodes of a graph whose edges are weighted with the users that had both. Spectral
-clustering (von Luxburg, 2007) cuts it into clusters, each of these again, level by level; the
-clusters of a level are its codewords, and the last codeword numbers the items of a cluster.
+clustering (von Luxburg, 2007) cuts it into clusters, each of these again, level by level, and the
+last codeword tells the items of a cluster apart. The codewords of a level are numbered on from
+cluster to cluster, and begin anew after the last one there is: so few clusters share a codeword.
 """
 
 import warnings
@@ -41,20 +42,23 @@ def identifiers(train: Examples, items: int, clusters: int, seed: int) -> np.nda
     """
     graph = cooccurrences(train, items).astype(float)
     ids = np.zeros((items, LEVELS), dtype=np.int16)
-    todo = [(np.arange(items), 0)]
-    while todo:
-        members, level = todo.pop()
-        last = level == LEVELS - 1
-        code = np.arange(len(members))
-        if not last and len(members) > clusters:
-            code = spectral(graph[members][:, members], clusters, seed)
-        if not last:
-            code = _cut(code, CODES ** (LEVELS - 1 - level))
-        if code.max(initial=0) >= CODES:
-            raise ValueError(f"{items} items are too many for {clusters} clusters of a cluster.")
-        ids[members, level] = code
-        if not last:
-            todo += [(members[code == one], level + 1) for one in range(code.max(initial=-1) + 1)]
+    parents = [np.arange(items)]
+    for level in range(LEVELS):
+        used, found = 0, []
+        for members in parents:
+            code = np.arange(len(members))
+            if level < LEVELS - 1:
+                if len(members) > clusters:
+                    code = spectral(graph[members][:, members], clusters, seed)
+                code = _cut(code, CODES ** (LEVELS - 1 - level))
+            count = code.max(initial=-1) + 1
+            if count > CODES:
+                many = f"{items} items are too many"
+                raise ValueError(f"{many} for {clusters} clusters of a cluster.")
+            ids[members, level] = (used + code) % CODES
+            used += count
+            found += [members[code == one] for one in range(count)]
+        parents = found
     return ids
 
 
