@@ -1,5 +1,7 @@
 """What networks over items read, and that they learn from it."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -139,17 +141,63 @@ def test_bert4rec_is_taught_what_it_does_not_see():
     assert 0.25 < alone / (20 * len(items)) < 0.6
 
 
-def test_filters_are_products_of_frequencies():
+def norm(x: list[float], layer: nn.LayerNorm) -> list[float]:
+    mean = sum(x) / len(x)
+    deviation = (sum((a - mean) ** 2 for a in x) / len(x) + layer.eps) ** 0.5
+    scale, shift = layer.weight.tolist(), layer.bias.tolist()
+    return [(a - mean) / deviation * w + b for a, w, b in zip(x, scale, shift, strict=True)]
+
+
+def dot(x: list[float], y: list[float]) -> float:
+    return sum(a * b for a, b in zip(x, y, strict=True))
+
+
+def linear(x: list[float], layer: nn.Linear) -> list[float]:
+    rows = zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
+    return [dot(x, row) + b for row, b in rows]
+
+
+def test_sasrec_is_the_papers_by_loops():
+    """Section III of the paper, with a loop over places, heads and widths."""
+    made = network("sasrec", width=6, heads=2).double()
+    for parameter in made.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    history = [3, 7, 1, 7]
+    position, table = made.position.weight.tolist(), made.item.weight.tolist()
+    x = [[a * 6**0.5 + b for a, b in zip(table[i], position[t], strict=True)]
+         for t, i in enumerate(history)]  # fmt: skip
+    for block in made.layers:
+        normed = [norm(one, block.attention_norm) for one in x]
+        parts = (block.attention.query, block.attention.key, block.attention.value)
+        q, k, v = ([linear(one, part) for one in normed] for part in parts)
+        for t in range(len(x)):
+            read = []
+            for head in (slice(0, 3), slice(3, 6)):
+                e = [math.exp(dot(q[t][head], k[s][head]) / 3**0.5) for s in range(t + 1)]
+                read += [sum(w * v[s][head][d] for s, w in enumerate(e)) / sum(e) for d in range(3)]
+            x[t] = [a + b for a, b in zip(x[t], read, strict=True)]
+        for t, one in enumerate(x):
+            inner = [max(a, 0.0) for a in linear(norm(one, block.norm), block.first)]
+            x[t] = [a + b for a, b in zip(one, linear(inner, block.second), strict=True)]
+    expected = torch.tensor([norm(one, made.norm) for one in x], dtype=torch.double)
+    torch.testing.assert_close(made.read(torch.tensor([history]))[0], expected)
+
+
+@pytest.mark.parametrize("n", [7, 8])
+def test_filters_are_products_of_frequencies(n):
     """Against sums over all pairs of places, with complex numbers and no FFT."""
-    made = fmlp_rec.Block(6, 7, 0.0).double().eval()
+    made = fmlp_rec.Block(6, n, 0.0).double().eval()
     torch.nn.init.normal_(made.weight)
-    x, n = torch.randn(2, 7, 6, dtype=torch.double), 7
+    x = torch.randn(2, n, 6, dtype=torch.double)
     angle = -2j * torch.pi * torch.arange(n)[:, None] * torch.arange(n) / n
     there = torch.exp(angle.to(torch.complex128)) / n**0.5
     frequency = torch.einsum("kn,bnd->bkd", there, x.to(torch.complex128))
     half = torch.view_as_complex(made.weight.detach())
-    full = torch.cat([half, half[1:].conj().flip(0)])  # of a real signal, n odd
-    full[0] = full[0].real  # irfft reads no imaginary part of the mean
+    twice = (n - 1) // 2  # frequencies of a real signal that come once more, conjugated
+    full = torch.cat([half, half[1 : twice + 1].conj().flip(0)])
+    full[0] = full[0].real  # irfft reads no imaginary part of the mean,
+    if n % 2 == 0:
+        full[n // 2] = full[n // 2].real  # nor of the highest frequency
     filtered = torch.einsum("nk,bkd->bnd", there.conj(), frequency * full).real
     y = nn.functional.layer_norm(x + filtered, (6,), eps=1e-12)
     inner = nn.functional.linear(y, made.up.weight, made.up.bias)
@@ -159,10 +207,19 @@ def test_filters_are_products_of_frequencies():
     torch.testing.assert_close(made(x), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("place", [-1, -2, 0], ids=["last", "second last", "first"])
-@pytest.mark.parametrize("name", ["sasrec", "gru4rec"])
+# A window does not reach the first item. HGN adds up all items of its window besides, and BERT4Rec
+# is also asked for items that nothing tells.
+PLACES = {name: (-1,) for name in EVERY if name not in ("hgn", "bert4rec")}
+PLACES |= dict.fromkeys(["sasrec", "gru4rec"], (-1, -2, 0))
+
+
+@pytest.mark.parametrize(("name", "place"), [(n, p) for n in PLACES for p in PLACES[n]])
 def test_learns_which_of_twenty_items_tells_the_next(name, place):
-    rng, made = np.random.default_rng(0), network(name, dropout=0.0).train()
+    rng, made = np.random.default_rng(0), network(name)
+    made.train().dropout = 0.0
+    for module in made.modules():
+        if hasattr(module, "dropout"):
+            module.dropout = 0.0
     after = torch.from_numpy(rng.permutation(ITEMS))
     row, length = torch.arange(64), torch.full((64,), WINDOW)
 

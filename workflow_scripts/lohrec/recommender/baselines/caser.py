@@ -4,10 +4,11 @@ E (L x d) holds the last L items. A horizontal filter F of height h gives
 o_h = max_i relu(E_{i:i+h-1} . F) (Eq. 3-5), a vertical one a weighted sum of the rows of E (Eq. 7),
 
     z = relu(W [o; o~] + b)                    (Eq. 9, dropout before it)
-    s = relu(W' [z; P_u] + b'),  score_i = s . x_i    (Eq. 10)
+    s = relu(W' [z; P_u] + b'),  score_i = s . x_i
 
-The second layer leads back to the width of the items, as in RecBole; the paper's leads to items. A
-user is a history and nothing else here, so there is no P_u. Targets are single (T = 1).
+As in RecBole the second layer leads back to the width of the items and has a relu; that of the
+paper leads to items, without one (Eq. 10). A user is a history and nothing else here, so there is
+no P_u. Targets are single (T = 1).
 """
 
 from collections.abc import Mapping
