@@ -202,8 +202,7 @@ def test_the_report_has_all_and_needs_nothing_else(workflow: Path) -> None:
     assert {"fit", "recommend", "train_teacher", "train_rqvae"} <= steps
     assert "| dwr" in (folder / "report.md").read_text()
 
-    style = "--report-stylesheet", "docs/captions/report.css"
-    run(workflow, "--report", "steps.html", *style, "results/demo/report.html")
+    run(workflow, "--report", "steps.html", "results/demo/report.html")
     steps = (workflow / "steps.html").read_text()
     assert "All tables and figures of demo on one page" in steps and "min-height: 90vh" in steps
 
