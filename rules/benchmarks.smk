@@ -39,6 +39,7 @@ rule benchmark_decoding:
     params:
         code=code("benchmark_decoding", every_loss),
         network=section_of("paper", "networks")["t5"],
+        compact=section_of("laptop", "networks")["compact"],
         settings=config["benchmarks"]["decoding"],
     script:
         "../workflow_scripts/benchmarks/benchmark_decoding.py"

@@ -12,6 +12,7 @@ from transformers import LlamaForCausalLM
 
 from lohrec.benchmarks import clock, cuda, tables, teacher_sizes, training
 from lohrec.common import artefacts
+from lohrec.configuration.sections import defaults, tree
 from lohrec.data.sequences import leave_one_out
 from lohrec.identifiers.codewords import CODES, LEVELS, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -87,9 +88,13 @@ def test_steps_and_lists_are_measured(tmp_path):
     rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
     assert rows["dwr step", "fp32"]["floor_share"] > 0
     sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
-    benchmark_decoding.main(*given, network, sizes)
+    compact = defaults(tree()["networks"]["compact"]) | {"width": 32, "pairs": 8}
+    benchmark_decoding.main(*given, network, compact, sizes)
     rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
     assert rows["beam 20", "fp32"]["same_lists"] == 1
+    beside = [row for (name, _), row in rows.items() if name.startswith("compact network")]
+    assert len(beside) == 2 and beside[0]["parameters"] > 2 * beside[1]["parameters"]
+    assert beside[0]["ratio"] == beside[0]["rival"] / beside[0]["ours"] > 0
 
 
 def test_the_gpu_script_needs_no_workflow(tmp_path):

@@ -1,10 +1,11 @@
-"""The beam search against transformers' `generate` and against the arithmetic (Algorithm 1)."""
+"""The beam search against transformers' `generate` and against the arithmetic (Algorithm 1); and
+that of the compact network beside the T5's."""
 
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,10 +17,14 @@ from lohrec.common import devices, job_log
 from lohrec.data.examples import Examples, length_batches, read_examples
 from lohrec.identifiers.codewords import LEVELS, token_table
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks import CodewordNetwork
+from lohrec.recommender.networks.compact import Compact
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training import ONE_HOT
 from lohrec.recommender.training_data import TrainingData, history_tokens
+
+AnyNetwork = TypeVar("AnyNetwork", bound=CodewordNetwork)
 
 
 def measure(
@@ -28,6 +33,7 @@ def measure(
     ids: str,
     path: str,
     network: dict[str, Any],
+    compact: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
     """Decode the same users in turns; weights come from a short training.
@@ -35,9 +41,10 @@ def measure(
     Untrained weights would rank by chance, and every rounding would change their lists.
     """
     semantic = np.load(ids).astype(np.int64)
-    tree, cpu = PrefixTree.from_ids(semantic), torch.device("cpu")
+    tree = PrefixTree.from_ids(semantic)
+    torch.manual_seed(0)
     data = TrainingData(read_examples(sequences, examples, "train"), semantic)
-    model = fitted(data, network, settings["steps"], cpu)
+    model = fitted(data, T5(network), settings["steps"])
     test = read_examples(sequences, examples, "test")
     histories = at_quantiles(
         test, token_table(semantic), settings["batch_size"], settings["batches"]
@@ -104,17 +111,41 @@ def measure(
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(clock.row(name, "fp32", two, one, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
+    rows += beside_t5(model, data, histories, tree, compact, settings)
     clock.write(path, rows, users=users, items=len(semantic))
 
 
-def fitted(data: TrainingData, network: dict[str, Any], steps: int, device: torch.device) -> T5:
-    """The recommender after a few steps."""
-    torch.manual_seed(0)
-    model, tree = T5(network), PrefixTree.from_ids(data.ids)
+def beside_t5(
+    t5: T5,
+    data: TrainingData,
+    histories: list[torch.Tensor],
+    tree: PrefixTree,
+    compact: dict[str, Any],
+    settings: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """A row for the compact network and one for half its width; the rival is the T5."""
+    beams, rows = settings["beams"][0], []
+    for width in (compact["width"], compact["width"] // 2):
+        model = Compact.new(compact | {"width": width}, torch.from_numpy(data.ids))
+        model = fitted(data, model, settings["steps"])
+        searches = {
+            network: partial(decode, network, histories, tree, beams) for network in (model, t5)
+        }
+        seconds = clock.in_turns(searches, settings["rounds"])
+        mine, theirs = (1000 * value / sum(map(len, histories)) for value in seconds.values())
+        name = f"compact network {width} wide, beam {beams}; rival: our T5"
+        rows.append(clock.row(name, "fp32", mine, theirs, unit="ms a user"))
+        rows[-1]["parameters"] = sum(p.numel() for p in model.parameters())
+    return rows
+
+
+def fitted(data: TrainingData, model: AnyNetwork, steps: int) -> AnyNetwork:
+    """The network after a few steps."""
+    tree = PrefixTree.from_ids(data.ids)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     epoch = data.epoch(128, np.random.default_rng(0))[:steps]
     for rows in job_log.progress(epoch, "short training", unit="step"):
-        with devices.autocast(device, "auto"):
+        with devices.autocast(torch.device("cpu"), "auto"):
             losses = objective(model, data.batch(rows), tree, ONE_HOT)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
@@ -135,7 +166,11 @@ def at_quantiles(test: Examples, table: np.ndarray, size: int, count: int) -> li
 
 
 def decode(
-    model: T5, histories: list[torch.Tensor], tree: PrefixTree, beams: int, bf16: bool = False
+    model: CodewordNetwork,
+    histories: list[torch.Tensor],
+    tree: PrefixTree,
+    beams: int,
+    bf16: bool = False,
 ) -> torch.Tensor:
     """Lists of all histories, leaves (users, beams)."""
     with devices.autocast(torch.device("cpu"), bf16):

@@ -14,6 +14,7 @@ from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import beam_search
 from lohrec.identifiers.codewords import token_table, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
+from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.networks.t5 import T5
 from lohrec.recommender.training_data import history_tokens
 
@@ -73,10 +74,13 @@ def compare(
     }
 
 
-def leaves(model: T5, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
+def leaves(model: CodewordNetwork, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
     """Leaves of histories of equal length, (users, beams)."""
     leaf = beam_search(
-        model.steps(history, padded=False), tree, beams, renormalise=model.legal
+        model.steps(history, False, tree if model.legal else None),
+        tree,
+        beams,
+        renormalise=model.legal,
     ).leaf
     assert leaf is not None  # there is a tree
     return leaf

@@ -20,10 +20,10 @@ HEAD = """# Configuration
 Made from the modules that declare the settings, by `make docs`; do not edit it here.
 
 `config/config.yaml` has the datasets and presets, `config/variants.yaml` the variants. A setting
-has its default. The dataset's preset goes over the defaults, the `settings` of the dataset's row over
-the preset, and the `settings` of the variant's row over all. What stands here as `core` under the
-heading `ingest` is written `settings: {ingest: {core: 3}}`. An unknown name and a value out of its
-range are errors before the first job.
+has its default. The dataset's preset goes over the defaults, the `settings` of the dataset's row
+over the preset, and the `settings` of the variant's row over all. What stands here as `core` under
+the heading `ingest` is written `settings: {ingest: {core: 3}}`. An unknown name and a value out of
+its range are errors before the first job.
 """
 
 
