@@ -143,8 +143,8 @@ def test_every_sweep_fits_the_values_that_its_row_does_not_have(fresh: Path) -> 
     targets = [f"results/demo/sweeps/{name}.md" for name in sweeps]
     jobs = planned(fresh, *targets)
     assert jobs["draw_sweep"] == len(sweeps) == 10
-    # The rows dwr, distill, smooth, tiger and ease are each fitted once, and have a value of each sweep
-    # of theirs; beams fit nothing.
+    # The rows dwr, distill, smooth, tiger and ease are each fitted once, and have a value of each
+    # sweep of theirs; beams fit nothing.
     own = {sweep["row"] for sweep in sweeps.values()}
     fitted = [len(s["values"]) - 1 for s in sweeps.values() if s["setting"] != "decoding.beams"]
     assert jobs["fit"] == sum(fitted) + len(own) and jobs["recommend_at_width"] == 3
