@@ -215,11 +215,7 @@ PLACES |= dict.fromkeys(["sasrec", "gru4rec"], (-1, -2, 0))
 
 @pytest.mark.parametrize(("name", "place"), [(n, p) for n in PLACES for p in PLACES[n]])
 def test_learns_which_of_twenty_items_tells_the_next(name, place):
-    rng, made = np.random.default_rng(0), network(name)
-    made.train().dropout = 0.0
-    for module in made.modules():
-        if hasattr(module, "dropout"):
-            module.dropout = 0.0
+    rng, made = np.random.default_rng(0), network(name, dropout=0.0).train()
     after = torch.from_numpy(rng.permutation(ITEMS))
     row, length = torch.arange(64), torch.full((64,), WINDOW)
 
