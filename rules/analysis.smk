@@ -1,6 +1,16 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
 # (Figure 4), and the lists of single users (Tables 4 and 5).
 
+# How the names of rows end, by the network that they train.
+ENDINGS = ("", "_compact")
+
+
+def ending(dataset):
+    """Of the rows of the paper's TIGER, DISTILL and DWR that a dataset compares; None if none are."""
+    compared = {*DATASETS[dataset].get("variants", COMPARED)}
+    wanted = ("tiger", "distill", "dwr")
+    return next((e for e in ENDINGS if {name + e for name in wanted} <= compared), None)
+
 
 def generative_rows(dataset):
     """The generative recommenders among the variants that a dataset's row compares."""
@@ -17,6 +27,15 @@ def analysed(wildcards):
             f"to analyse; add one to datasets.{dataset}.variants."
         )
     return generative
+
+
+LANGUAGE_MODEL = "lcrec"  # the row that recommends as the dataset's language model does
+
+
+def behind(dataset):
+    """The generative rows that a dataset compares, and all that these are made of."""
+    names = generative_rows(dataset)
+    return [row for name in names for row in rows.rows_behind(name, VARIANTS).values()]
 
 
 def first_model(wildcards):
@@ -161,16 +180,28 @@ def alignment_settings(wildcards):
     return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
 
 
+def teacher_of(dataset):
+    """The row whose lessons the generative rows learn, the language model first; None: from none."""
+    taught = [row for row in behind(dataset) if rows.learns_from_teacher(row)]
+    named = {row.get("teacher") or LANGUAGE_MODEL for row in taught}
+    return LANGUAGE_MODEL if LANGUAGE_MODEL in named else min(named, default=None)
+
+
+def lists_of_teacher(wildcards):
+    return lists(wildcards.dataset, teacher_of(wildcards.dataset))
+
+
 def aligned(wildcards):
-    """Those rows, and the paper's other ways to learn a teacher's lists, if the dataset has `dwr`."""
-    names = analysed(wildcards)
-    return names + [n for n in ("top", "random") if "dwr" in names and n not in names]
+    """Those rows, and the paper's other ways to learn a teacher's lists, if they are its methods."""
+    names, end = analysed(wildcards), ending(wildcards.dataset)
+    others = [] if end is None else [f"top{end}", f"random{end}"]
+    return names + [name for name in others if name not in names]
 
 
 rule measure_alignment:
     input:
         recommendations=lambda wildcards: [lists(wildcards.dataset, n) for n in aligned(wildcards)],
-        teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
+        teacher=lists_of_teacher,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         ids="results/{dataset}/ids/semantic_ids.npy",
@@ -205,12 +236,12 @@ def models_of_analysed(wildcards):
 
 
 def teacher_as_recommender(wildcards):
-    return fitted(wildcards.dataset, "lcrec", DATASETS[wildcards.dataset]["seeds"][0])
+    return fitted(wildcards.dataset, LANGUAGE_MODEL, DATASETS[wildcards.dataset]["seeds"][0])
 
 
 def modules_of_mapped(wildcards):
     """The modules of all models that are mapped."""
-    names = [*analysed(wildcards), "lcrec"]
+    names = [*analysed(wildcards), LANGUAGE_MODEL]
     return [part for name in names for part in rows.modules(VARIANTS[name], VARIANTS)]
 
 
@@ -253,7 +284,7 @@ def cases_settings(wildcards):
 rule show_cases:
     input:
         recommendations=lists_of_analysed,
-        teacher=lambda wildcards: lists(wildcards.dataset, "lcrec"),
+        teacher=lists_of_teacher,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
         catalogue="results/{dataset}/data/items.parquet",

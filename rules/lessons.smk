@@ -8,6 +8,13 @@ def lessons_of(dataset, teacher, seed):
     return f"results/{dataset}/{teacher}/seed_{seed}/lessons"
 
 
+def candidates_of(dataset, row, seed):
+    """The candidates that a row learns to order."""
+    if row.get("teacher") and row["prior"] == "teacher":
+        return f"{lessons_of(dataset, row['teacher'], seed)}/candidates.npy"
+    return f"results/{dataset}/priors/{row.get('prior')}.npy"
+
+
 def settings_of_lesson(wildcards):
     """What a lesson depends on: only of candidates there is a number."""
     idle = ("beams",) if wildcards.lesson == "probabilities" else ()

@@ -6,17 +6,16 @@ def read_in_fitting(wildcards):
     """What a row's fitting reads beyond the data: only the artefacts that it asks for."""
     dataset, row = wildcards.dataset, VARIANTS[wildcards.variant]
     results, identifiers = f"results/{dataset}", row.get("identifiers", rows.SEMANTIC)
-    lessons, prior = f"{results}/teacher", f"{results}/priors/{row.get('prior')}.npy"
+    lessons = f"{results}/teacher"
     if row.get("teacher"):
         lessons = lessons_of(dataset, row["teacher"], wildcards.seed)
-        prior = f"{lessons}/candidates.npy" if row["prior"] == "teacher" else prior
     places = {
         "ids": f"{results}/ids/{identifiers}_ids.npy",
         "encoder": encoder_of(dataset) if identifiers == rows.SEMANTIC else [],
         "teacher": f"{results}/teacher/model/model.safetensors",
         "probabilities": f"{lessons}/probabilities.npy",
         "beams": f"{lessons}/beams.npy",
-        "prior": prior,
+        "prior": candidates_of(dataset, row, wildcards.seed),
     }
     try:
         artefacts = {

@@ -2,15 +2,10 @@
 # for it alone.
 
 
-def teacher_behind(wildcards):
-    """The history of the teacher, where an analysed variant has learned from it."""
-    behind = [
-        row
-        for name in analysed(wildcards)
-        for row in rows.rows_behind(name, VARIANTS).values()
-        if rows.learns_from_teacher(row) and not row.get("teacher")
-    ]
-    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if behind else []
+def history_of_teacher(wildcards):
+    """How the language model was trained, where an analysed variant has learned from it."""
+    taught = teacher_of(wildcards.dataset) == LANGUAGE_MODEL
+    return [f"results/{wildcards.dataset}/teacher/history.parquet"] if taught else []
 
 
 def measured_in_training(wildcards):
@@ -25,7 +20,7 @@ def measured_in_training(wildcards):
 rule draw_training_curves:
     input:
         models=models_of_analysed,
-        teacher=teacher_behind,
+        teacher=history_of_teacher,
         statistics="results/{dataset}/data/statistics.json",
     output:
         figure=[
@@ -91,15 +86,12 @@ def shown_beside(wildcards):
     Returns:
         {"ablation": {variant: its name in Table 2}, "priors": {variant: its prior}}.
     """
-    if not {"dwr", "distill", "tiger"} <= compared(wildcards).keys():
+    if (end := ending(wildcards.dataset)) is None:
         return {"ablation": {}, "priors": {}}
-    return {"ablation": ABLATION, "priors": {n: VARIANTS[n]["prior"] for n in PRIORS}}
-
-
-def learns_from_language_model(dataset):
-    """Whether a generative row of the comparison has learned from the dataset's language model."""
-    wildcards = SimpleNamespace(dataset=dataset)
-    return bool(generative_rows(dataset)) and bool(teacher_behind(wildcards))
+    return {
+        "ablation": {name + end: label for name, label in ABLATION.items()},
+        "priors": {name + end: VARIANTS[name + end]["prior"] for name in PRIORS},
+    }
 
 
 def measured_rows(wildcards):
@@ -122,8 +114,10 @@ def reported(wildcards):
     dataset, analyses = wildcards.dataset, ["slices"]
     if generative_rows(dataset):
         analyses += ["beam_widths", "training"]
-    if learns_from_language_model(dataset):
-        analyses += ["alignment", "embeddings", "cases"]
+    if teacher := teacher_of(dataset):
+        analyses += ["alignment", "cases"]
+        # Other teachers have no embeddings of items.
+        analyses += ["embeddings"] if teacher == LANGUAGE_MODEL else []
     files = {
         f"{name}_{what}": f"results/{dataset}/analysis/{name}.{ending}"
         for name in analyses
@@ -135,8 +129,8 @@ def reported(wildcards):
     if generative_rows(dataset):
         files["quality"] = f"results/{dataset}/ids/quality.json"
     for name, prior in shown_beside(wildcards)["priors"].items():
-        of, _ = targets.owner(dataset, name)
-        files[f"prior_{prior}"] = f"results/{of}/priors/{prior}.json"
+        candidates = candidates_of(dataset, VARIANTS[name], DATASETS[dataset]["seeds"][0])
+        files[f"prior_{prior}"] = str(Path(candidates).with_suffix(".json"))
     return files | {f"sweep_{name}": path for name, path in sweeps_made(dataset).items()}
 
 
@@ -155,6 +149,7 @@ def described(wildcards):
             name: "{row} by {setting}".format_map(config["sweeps"][name])
             for name in sweeps_made(wildcards.dataset)
         },
+        "ending": ending(wildcards.dataset) or "",
         **shown_beside(wildcards),
     }
 

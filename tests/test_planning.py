@@ -256,6 +256,25 @@ def test_vectors_of_neighbours_wait_for_the_examples(fresh: Path, tmp_path: Path
     assert "split_sequences" in planned(fresh, target, *mine(tmp_path, row))
 
 
+@pytest.mark.parametrize(("ending", "teacher"), [("", "lcrec"), ("_compact", "ensemble")])
+def test_a_report_has_the_papers_analyses_of_either_network(
+    fresh: Path, tmp_path: Path, ending: str, teacher: str
+) -> None:
+    compared = [f"{name}{ending}" for name in ("tiger", "distill", "dwr")]
+    row = {"preset": "demo", "source": "simulated", "variants": compared, "reference": compared[0]}
+    target, given = "results/mine/report.html", mine(tmp_path, row)
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status == 0, printed
+    names = "dwr_no_distill", "dwr_distance", "dwr_cooccurrence", "top", "random"
+    for name in (f"{name}{ending}/seed_0/model/recommender.json" for name in names):
+        assert f"results/mine/{name}" in printed
+    wanted = {"measure_alignment", "show_cases", "compare_beam_widths", "draw_training_curves"}
+    jobs = planned(fresh, target, *given)
+    assert wanted <= jobs.keys()
+    assert ("map_embeddings" in jobs) == ("train_teacher" in jobs) == (teacher == "lcrec")
+    assert f"results/mine/{teacher}/seed_0/recommendations.parquet" in printed
+
+
 def test_files_of_ones_own_are_looked_for_nowhere_else(fresh: Path, tmp_path: Path) -> None:
     (tmp_path / "my_shop_5.json.gz").write_text("raw")
     row = {"preset": "demo", "source": "amazon2018", "category": "my_shop", "variants": ["tiger"]}

@@ -187,6 +187,15 @@ def test_ours_stand_beside_the_papers(compared):
     assert "dtr, dwr break it" in table.note
 
 
+def test_the_papers_methods_are_rows_of_the_network_that_is_shown():
+    printed = PAPER["games"]["table_2"]
+    ours = ["tiger_compact", "distill_compact", "dwr_compact", "dwr_no_distill_compact"]
+    assert list(paper.of_rows(printed, "", ours)) == list(printed)
+    named = paper.of_rows(printed, "_compact", ours)
+    assert named == {f"{name}_compact": cells for name, cells in printed.items()}
+    assert "sasrec" in paper.of_rows(PAPER["games"]["table_1"], "_compact", [*ours, "sasrec"])
+
+
 def test_cost_adds_up_jobs_of_a_step(tmp_path):
     header = "s\th:m:s\tmax_rss\tmean_load\tcpu_time\n"
     (tmp_path / "fit").mkdir()

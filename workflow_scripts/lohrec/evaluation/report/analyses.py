@@ -48,16 +48,15 @@ def measured(
 
 
 def ablation(
-    of: dict[str, dict[str, Any]], names: dict[str, str], paper: dict[str, Any] | None
+    of: dict[str, dict[str, Any]], names: dict[str, str], printed: dict[str, list[float]] | None
 ) -> Section:
     """Table 2: DWR without its parts, on the dev set as in the paper, and on the test set.
 
     Args:
         of: {variant: what its metrics.json holds}.
         names: {variant: its name in the table}.
-        paper: the paper's set of these data, or None.
+        printed: the paper's figures of these data by variant, or None.
     """
-    printed = paper["table_2"] if paper else None
     shown = [
         measured("table_2 dev", "Table 2: dev set", of, "dev", names, printed),
         measured("table_2 test", "The same on the test set", of, "test", names),
@@ -200,7 +199,8 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
     text = [
         f"Coverage: the share of the teacher's {top} items that a list has too. Coordination: the "
         f"longest common subsequence of both lists, over {top}. With 95 % intervals over users. "
-        "The paper's Ref, Top, Random and Rank are `tiger`, `top`, `random` and `dwr`."
+        "The paper's Ref and Rank are TIGER and DWR; Top and Random learn the teacher's first item, "
+        "or a random one of its list."
     ]
     table = Table(
         "alignment", "Lists against the teacher's", ["method", *map(str.capitalize, measures)], rows

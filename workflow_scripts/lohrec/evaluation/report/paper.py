@@ -1,7 +1,7 @@
 """The figures that the paper prints, and those among them that cannot be right."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 DIGITS = 1e-4  # a printed figure is off by at most half of this
@@ -16,6 +16,17 @@ def of_category(sets: dict[str, Any], category: str | None) -> dict[str, Any] | 
     """
     found = (one for one in sets.values() if category in one["categories"])
     return next(found, None)
+
+
+def of_rows(printed: dict[str, Any], ending: str, names: Container[str]) -> dict[str, Any]:
+    """A table of the paper by the names of our rows: with the ending where there is such a row.
+
+    Args:
+        printed: {the paper's method: its cells}.
+        ending: of the rows of the network that is shown.
+        names: of our rows.
+    """
+    return {name + ending if name + ending in names else name: c for name, c in printed.items()}
 
 
 def contradicts_itself(cells: Sequence[float]) -> bool:
