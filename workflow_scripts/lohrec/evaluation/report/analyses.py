@@ -199,8 +199,8 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
     text = [
         f"Coverage: the share of the teacher's {top} items that a list has too. Coordination: the "
         f"longest common subsequence of both lists, over {top}. With 95 % intervals over users. "
-        "The paper's Ref and Rank are TIGER and DWR; Top and Random learn the teacher's first item, "
-        "or a random one of its list."
+        "The paper's Ref and Rank are TIGER and DWR; Top and Random learn the teacher's first "
+        "item, or a random one of its list."
     ]
     table = Table(
         "alignment", "Lists against the teacher's", ["method", *map(str.capitalize, measures)], rows
