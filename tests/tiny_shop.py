@@ -101,6 +101,7 @@ def make(folder: Path) -> Shop:
         read_examples(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev")
     )
     artefacts: dict[str, Any] = {
+        "catalogue": str(folder / "items.parquet"),
         "ids": str(folder / "ids.npy"),
         "teacher": str(folder / "teacher/model/model.safetensors"),
     }

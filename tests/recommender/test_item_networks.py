@@ -14,6 +14,7 @@ from lohrec.configuration.sections import defaults, tree
 from lohrec.data.examples import Examples
 from lohrec.recommender import item_training
 from lohrec.recommender.baselines import fmlp_rec
+from lohrec.recommender.item_attributes import AttributeNetwork
 from lohrec.recommender.item_losses import loss
 from lohrec.recommender.item_networks import (
     Batch,
@@ -34,11 +35,18 @@ EVERY = [n for n in registry.names("recommender") if issubclass(named(n), ItemRe
 def network(name: str, items: int = ITEMS, **changes) -> ItemNetwork:
     torch.manual_seed(0)
     settings = defaults(tree()["recommenders"][name]) | {"width": 32} | changes
-    made = named(name).network_class(items, WINDOW, settings).eval()
-    if hasattr(made, "attributes"):
-        code = torch.arange(items)
-        made.attributes[:-1] = torch.stack([code // 4**d % 4 + 256 * d for d in range(4)], 1)
-    return made
+    network_class = named(name).network_class
+    told = [attributes(items)] if issubclass(network_class, AttributeNetwork) else []
+    return network_class(items, WINDOW, settings, *told).eval()
+
+
+def attributes(items: int) -> torch.Tensor:
+    """One to four of sixteen for each item."""
+    code = torch.arange(items + 1)
+    told = torch.stack([code // 4**d % 4 + 4 * d for d in range(4)], 1)
+    told[torch.arange(4) > code.unsqueeze(1) % 4] = 16
+    told[-1] = 16
+    return told
 
 
 def walks(users: int = 30, items: int = ITEMS) -> Examples:

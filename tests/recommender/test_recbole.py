@@ -14,6 +14,7 @@ import torch
 from conftest import ROOT
 
 from lohrec.configuration.sections import defaults, tree
+from lohrec.identifiers.codewords import PAD
 from lohrec.recommender.item_networks import WindowNetwork
 from lohrec.recommender.item_training import log_probabilities
 from lohrec.recommender.recommender import Histories, named
@@ -119,14 +120,16 @@ def prepare(case: str, folder: Path) -> np.ndarray:
     rng = np.random.default_rng(0)
     settings = defaults(tree()["recommenders"][case]) | {"width": WIDTH} | changed
     torch.manual_seed(0)
-    network = named(case).network_class(ITEMS, HISTORY, settings).eval()
+    codes = [list(range(CODES)) + rng.integers(0, CODES, ITEMS - CODES).tolist() for _ in range(4)]
+    told = []
+    if case == "fdsa":
+        padding = torch.full((1, 4), PAD)
+        told = [torch.cat([torch.tensor(codes).T + 256 * torch.arange(4), padding])]
+    network = named(case).network_class(ITEMS, HISTORY, settings, *told).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     with torch.no_grad():
         network.item.weight[ITEMS:] = 0
-    codes = [list(range(CODES)) + rng.integers(0, CODES, ITEMS - CODES).tolist() for _ in range(4)]
-    if case == "fdsa":
-        network.attributes[:-1] = torch.tensor(codes).T + 256 * torch.arange(4)
 
     length = rng.integers(1, HISTORY + 1, 30)
     items = rng.integers(0, ITEMS, (30, HISTORY))

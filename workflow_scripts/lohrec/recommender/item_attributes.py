@@ -1,39 +1,97 @@
-"""Networks over items that read the items' attributes: the codewords of their semantic IDs."""
+"""Networks over items that read the items' attributes.
 
+These are brand and categories where the data tell them, else the codewords of the semantic IDs.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
 
+import numpy as np
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from lohrec.identifiers import store
-from lohrec.identifiers.codewords import LEVELS, token_table
+from lohrec.identifiers.codewords import token_table
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_networks import CausalNetwork, ItemNetwork
 from lohrec.recommender.item_recommender import ItemRecommender
 
+SHARED_BY = 2  # items at the least: an attribute of one item tells no more than the item does
+ENOUGH = 0.5  # share of the items that must have an attribute for the data's to be read
+
 
 class AttributeNetwork(CausalNetwork):
-    """See `ItemNetwork` for the arguments.
+    """See `ItemNetwork` for the other arguments.
 
-    Attributes:
-        attributes: int64 (items + 1, attributes), a row of padding last; set before training.
+    Args:
+        attributes: int64 (items + 1, most attributes of an item), the numbers of each item's and
+            then padding, one more than the greatest of them; the last row is all padding.
     """
 
     attributes: Tensor
 
-    def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, items: int, history: int, settings: Mapping[str, Any], attributes: Tensor
+    ) -> None:
         super().__init__(items, history, settings)
-        self.register_buffer("attributes", torch.zeros(items + 1, LEVELS, dtype=torch.int64))
+        self.register_buffer("attributes", attributes)
+        self.padding = int(attributes[-1, 0])
+
+    def has(self, items: Tensor) -> Tensor:
+        """Which attributes items (n,) have, float32 (n, attributes)."""
+        found = torch.zeros(len(items), self.padding + 1, device=items.device)
+        return found.scatter_(1, self.attributes[items], 1.0)[:, : self.padding]
 
 
 class AttributeRecommender(ItemRecommender):
     """A recommender whose network is an `AttributeNetwork`."""
 
+    network_class: ClassVar[type[AttributeNetwork]]
+
     @classmethod
     def built(cls, inputs: Inputs, settings: Mapping[str, Any]) -> ItemNetwork:
         """A new network that knows the items' attributes."""
-        network = super().built(inputs, settings)
-        table = token_table(store.load_ids(inputs.artefacts["ids"]))
-        network.get_buffer("attributes").copy_(torch.from_numpy(table))
-        return network
+        told, what = of_data(inputs.artefacts["catalogue"]), "brand and categories"
+        if told is None:
+            told, what = token_table(store.load_ids(inputs.artefacts["ids"])), "codewords"
+        print(f"attributes of the items: {what}")
+        size, table = len(inputs.catalogue), torch.from_numpy(told)
+        return cls.network_class(size, inputs.history, settings, table).to(inputs.device)
+
+    @classmethod
+    def rebuilt(cls, saved: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ItemNetwork:
+        """A network for saved weights, the attributes among them."""
+        shape = saved["items"], saved["history"], saved["settings"]
+        return cls.network_class(*shape, weights["attributes"])
+
+
+def of_data(items: str | Path) -> np.ndarray | None:
+    """Brand and categories of items, as `AttributeNetwork` takes them; None where few have any.
+
+    An item without one has that of all such items.
+
+    Args:
+        items: items.parquet.
+    """
+    table = pq.read_table(items)
+    every: list[list[str]] = [[] for _ in range(len(table))]
+    if "brand" in table.column_names:
+        for found, brand in zip(every, table["brand"].to_pylist(), strict=True):
+            found += [f"brand {brand}"] if brand else []
+    if "categories" in table.column_names:
+        for found, named in zip(every, table["categories"].to_pylist(), strict=True):
+            found += sorted({f"category {one}" for one in named or []})
+    count = Counter(chain.from_iterable(every))
+    every = [[name for name in found if count[name] >= SHARED_BY] for found in every]
+    if sum(map(bool, every)) < ENOUGH * len(every):
+        return None
+    every = [found or ["none"] for found in every]
+    number = {name: place for place, name in enumerate(sorted(set(chain.from_iterable(every))))}
+    told = np.full((len(every) + 1, max(map(len, every))), len(number), dtype=np.int64)
+    for row, found in zip(told, every, strict=False):
+        row[: len(found)] = [number[name] for name in found]
+    return told

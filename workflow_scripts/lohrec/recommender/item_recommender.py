@@ -82,9 +82,15 @@ class ItemRecommender(ItemScores):
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> Self:
         """Build the network and read its weights."""
-        network = cls.network_class(saved["items"], saved["history"], saved["settings"])
-        network.load_state_dict(load_file(folder / FILE))
+        weights = load_file(folder / FILE)
+        network = cls.rebuilt(saved, weights)
+        network.load_state_dict(weights)
         return cls(network.to(device), saved["settings"])
+
+    @classmethod
+    def rebuilt(cls, saved: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ItemNetwork:
+        """A network for saved weights; `saved` is what `save_parts` returned."""
+        return cls.network_class(saved["items"], saved["history"], saved["settings"])
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:

@@ -6,8 +6,8 @@ dropout, go through layers of their own (Eq. 4-7); the last states are joined,
 W [o_item; o_attributes] + b (Eq. 8), and the score of item i is norm(.) x_i (Eq. 9). Layers, norms
 and the ReLU are RecBole's.
 
-An item's attributes are the codewords of its semantic ID: not every source has categories or
-brands, and the codewords are made of the texts that have.
+An item's attributes are its brand and categories where the data tell them, else the codewords of
+its semantic ID (`recommender/item_attributes.py`).
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from lohrec.common.autograd_functions import drop
-from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
 
@@ -47,10 +46,12 @@ TRAITS = ["seeded", "embeds_items", "teaches"]
 class Network(AttributeNetwork):
     """See `ItemNetwork` for the arguments."""
 
-    def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
-        super().__init__(items, history, settings)
+    def __init__(
+        self, items: int, history: int, settings: Mapping[str, Any], attributes: Tensor
+    ) -> None:
+        super().__init__(items, history, settings, attributes)
         width, self.dropout = settings["width"], settings["dropout"]
-        self.attribute = nn.Embedding(LEVELS * CODES + 1, width)
+        self.attribute = nn.Embedding(self.padding + 1, width)
         self.energy = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
         self.position = nn.Embedding(history, width)
         self.norm = nn.LayerNorm(width, eps=1e-12)
@@ -66,8 +67,12 @@ class Network(AttributeNetwork):
     def read(self, items: Tensor) -> Tensor:
         """States after each item."""
         seen = earlier(items)
-        attribute = self.attribute(self.attributes[items])  # (rows, places, attributes, width)
-        weight = self.energy(attribute).softmax(-2)
+        number = self.attributes[items]
+        attribute = self.attribute(number)  # (rows, places, attributes, width)
+        energy = self.energy(attribute).squeeze(-1)
+        # Not -inf: a place without an item is all padding.
+        energy = energy.masked_fill(number == self.padding, torch.finfo(energy.dtype).min)
+        weight = energy.softmax(-1).unsqueeze(-1)
         joined = []
         for x, layers in (
             (self.embed(items), self.of_items),

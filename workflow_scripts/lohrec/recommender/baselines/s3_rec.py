@@ -11,8 +11,7 @@ f(u, v) = sigmoid(u W v), with a W for each,
     SP    -log sigmoid(f(s, s+) - f(s, s-))    a masked segment s+ against another row's, s-
 
 each a sum over the places of a user and a mean over users, and together
-0.2 AAP + MIP + MAP + 0.5 SP, as in the authors' program. Attributes are the codewords of the
-semantic ID, as in FDSA.
+0.2 AAP + MIP + MAP + 0.5 SP, as in the authors' program. Attributes are those of FDSA.
 """
 
 from collections.abc import Mapping
@@ -28,7 +27,6 @@ from lohrec.common import training as runs
 from lohrec.common.autograd_functions import drop
 from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.gradients import Gradients
-from lohrec.identifiers.codewords import CODES, LEVELS
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
@@ -70,10 +68,12 @@ WEIGHTS = {"aap": 0.2, "mip": 1.0, "map": 1.0, "sp": 0.5}
 class Network(AttributeNetwork):
     """See `ItemNetwork` for the arguments."""
 
-    def __init__(self, items: int, history: int, settings: Mapping[str, Any]) -> None:
-        super().__init__(items, history, settings)
+    def __init__(
+        self, items: int, history: int, settings: Mapping[str, Any], attributes: Tensor
+    ) -> None:
+        super().__init__(items, history, settings, attributes)
         width, self.dropout = settings["width"], settings["dropout"]
-        self.attribute = nn.Embedding(LEVELS * CODES, width)
+        self.attribute = nn.Embedding(self.padding, width)
         self.mask = nn.Parameter(torch.randn(width) * 0.02)
         self.position = nn.Embedding(history + 1, width)
         self.norm = nn.LayerNorm(width, eps=1e-12)
@@ -194,8 +194,8 @@ def tells_items(
     found = {}
     for name, where in (("aap", (items >= 0) & ~masked), ("map", masked)):
         score = network.pairs[name](h[where]) @ network.attribute.weight.T
-        wanted = torch.zeros_like(score).scatter(1, network.attributes[items[where]], 1.0)
-        cost = F.binary_cross_entropy_with_logits(score, wanted, reduction="sum")
+        wanted = network.has(items[where])
+        cost = F.binary_cross_entropy_with_logits(score, wanted.to(score), reduction="sum")
         found[name] = cost / len(items)
     read = network.pairs["mip"](h[masked])
     own, wrong = (fits(read, network.embed(x[masked])) for x in (items, other))
