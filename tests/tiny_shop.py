@@ -32,7 +32,7 @@ SMALL = {
     "training": {
         "batch_size": 32, "epochs": 1, "learning_rate": 1e-2, "warmup": 0.1, "weight_decay": 0.01,
         "clip": 1.0, "bf16": False, "evaluations": 1, "patience": 1, "dev_users": 20,
-        "averaging": 0.0,
+        "averaging": 0.0, "dropped_items": 0.0,
     },
     "objective": {
         "loss": "one_hot", "learns": "next_item", "generation": 1.0, "ranking": 0.0,

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tiny_shop
+import torch
 
+from lohrec.identifiers.codewords import PAD
 from lohrec.recommender.methods import generative
 from lohrec.recommender.training_data import TrainingData
 
@@ -48,6 +50,27 @@ def test_a_share_of_the_examples_is_taught_and_a_larger_share_has_them_too(lesso
     whole = given(lessons, monkeypatch).batch(rows).teacher.numpy()
     assert np.array_equal(whole, every)
     assert not given(lessons, monkeypatch, 0.0).batch(rows).teacher.any()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_histories_are_thinned_and_keep_their_order(lessons, shared):
+    train = lessons.train.aligned() if shared else lessons.train
+    data = TrainingData(train, np.load(lessons.artefacts["ids"]).astype(int), shared=shared)
+    rows = np.arange(len(train))
+    whole, thin = data.batch(rows), replace(data, dropped=0.4).batch(rows)
+    kept = read = 0
+    for example in range(len(rows)):
+        row = example if whole.row is None else int(whole.row[example])
+        (before, n), (after, m) = ((b.history[row], int(b.length[example])) for b in (whole, thin))
+        if (before[n:] == PAD).all():  # the longest of its row
+            assert (after[m:] == PAD).all()
+        before, after = before[:n].view(-1, 4).tolist(), after[:m].view(-1, 4).tolist()
+        assert after[0] == before[0]
+        items = iter(before)
+        assert all(item in items for item in after)  # a subsequence
+        kept, read = kept + len(after) - 1, read + len(before) - 1
+    assert abs(kept / read - 0.6) < 0.05 and thin.padded
+    assert torch.equal(whole.candidates, thin.candidates)
 
 
 def test_the_first_candidates_are_ranked(lessons, monkeypatch):

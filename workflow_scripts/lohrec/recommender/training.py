@@ -36,6 +36,13 @@ SETTINGS = {
         "type": "number", "exclusiveMinimum": 0, "default": 0.0001,
         "description": "The same as learning_rate, of a row that starts from another row's model.",
     },
+    "dropped_items": {
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.0,
+        "description": (
+            "Share of the items of histories that a step is without, other ones each time; the "
+            "first item stays."
+        ),
+    },
 }  # fmt: skip
 ONE_HOT = {"loss": "one_hot", "generation": 1.0, "ranking": 0.0, "losses": {"one_hot": {}}}
 

@@ -9,13 +9,35 @@ from torch import Tensor
 
 from lohrec.common import gradients
 from lohrec.data.examples import Examples, epoch
-from lohrec.identifiers.codewords import LEVELS, token_table
+from lohrec.identifiers.codewords import LEVELS, PAD, token_table
 
 
 def history_tokens(examples: Examples, rows: np.ndarray, table: np.ndarray) -> Tensor:
     """Histories of `rows` as tokens, int64 (rows, 4 * longest history)."""
     items = examples.histories(rows)
     return torch.from_numpy(table[items].reshape(len(rows), -1))
+
+
+def thinned(history: Tensor, row: Tensor, length: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Histories without a share of their items, drawn at random; the first of a row stays.
+
+    Args:
+        history: int64 tokens (rows, tokens), PAD on the right.
+        row: int64 (examples,), each example's row, of which its history is a prefix.
+        length: int64 (examples,), tokens of each example's history.
+        share: of the items that are left out.
+
+    Returns:
+        the histories, and the lengths of the examples' in them.
+    """
+    items = history.unflatten(1, (-1, LEVELS))
+    kept = (torch.rand(items.shape[:2]) >= share) & (items[..., 0] != PAD)
+    kept[:, 0] = True
+    before = (~kept).int().argsort(dim=1, stable=True)
+    items = items.take_along_dim(before.unsqueeze(-1), 1)
+    empty = torch.arange(items.shape[1]) >= kept.sum(1, keepdim=True)
+    left = kept.cumsum(1)[row, length // LEVELS - 1]
+    return items.masked_fill(empty.unsqueeze(-1), PAD).flatten(1), left * LEVELS
 
 
 @dataclass(frozen=True)
@@ -61,6 +83,7 @@ class TrainingData:
         labels: int (examples,), items to learn in place of the targets; or None.
         taught: bool (examples,), which examples have the teacher's probabilities, the others having
             none at all; or None, all have them.
+        dropped: share of the items that a batch's histories are without; others each time.
     """
 
     examples: Examples
@@ -70,6 +93,7 @@ class TrainingData:
     shared: bool = False
     labels: np.ndarray | None = None
     taught: np.ndarray | None = None
+    dropped: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("prior", "teacher", "labels", "taught"):
@@ -91,12 +115,16 @@ class TrainingData:
     def batch(self, rows: np.ndarray) -> Batch:
         """The examples `rows`; sorted first, so that memory maps are read in order."""
         rows = np.sort(rows)
-        length = self.examples.length[rows]
-        row, longest = None, rows
+        number, longest = np.arange(len(rows)), rows
         if self.shared:
             number, longest = self.examples.shared_rows(rows)
-            row = torch.from_numpy(number)
+        row = torch.from_numpy(number)
+        length = torch.from_numpy(self.examples.length[rows] * LEVELS)
         history = history_tokens(self.examples, longest, self._table)
+        of_rows = self.examples.length[longest]
+        padded = bool(of_rows.min() < of_rows.max())
+        if self.dropped:
+            (history, length), padded = thinned(history, row, length, self.dropped), True
         target = np.asarray(self.examples.sequences[self.examples.stop[rows]])
         if self.labels is not None:
             target = self.labels[rows]
@@ -108,12 +136,11 @@ class TrainingData:
             given = np.asarray(self.teacher[rows])
             given = given if self.taught is None else given * self.taught[rows, None, None]
             teacher = torch.from_numpy(given)
-        padded = self.examples.length[longest]
         return Batch(
             history,
-            bool(padded.min() < padded.max()),
-            row,
-            torch.from_numpy(length * LEVELS),
+            padded,
+            row if self.shared else None,
+            length,
             torch.from_numpy(self.ids[item].astype(np.int64)),
             torch.from_numpy(real),
             teacher,

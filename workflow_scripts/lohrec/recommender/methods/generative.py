@@ -94,6 +94,7 @@ class Generative(Recommender):
             shared=shared,
             labels=learned,
             taught=drawn < share if share < 1 else None,
+            dropped=settings["training"]["dropped_items"],
         )
         start = networks.load(kind, home(paths["start"])) if "start" in paths else None
         network, curve = train(
