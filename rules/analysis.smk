@@ -1,15 +1,14 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
 # (Figure 4), and the lists of single users (Tables 4 and 5).
 
-# How the names of rows end, by the network that they train.
-ENDINGS = ("", "_compact")
+ENDINGS = ("", "_compact")  # of the names of rows, by the network that they train
+LANGUAGE_MODEL = "lcrec"  # the row that recommends as the dataset's language model does
 
 
-def ending(dataset):
-    """Of the rows of the paper's TIGER, DISTILL and DWR that a dataset compares; None if none are."""
-    compared = {*DATASETS[dataset].get("variants", COMPARED)}
-    wanted = ("tiger", "distill", "dwr")
-    return next((e for e in ENDINGS if {name + e for name in wanted} <= compared), None)
+def ending(dataset, *methods):
+    """The ending with which a dataset compares all of these methods of the paper, or None."""
+    names = DATASETS[dataset].get("variants", COMPARED)
+    return next((e for e in ENDINGS if {name + e for name in methods} <= {*names}), None)
 
 
 def generative_rows(dataset):
@@ -27,15 +26,6 @@ def analysed(wildcards):
             f"to analyse; add one to datasets.{dataset}.variants."
         )
     return generative
-
-
-LANGUAGE_MODEL = "lcrec"  # the row that recommends as the dataset's language model does
-
-
-def behind(dataset):
-    """The generative rows that a dataset compares, and all that these are made of."""
-    names = generative_rows(dataset)
-    return [row for name in names for row in rows.rows_behind(name, VARIANTS).values()]
 
 
 def first_model(wildcards):
@@ -170,8 +160,8 @@ def lists(dataset, variant):
     )
 
 
-def lists_of_analysed(wildcards):
-    return [lists(wildcards.dataset, name) for name in analysed(wildcards)]
+def lists_beside_teacher(wildcards):
+    return [lists(wildcards.dataset, name) for name in beside_teacher(wildcards)]
 
 
 def alignment_settings(wildcards):
@@ -180,27 +170,54 @@ def alignment_settings(wildcards):
     return {"top": parts["decoding"]["top"], "resamples": parts["evaluation"]["resamples"]}
 
 
+def teachers(variant):
+    """The rows whose lessons a row has learned, and the row that it starts from."""
+    row = VARIANTS[variant]
+    own = {row.get("teacher") or LANGUAGE_MODEL} if rows.learns_from_teacher(row) else set()
+    return own | (teachers(row["start_from"]) if row.get("start_from") else set())
+
+
 def teacher_of(dataset):
-    """The row whose lessons the generative rows learn, the language model first; None: from none."""
-    taught = [row for row in behind(dataset) if rows.learns_from_teacher(row)]
-    named = {row.get("teacher") or LANGUAGE_MODEL for row in taught}
-    return LANGUAGE_MODEL if LANGUAGE_MODEL in named else min(named, default=None)
+    """The row that has taught the generative rows, the language model first; None if none has."""
+    taught = [one for name in generative_rows(dataset) for one in sorted(teachers(name))]
+    return LANGUAGE_MODEL if LANGUAGE_MODEL in taught else next(iter(taught), None)
+
+
+def teacher_compared(wildcards):
+    """The same, of which there must be one."""
+    if (teacher := teacher_of(wildcards.dataset)) is None:
+        raise WorkflowError(
+            f"No row that {wildcards.dataset} compares has learned from a teacher, so there is none "
+            f"to hold them against; add one to datasets.{wildcards.dataset}.variants."
+        )
+    return teacher
 
 
 def lists_of_teacher(wildcards):
-    return lists(wildcards.dataset, teacher_of(wildcards.dataset))
+    return lists(wildcards.dataset, teacher_compared(wildcards))
+
+
+def beside_teacher(wildcards):
+    """The analysed rows, but for the teacher and those that others have taught."""
+    teacher = teacher_compared(wildcards)
+    return [n for n in analysed(wildcards) if n != teacher and teachers(n) <= {teacher}]
 
 
 def aligned(wildcards):
-    """Those rows, and the paper's other ways to learn a teacher's lists, if they are its methods."""
-    names, end = analysed(wildcards), ending(wildcards.dataset)
+    """Those rows, and where DWR is one of them the paper's other ways to learn a teacher's lists."""
+    names = beside_teacher(wildcards)
+    end = next((e for e in ENDINGS if f"dwr{e}" in names), None)
     others = [] if end is None else [f"top{end}", f"random{end}"]
     return names + [name for name in others if name not in names]
 
 
+def lists_of_aligned(wildcards):
+    return [lists(wildcards.dataset, name) for name in aligned(wildcards)]
+
+
 rule measure_alignment:
     input:
-        recommendations=lambda wildcards: [lists(wildcards.dataset, n) for n in aligned(wildcards)],
+        recommendations=lists_of_aligned,
         teacher=lists_of_teacher,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -225,6 +242,7 @@ rule measure_alignment:
     params:
         code=code("measure_alignment"),
         variants=aligned,
+        taught_by=teacher_compared,
         settings=alignment_settings,
     script:
         "../workflow_scripts/analysis/measure_alignment.py"
@@ -236,18 +254,35 @@ def models_of_analysed(wildcards):
 
 
 def teacher_as_recommender(wildcards):
-    return fitted(wildcards.dataset, LANGUAGE_MODEL, DATASETS[wildcards.dataset]["seeds"][0])
+    """A teacher that embeds items, as its first seed left it."""
+    dataset, teacher = wildcards.dataset, teacher_compared(wildcards)
+    if not embeds_items(teacher):
+        raise WorkflowError(
+            f"The row {teacher}, which has taught {dataset}'s rows, has no vectors of items to map."
+        )
+    return fitted(dataset, teacher, DATASETS[dataset]["seeds"][0])
+
+
+def embeds_items(variant):
+    """Whether a row's recommender has vectors of items."""
+    return "embeds_items" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
+
+
+def mapped(wildcards):
+    """The rows whose items are mapped beside the teacher's, as their first seeds left them."""
+    first = DATASETS[wildcards.dataset]["seeds"][0]
+    return [fitted(wildcards.dataset, name, first) for name in beside_teacher(wildcards)]
 
 
 def modules_of_mapped(wildcards):
     """The modules of all models that are mapped."""
-    names = [*analysed(wildcards), LANGUAGE_MODEL]
+    names = [*beside_teacher(wildcards), teacher_compared(wildcards)]
     return [part for name in names for part in rows.modules(VARIANTS[name], VARIANTS)]
 
 
 rule map_embeddings:
     input:
-        models=models_of_analysed,
+        models=mapped,
         teacher=teacher_as_recommender,
         ids="results/{dataset}/ids/semantic_ids.npy",
         catalogue="results/{dataset}/data/items.parquet",
@@ -269,7 +304,7 @@ rule map_embeddings:
         "../envs/lohrec.yaml"
     params:
         code=code("map_embeddings", modules_of_mapped),
-        variants=analysed,
+        variants=beside_teacher,
         neighbours=lambda wildcards: SETTINGS[wildcards.dataset]["analysis"]["neighbours"],
     script:
         "../workflow_scripts/analysis/map_embeddings.py"
@@ -283,7 +318,7 @@ def cases_settings(wildcards):
 
 rule show_cases:
     input:
-        recommendations=lists_of_analysed,
+        recommendations=lists_beside_teacher,
         teacher=lists_of_teacher,
         sequences="results/{dataset}/data/sequences.npy",
         examples="results/{dataset}/data/examples.parquet",
@@ -297,7 +332,8 @@ rule show_cases:
         "../envs/lohrec.yaml"
     params:
         code=code("show_cases"),
-        variants=analysed,
+        variants=beside_teacher,
+        taught_by=teacher_compared,
         settings=cases_settings,
     script:
         "../workflow_scripts/analysis/show_cases.py"

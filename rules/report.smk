@@ -86,7 +86,7 @@ def shown_beside(wildcards):
     Returns:
         {"ablation": {variant: its name in Table 2}, "priors": {variant: its prior}}.
     """
-    if (end := ending(wildcards.dataset)) is None:
+    if (end := ending(wildcards.dataset, "tiger", "distill", "dwr")) is None:
         return {"ablation": {}, "priors": {}}
     return {
         "ablation": {name + end: label for name, label in ABLATION.items()},
@@ -116,12 +116,11 @@ def reported(wildcards):
         analyses += ["beam_widths", "training"]
     if teacher := teacher_of(dataset):
         analyses += ["alignment", "cases"]
-        # Other teachers have no embeddings of items.
-        analyses += ["embeddings"] if teacher == LANGUAGE_MODEL else []
+        analyses += ["embeddings"] if embeds_items(teacher) else []
     files = {
-        f"{name}_{what}": f"results/{dataset}/analysis/{name}.{ending}"
+        f"{name}_{what}": f"results/{dataset}/analysis/{name}.{suffix}"
         for name in analyses
-        for what, ending in (("figure", "svg"), ("json", "json"))
+        for what, suffix in (("figure", "svg"), ("json", "json"))
     }
     # Of these there are only figures, or none.
     without = {"slices_json", "training_json", "cases_figure"}
@@ -149,7 +148,6 @@ def described(wildcards):
             name: "{row} by {setting}".format_map(config["sweeps"][name])
             for name in sweeps_made(wildcards.dataset)
         },
-        "ending": ending(wildcards.dataset) or "",
         **shown_beside(wildcards),
     }
 

@@ -275,6 +275,24 @@ def test_a_report_has_the_papers_analyses_of_either_network(
     assert f"results/mine/{teacher}/seed_0/recommendations.parquet" in printed
 
 
+def test_rows_are_held_against_the_teacher_that_they_had(fresh: Path, tmp_path: Path) -> None:
+    def beside(target: str, *compared: str) -> str:
+        row = {"preset": "demo", "source": "simulated", "variants": list(compared)}
+        given = mine(tmp_path, row | {"reference": compared[0]})
+        return snakemake(fresh, "-n", "--cores", "1", f"results/mine/analysis/{target}", *given)[1]
+
+    lists = "results/mine/{}/seed_0/recommendations.parquet".format
+    # The compact rows have learned from another teacher than DISTILL.
+    printed = beside("alignment.md", "tiger", "distill", "tiger_compact", "distill_compact")
+    for name in ("lcrec", "tiger", "distill", "tiger_compact"):
+        assert lists(name) in printed
+    assert lists("distill_compact") not in printed and "teach " not in printed
+    assert "has learned from a teacher" in beside("cases.md", "tiger", "tiger_compact")
+    assert "has no vectors of items" in beside(
+        "embeddings.json", "tiger_compact", "distill_compact"
+    )
+
+
 def test_files_of_ones_own_are_looked_for_nowhere_else(fresh: Path, tmp_path: Path) -> None:
     (tmp_path / "my_shop_5.json.gz").write_text("raw")
     row = {"preset": "demo", "source": "amazon2018", "category": "my_shop", "variants": ["tiger"]}

@@ -91,6 +91,7 @@ def make(folder: Path) -> Shop:
     pq.write_table(leave_one_out(np.repeat(np.arange(USERS), LENGTH), 20), folder / "examples")
     names = [f"B{number:03d}" for number in range(ITEMS)]
     table = {"item": range(ITEMS), "asin": names, "title": [f"thing {n}" for n in names]}
+    table |= {"brand": [""] * ITEMS, "categories": [[]] * ITEMS}
     pq.write_table(pa.table({k: list(v) for k, v in table.items()}), folder / "items.parquet")
     number = rng.permutation(6**4)[:ITEMS]
     ids = np.stack([number // 6**d % 6 for d in range(4)], 1)

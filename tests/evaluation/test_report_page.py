@@ -1,5 +1,6 @@
 """The report's tables and its page, from a comparison of which all is known."""
 
+import copy
 import csv
 import re
 
@@ -188,12 +189,19 @@ def test_ours_stand_beside_the_papers(compared):
 
 
 def test_the_papers_methods_are_rows_of_the_network_that_is_shown():
-    printed = PAPER["games"]["table_2"]
-    ours = ["tiger_compact", "distill_compact", "dwr_compact", "dwr_no_distill_compact"]
-    assert list(paper.of_rows(printed, "", ours)) == list(printed)
-    named = paper.of_rows(printed, "_compact", ours)
-    assert named == {f"{name}_compact": cells for name, cells in printed.items()}
-    assert "sasrec" in paper.of_rows(PAPER["games"]["table_1"], "_compact", [*ours, "sasrec"])
+    names = ["tiger", "tiger_compact", "dwr_compact", "sasrec"]
+    methods = ("tiger", "dwr", "sasrec", "dtr")
+    assert [paper.our_row(m, names) for m in methods] == ["tiger", "dwr_compact", "sasrec", None]
+
+
+def test_a_compact_row_stands_beside_the_papers_method(compared):
+    renamed = copy.deepcopy(compared)
+    of = renamed["splits"]["test_kept"]["variants"]
+    of["tiger_compact"] = of.pop("tiger")
+    section = Accuracy(renamed, "test_kept").beside_the_paper(PAPER["games"]["table_1"])
+    (row,) = (row for row in section.tables[0].rows if row[0].text == "tiger")
+    assert row[0].small == "tiger_compact" and row[1].text != "-"
+    assert "dtr, dwr break it" in section.tables[0].note
 
 
 def test_cost_adds_up_jobs_of_a_step(tmp_path):

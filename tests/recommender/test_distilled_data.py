@@ -9,7 +9,7 @@ import torch
 
 from lohrec.identifiers.codewords import PAD
 from lohrec.recommender.methods import generative
-from lohrec.recommender.training_data import TrainingData
+from lohrec.recommender.training_data import TrainingData, thinned
 
 
 class Seen(Exception):
@@ -26,7 +26,7 @@ def lessons(shop):
     return replace(shop, artefacts=shop.artefacts | paths)
 
 
-def given(shop, monkeypatch, share=1.0, candidates=None) -> TrainingData:
+def given(shop, monkeypatch, share=1.0, candidates=None, dropped=0.0) -> TrainingData:
     """The data of a fit with these settings."""
 
     def train(data, *rest):
@@ -35,7 +35,8 @@ def given(shop, monkeypatch, share=1.0, candidates=None) -> TrainingData:
     monkeypatch.setattr(generative, "train", train)
     losses = {"distilled": {"share": share}, "margin_ranking": {"candidates": candidates}}
     with pytest.raises(Seen) as seen:
-        shop.fit("generative", {"objective": {"losses": losses}})
+        settings = {"objective": {"losses": losses}, "training": {"dropped_items": dropped}}
+        shop.fit("generative", settings)
     return seen.value.args[0]
 
 
@@ -58,7 +59,6 @@ def test_histories_are_thinned_and_keep_their_order(lessons, shared):
     data = TrainingData(train, np.load(lessons.artefacts["ids"]).astype(int), shared=shared)
     rows = np.arange(len(train))
     whole, thin = data.batch(rows), replace(data, dropped=0.4).batch(rows)
-    kept = read = 0
     for example in range(len(rows)):
         row = example if whole.row is None else int(whole.row[example])
         (before, n), (after, m) = ((b.history[row], int(b.length[example])) for b in (whole, thin))
@@ -68,9 +68,19 @@ def test_histories_are_thinned_and_keep_their_order(lessons, shared):
         assert after[0] == before[0]
         items = iter(before)
         assert all(item in items for item in after)  # a subsequence
-        kept, read = kept + len(after) - 1, read + len(before) - 1
-    assert abs(kept / read - 0.6) < 0.05 and thin.padded
-    assert torch.equal(whole.candidates, thin.candidates)
+    assert thin.padded and torch.equal(whole.candidates, thin.candidates)
+
+
+def test_another_share_of_the_items_is_dropped_each_time(lessons, monkeypatch):
+    assert given(lessons, monkeypatch, dropped=0.4).dropped == 0.4
+    torch.manual_seed(0)
+    rows, items = 500, 20
+    history = torch.randint(0, PAD, (rows, items * 4))
+    row, length = torch.arange(rows), torch.full((rows,), items * 4)
+    (first, left), (second, _) = (thinned(history, row, length, 0.4) for _ in range(2))
+    assert abs((left / 4 - 1).mean() - 0.6 * (items - 1)) < 0.5 and not torch.equal(first, second)
+    every, whole = thinned(history, row, length, 0.0)
+    assert torch.equal(every, history) and torch.equal(whole, length)
 
 
 def test_the_first_candidates_are_ranked(lessons, monkeypatch):

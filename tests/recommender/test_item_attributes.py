@@ -14,8 +14,8 @@ from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_attributes import of_data
 from lohrec.recommender.recommender import Histories, Recommender, named
 
-BRANDS = ["Sony", "", "Sony", None, "Atari", ""]
-CATEGORIES = [["games", "games", "pads"], ["games"], ["cards"], [], ["pads"], None]
+BRANDS = ["Sony", "", "Sony", "", "Atari", ""]
+CATEGORIES = [["all", "games", "pads"], ["games"], ["all", "cards"], ["all"], ["all", "pads"], []]
 
 
 def written(folder, brands=BRANDS, categories=CATEGORIES):
@@ -32,7 +32,7 @@ def test_brands_and_categories_of_several_items_are_numbered(tmp_path):
     assert found == [
         {"brand Sony", "category games", "category pads"},
         {"category games"},
-        {"brand Sony"},  # no other item has its category
+        {"brand Sony"},  # no other item has its other category
         {"none"},
         {"category pads"},  # nor this one's brand
         {"none"},
@@ -43,10 +43,16 @@ def test_brands_and_categories_of_several_items_are_numbered(tmp_path):
     assert (np.diff((told == len(names)).astype(int), axis=1) >= 0).all()
 
 
-@pytest.mark.parametrize("columns", [{}, {"brand": ["Sony", "Sony", "", "", ""]}])
-def test_data_that_tell_little_are_not_read(tmp_path, columns):
-    pq.write_table(pa.table({"item": range(5)} | columns), tmp_path / "items.parquet")
-    assert of_data(tmp_path / "items.parquet") is None
+@pytest.mark.parametrize(
+    ("brands", "categories"),
+    [
+        ([""] * 5, [[]] * 5),
+        (["Sony", "Sony", "", "", ""], [[]] * 5),  # of two items in five
+        ([""] * 5, [["all"]] * 5),  # which all have
+    ],
+)
+def test_data_that_tell_little_are_not_read(tmp_path, brands, categories):
+    assert of_data(written(tmp_path, brands, categories)) is None
 
 
 def test_an_items_attributes_are_weighed_without_padding():
@@ -81,7 +87,7 @@ def test_a_catalogue_with_brands_is_fitted_saved_and_opened(shop, tmp_path, name
         if what == "codewords":
             assert (number.numpy() == token_table(ids)).all() and number.shape[1] == LEVELS
         else:
-            assert opened.network.padding == 8 and number.shape == (items + 1, 2)
+            assert opened.network.padding == 7 and number.shape == (items + 1, 1)
         histories = Histories(np.array([[0, 3, 4], [7, -1, -1]]), np.array([3, 1]))
         one, other = (made.rank(histories, 5, True) for made in (fitted, opened))
         assert (one.item == other.item).all() and len(one.item) == 10

@@ -18,6 +18,7 @@ def main(
     figure: list[str],
     dataset: str,
     variants: list[str],
+    taught_by: str,
     settings: dict,
 ) -> None:
     """Write alignment.json, alignment.md and the figure for the test users.
@@ -30,6 +31,7 @@ def main(
         figure: the same figure in several formats.
         dataset: its name.
         variants: their names.
+        taught_by: the teacher's name.
         settings: `top`, length of the lists, and `resamples` of the bootstrap over users.
     """
     top = settings["top"]
@@ -41,12 +43,13 @@ def main(
     }
     wanted = alignment.first_items(teacher, users, items, top)
     figures = alignment.against_teacher(lists, wanted, settings["resamples"])
-    result = {"dataset": dataset, "users": len(users), "top": top, "variants": figures}
+    result = {"dataset": dataset, "teacher": taught_by, "users": len(users), "top": top}
+    result["variants"] = figures
     page = alignment.page(result)
     print(page)
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
-    title = f"{dataset}, against the teacher's top {top}, {len(users):,} test users"
+    title = f"{dataset}, against the top {top} of {taught_by}, {len(users):,} test users"
     charts.bars(figure, title, figures)
 
 

@@ -19,6 +19,7 @@ def main(
     markdown: str,
     dataset: str,
     variants: list[str],
+    taught_by: str,
     settings: dict,
 ) -> None:
     """Write cases.json and cases.md for test users drawn at random, not chosen for what they show.
@@ -30,6 +31,7 @@ def main(
         json, markdown: the files to write.
         dataset: its name.
         variants: their names.
+        taught_by: the teacher's name.
         settings: `cases`, how many users, and `cutoff`, places that are shown.
     """
     test = read_examples(sequences, examples, "test")
@@ -39,11 +41,11 @@ def main(
     )
     lists = {
         name: ranked_lists.read(path, "test", test.user, len(names))
-        for name, path in zip([*variants, "teacher"], [*recommendations, teacher], strict=True)
+        for name, path in zip([*variants, taught_by], [*recommendations, teacher], strict=True)
     }
-    found = cases.chosen(test, rows, names, lists, settings["cutoff"])
+    found = cases.chosen(test, rows, names, lists, taught_by, settings["cutoff"])
     artefacts.write_json(json, found)
-    artefacts.write_text(markdown, cases.page(dataset, found))
+    artefacts.write_text(markdown, cases.page(dataset, found, taught_by))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ def page(result: dict[str, Any]) -> str:
     """The page alignment.md.
 
     Args:
-        result: what alignment.json holds: dataset, users, top and variants, see `against_teacher`.
+        result: what alignment.json holds: dataset, teacher (its name), users, top and variants,
+            see `against_teacher`.
     """
     top, users = result["top"], result["users"]
     rows = [
@@ -84,7 +85,8 @@ def page(result: dict[str, Any]) -> str:
         for name, measures in result["variants"].items()
     ]
     parts = [
-        f"# {result['dataset']}: lists of {top} against the teacher's, {users:,} test users",
+        f"# {result['dataset']}: lists of {top} against those of the teacher, "
+        f"{result['teacher']}, {users:,} test users",
         tables.markdown(["variant", "Coverage", "Coordination"], rows),
         f"Coverage: share of the teacher's {top} items that the variant lists too. "
         f"Coordination: longest\ncommon subsequence of the two lists over {top}. "

@@ -21,6 +21,7 @@ def chosen(
     rows: np.ndarray,
     names: list[str],
     lists: dict[str, ranked_lists.RankedLists],
+    teacher: str,
     cutoff: int,
 ) -> list[Case]:
     """Users' histories, targets and lists.
@@ -29,7 +30,8 @@ def chosen(
         test: the test split.
         rows: examples to show.
         names: a line for every item.
-        lists: {model: its lists}, "teacher" among them.
+        lists: {model: its lists}.
+        teacher: which of the models has taught the others.
         cutoff: places that are shown.
     """
     found = []
@@ -47,7 +49,7 @@ def chosen(
                         {
                             "item": names[item],
                             "target": item == target,
-                            "taught": name != "teacher" and item in shown["teacher"],
+                            "taught": name != teacher and item in shown[teacher],
                         }
                         for item in items
                     ]
@@ -58,17 +60,18 @@ def chosen(
     return found
 
 
-def page(dataset: str, found: list[Case]) -> str:
+def page(dataset: str, found: list[Case], teacher: str) -> str:
     """The page cases.md.
 
     Args:
         dataset: its name.
         found: what `chosen` returned.
+        teacher: the teacher's name.
     """
     parts = [
         f"# {dataset}: lists of single users",
         "Test users drawn at random. **Bold**: the item that came next. "
-        "`*`: the teacher lists it too.",
+        f"`*`: the teacher, {teacher}, lists it too.",
     ]
     for case in found:
         parts += [

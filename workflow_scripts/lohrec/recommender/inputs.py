@@ -25,7 +25,7 @@ class Inputs:
         catalogue: the items.
         history: most items of a history that are read.
         artefacts: paths of what else the recommender reads, by the names in its `READS` and of the
-            parts that its row names; of several members, a list.
+            parts that its row names; of several members, a list. `catalogue` is items.parquet.
         decoding: settings of the search for lists; `exclude_history` holds on the dev set too.
         device: where to compute.
         checkpoint: where an unfinished training keeps its state; None keeps none.

@@ -20,8 +20,11 @@ from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_networks import CausalNetwork, ItemNetwork
 from lohrec.recommender.item_recommender import ItemRecommender
 
-SHARED_BY = 2  # items at the least: an attribute of one item tells no more than the item does
-ENOUGH = 0.5  # share of the items that must have an attribute for the data's to be read
+# An attribute of a single item tells no more than the item does, and one of most items next to
+# nothing.
+COLUMNS = ["brand", "categories"]
+FEWEST, MOST = 2, 0.5  # items, and share of the items
+ENOUGH = 0.5  # share of the items that must have such an attribute for the data's to be read
 
 
 class AttributeNetwork(CausalNetwork):
@@ -72,21 +75,18 @@ class AttributeRecommender(ItemRecommender):
 def of_data(items: str | Path) -> np.ndarray | None:
     """Brand and categories of items, as `AttributeNetwork` takes them; None where few have any.
 
-    An item without one has that of all such items.
+    An item without one has "none", as all such items.
 
     Args:
         items: items.parquet.
     """
-    table = pq.read_table(items)
-    every: list[list[str]] = [[] for _ in range(len(table))]
-    if "brand" in table.column_names:
-        for found, brand in zip(every, table["brand"].to_pylist(), strict=True):
-            found += [f"brand {brand}"] if brand else []
-    if "categories" in table.column_names:
-        for found, named in zip(every, table["categories"].to_pylist(), strict=True):
-            found += sorted({f"category {one}" for one in named or []})
-    count = Counter(chain.from_iterable(every))
-    every = [[name for name in found if count[name] >= SHARED_BY] for found in every]
+    table = pq.read_table(items, columns=COLUMNS)
+    every = [
+        [*([f"brand {brand}"] if brand else []), *sorted({f"category {c}" for c in categories})]
+        for brand, categories in zip(*(table[n].to_pylist() for n in COLUMNS), strict=True)
+    ]
+    count, most = Counter(chain.from_iterable(every)), MOST * len(every)
+    every = [[name for name in found if FEWEST <= count[name] <= most] for found in every]
     if sum(map(bool, every)) < ENOUGH * len(every):
         return None
     every = [found or ["none"] for found in every]

@@ -128,10 +128,10 @@ class Accuracy:
         for name, theirs in printed.items():
             mark = "wrong" if paper.contradicts_itself(theirs) else ""
             wrong += [name] if mark else []
-            row: list[str | Cell] = [name]
+            ours = paper.our_row(name, self.variants)
+            row: list[str | Cell] = [Cell(name, small=ours if ours and ours != name else "")]
             for metric, value in zip(PRINTED, theirs, strict=True):
-                ours = self.variants.get(name)
-                row += [self.figure(name, metric) if ours else "-", Cell(f"{value:.4f}", mark)]
+                row += [self.figure(ours, metric) if ours else "-", Cell(f"{value:.4f}", mark)]
             rows.append(cells(row))
         header = ["method"]
         for metric in PRINTED:

@@ -48,20 +48,23 @@ def measured(
 
 
 def ablation(
-    of: dict[str, dict[str, Any]], names: dict[str, str], printed: dict[str, list[float]] | None
+    of: dict[str, dict[str, Any]], names: dict[str, str], printed: dict[str, list[float]]
 ) -> Section:
     """Table 2: DWR without its parts, on the dev set as in the paper, and on the test set.
 
     Args:
         of: {variant: what its metrics.json holds}.
         names: {variant: its name in the table}.
-        printed: the paper's figures of these data by variant, or None.
+        printed: the paper's figures of these data by variant, if it has any.
     """
     shown = [
         measured("table_2 dev", "Table 2: dev set", of, "dev", names, printed),
         measured("table_2 test", "The same on the test set", of, "test", names),
     ]
-    text = ["What each part of DWR adds. Bold: the best of a column, underlined: the second best."]
+    text = [
+        "What each part of DWR adds; each row trains as long as it says (What was run, and "
+        "variants.yaml). Bold: the best of a column, underlined: the second best."
+    ]
     if printed and next(iter(of.values()))["exclude_history"]:
         text[0] += " The paper's lists keep items of a user's own history, ours leave them out."
     return Section("table-2", "Ablation (Table 2)", text, shown)
@@ -197,7 +200,8 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
         for place, (name, of) in enumerate(result["variants"].items())
     ]
     text = [
-        f"Coverage: the share of the teacher's {top} items that a list has too. Coordination: the "
+        f"The teacher is `{result['teacher']}`. Coverage: the share of its {top} items that a list "
+        "has too. Coordination: the "
         f"longest common subsequence of both lists, over {top}. With 95 % intervals over users. "
         "The paper's Ref and Rank are TIGER and DWR; Top and Random learn the teacher's first "
         "item, or a random one of its list."
@@ -272,5 +276,8 @@ def cases(found: list[dict[str, Any]]) -> Section:
                 words=True,
             )
         )
-    text = ["Test users drawn at random, not chosen for what they show. Bold: what came next."]
+    text = [
+        "Test users drawn at random, not chosen for what they show. Bold: what came next. The last "
+        "column is the teacher."
+    ]
     return Section("cases", "Lists of single users (Tables 4 and 5)", text, shown)

@@ -50,12 +50,16 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     result += [one.table_1() for one in tests if one.split != "test"]
     if printed and set(PRINTED) <= set(accuracy.metrics):
         (like_the_paper,) = (one for one in tests if one.own == "kept")
-        table_1 = paper.of_rows(printed["table_1"], run["ending"], accuracy.variants)
-        result.append(like_the_paper.beside_the_paper(table_1))
+        result.append(like_the_paper.beside_the_paper(printed["table_1"]))
     result.append(accuracy.by_slice(inputs["slices_figure"]))
     if run["ablation"]:
-        table_2 = paper.of_rows(printed["table_2"], run["ending"], of) if printed else None
-        result.append(analyses.ablation(of, run["ablation"], table_2))
+        table_2 = printed["table_2"] if printed else {}
+        ours = {
+            row: figures
+            for method, figures in table_2.items()
+            if (row := paper.our_row(method, run["ablation"]))
+        }
+        result.append(analyses.ablation(of, run["ablation"], ours))
     for name, section in (
         ("beam_widths", analyses.widths),
         ("embeddings", analyses.embeddings),

@@ -18,15 +18,9 @@ def of_category(sets: dict[str, Any], category: str | None) -> dict[str, Any] | 
     return next(found, None)
 
 
-def of_rows(printed: dict[str, Any], ending: str, names: Container[str]) -> dict[str, Any]:
-    """A table of the paper by the names of our rows: with the ending where there is such a row.
-
-    Args:
-        printed: {the paper's method: its cells}.
-        ending: of the rows of the network that is shown.
-        names: of our rows.
-    """
-    return {name + ending if name + ending in names else name: c for name, c in printed.items()}
+def our_row(method: str, names: Container[str]) -> str | None:
+    """The row among `names` that is a method of the paper, with T5 or else the compact network."""
+    return next((name for name in (method, f"{method}_compact") if name in names), None)
 
 
 def contradicts_itself(cells: Sequence[float]) -> bool:

@@ -67,9 +67,9 @@ class Network(AttributeNetwork):
     def read(self, items: Tensor) -> Tensor:
         """States after each item."""
         seen = earlier(items)
-        number = self.attributes[items]
-        attribute = self.attribute(number)  # (rows, places, attributes, width)
-        energy = self.energy(attribute).squeeze(-1)
+        number = self.attributes[items]  # (rows, places, attributes)
+        attribute = self.attribute(number)
+        energy = self.energy(self.attribute.weight).squeeze(-1)[number]
         # Not -inf: a place without an item is all padding.
         energy = energy.masked_fill(number == self.padding, torch.finfo(energy.dtype).min)
         weight = energy.softmax(-1).unsqueeze(-1)
