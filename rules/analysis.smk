@@ -185,10 +185,11 @@ def teacher_of(dataset):
 
 def teacher_compared(wildcards):
     """The same, of which there must be one."""
-    if (teacher := teacher_of(wildcards.dataset)) is None:
+    names, dataset = analysed(wildcards), wildcards.dataset
+    if (teacher := teacher_of(dataset)) is None:
         raise WorkflowError(
-            f"No row that {wildcards.dataset} compares has learned from a teacher, so there is none "
-            f"to hold them against; add one to datasets.{wildcards.dataset}.variants."
+            f"None of {', '.join(names)}, which {dataset} compares, has learned from a teacher, so "
+            f"there is none to hold them against; add one that has to datasets.{dataset}.variants."
         )
     return teacher
 
