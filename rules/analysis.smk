@@ -1,14 +1,12 @@
 # The paper's further analyses: beam widths (Figures 1 and 3), how close a variant is to its teacher
 # (Figure 4), and the lists of single users (Tables 4 and 5).
 
-ENDINGS = ("", "_compact")  # of the names of rows, by the network that they train
 LANGUAGE_MODEL = "lcrec"  # the row that recommends as the dataset's language model does
 
 
-def ending(dataset, *methods):
-    """The ending with which a dataset compares all of these methods of the paper, or None."""
-    names = DATASETS[dataset].get("variants", COMPARED)
-    return next((e for e in ENDINGS if {name + e for name in methods} <= {*names}), None)
+def ending(names, *methods):
+    """The ending with which all of these methods of the paper are among the names, or None."""
+    return next((e for e in rows.ENDINGS if {one + e for one in methods} <= {*names}), None)
 
 
 def generative_rows(dataset):
@@ -29,9 +27,12 @@ def analysed(wildcards):
 
 
 def first_model(wildcards):
+    return first_fit(wildcards.dataset, wildcards.variant)
+
+
+def first_fit(dataset, variant):
     """A variant as its first seed left it."""
-    dataset = wildcards.dataset
-    return fitted(dataset, wildcards.variant, DATASETS[dataset]["seeds"][0])
+    return fitted(dataset, variant, DATASETS[dataset]["seeds"][0])
 
 
 def widths(wildcards):
@@ -171,7 +172,7 @@ def alignment_settings(wildcards):
 
 
 def teachers(variant):
-    """The rows whose lessons a row has learned, and the row that it starts from."""
+    """The rows whose lessons a row has learned, or the row that it starts from."""
     row = VARIANTS[variant]
     own = {row.get("teacher") or LANGUAGE_MODEL} if rows.learns_from_teacher(row) else set()
     return own | (teachers(row["start_from"]) if row.get("start_from") else set())
@@ -207,7 +208,7 @@ def beside_teacher(wildcards):
 def aligned(wildcards):
     """Those rows, and where DWR is one of them the paper's other ways to learn a teacher's lists."""
     names = beside_teacher(wildcards)
-    end = next((e for e in ENDINGS if f"dwr{e}" in names), None)
+    end = ending(names, "dwr")
     others = [] if end is None else [f"top{end}", f"random{end}"]
     return names + [name for name in others if name not in names]
 
@@ -250,18 +251,17 @@ rule measure_alignment:
 
 
 def models_of_analysed(wildcards):
-    first = DATASETS[wildcards.dataset]["seeds"][0]
-    return [fitted(wildcards.dataset, name, first) for name in analysed(wildcards)]
+    return [first_fit(wildcards.dataset, name) for name in analysed(wildcards)]
 
 
 def teacher_as_recommender(wildcards):
-    """A teacher that embeds items, as its first seed left it."""
+    """A teacher that embeds items."""
     dataset, teacher = wildcards.dataset, teacher_compared(wildcards)
     if not embeds_items(teacher):
         raise WorkflowError(
             f"The row {teacher}, which has taught {dataset}'s rows, has no vectors of items to map."
         )
-    return fitted(dataset, teacher, DATASETS[dataset]["seeds"][0])
+    return first_fit(dataset, teacher)
 
 
 def embeds_items(variant):
@@ -270,9 +270,8 @@ def embeds_items(variant):
 
 
 def mapped(wildcards):
-    """The rows whose items are mapped beside the teacher's, as their first seeds left them."""
-    first = DATASETS[wildcards.dataset]["seeds"][0]
-    return [fitted(wildcards.dataset, name, first) for name in beside_teacher(wildcards)]
+    """The rows whose items are mapped beside the teacher's."""
+    return [first_fit(wildcards.dataset, name) for name in beside_teacher(wildcards)]
 
 
 def modules_of_mapped(wildcards):

@@ -86,7 +86,7 @@ def shown_beside(wildcards):
     Returns:
         {"ablation": {variant: its name in Table 2}, "priors": {variant: its prior}}.
     """
-    if (end := ending(wildcards.dataset, "tiger", "distill", "dwr")) is None:
+    if (end := ending(compared(wildcards), "tiger", "distill", "dwr")) is None:
         return {"ablation": {}, "priors": {}}
     return {
         "ablation": {name + end: label for name, label in ABLATION.items()},

@@ -19,6 +19,8 @@ READ_BY = {
 # Where a row names another: one that is trained, or any that can teach.
 TRAINED = ("start_from", "retriever", "ranker")
 TEACHES = ("teacher", "members")
+# How the names of the paper's methods end as rows: with T5, with the compact network.
+ENDINGS = ("", "_compact")
 # What a teacher leaves for others to learn from.
 LESSONS = ("probabilities", "beams")
 # The identifiers that rows have where they do not say.

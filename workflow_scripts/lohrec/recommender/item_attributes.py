@@ -20,9 +20,9 @@ from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_networks import CausalNetwork, ItemNetwork
 from lohrec.recommender.item_recommender import ItemRecommender
 
+COLUMNS = ["brand", "categories"]
 # An attribute of a single item tells no more than the item does, and one of most items next to
 # nothing.
-COLUMNS = ["brand", "categories"]
 FEWEST, MOST = 2, 0.5  # items, and share of the items
 ENOUGH = 0.5  # share of the items that must have such an attribute for the data's to be read
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Container, Sequence
 from typing import Any
 
+from lohrec.configuration.rows import ENDINGS
+
 DIGITS = 1e-4  # a printed figure is off by at most half of this
 
 
@@ -20,7 +22,7 @@ def of_category(sets: dict[str, Any], category: str | None) -> dict[str, Any] | 
 
 def our_row(method: str, names: Container[str]) -> str | None:
     """The row among `names` that is a method of the paper, with T5 or else the compact network."""
-    return next((name for name in (method, f"{method}_compact") if name in names), None)
+    return next((method + ending for ending in ENDINGS if method + ending in names), None)
 
 
 def contradicts_itself(cells: Sequence[float]) -> bool:
