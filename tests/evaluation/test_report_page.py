@@ -10,6 +10,7 @@ import tiny_lists
 import yaml
 from conftest import ROOT
 
+from lohrec.common import artefacts
 from lohrec.evaluation import best_baseline, comparison, metrics, slices
 from lohrec.evaluation.report import analyses, cost, page, paper, tables
 from lohrec.evaluation.report.accuracy import Accuracy
@@ -202,6 +203,42 @@ def test_a_compact_row_stands_beside_the_papers_method(compared):
     (row,) = (row for row in section.tables[0].rows if row[0].text == "tiger")
     assert row[0].small == "tiger_compact" and row[1].text != "-"
     assert "dtr, dwr break it" in section.tables[0].note
+
+
+def test_a_report_of_the_papers_data_shows_its_figures_beside_ours(compared, tmp_path):
+    def written(name, what):
+        artefacts.write_json(tmp_path / f"{name}.json", what)
+        return str(tmp_path / f"{name}.json")
+
+    entry = compared["splits"]["test"]["variants"]["tiger"]["metrics"]
+    made = {"users": USERS, "seeds": [0], "exclude_history": True, "dev": entry, "test": entry}
+    made |= {"versions": {"python": "3.11"}, "config": {"settings": {}}}
+    counted = ["users", "items", "interactions", "train", "dev", "test"]
+    counted += ["sparsity", "average_length"]
+    inputs = {
+        "comparison_json": written("comparison", compared),
+        "statistics_json": written("statistics", dict.fromkeys(counted, 5)),
+        "metrics": [written(name, made) for name in ("tiger", "dwr")],
+        "paper": str(ROOT / "config/paper.yaml"),
+        "gains": "gains.svg",
+        "slices_figure": "slices.svg",
+    }
+    of = {"variants": {name: {} for name in KINDS}, "seeds": {name: [0] for name in KINDS}}
+    parts = {"ablation": {"dwr": "DWR", "tiger": "TIGER"}, "priors": {}, "sweeps": {}}
+    run = {"preset": "laptop", "source": "lcrec", "reference": "tiger"} | of | parts
+    run["measured"] = ["tiger", "dwr"]
+    names = {}
+    for category in ("Instruments", None):
+        shown = {
+            one.name: one for one in page.sections(inputs, run | {"category": category}, "none")
+        }
+        names[category] = set(shown)
+        ablation, data = shown["table-2"].tables[0], shown["data"].tables[0]
+        assert ("paper" in rows_of(data)) == any("paper" in one for one in ablation.header)
+        if category:
+            cells = [float(cell.text) for cell in rows_of(ablation)["DWR"][-3:]]
+            assert cells == PAPER["instruments"]["table_2"]["dwr"]
+    assert names["Instruments"] - names[None] == {"paper"}
 
 
 def test_cost_adds_up_jobs_of_a_step(tmp_path):
