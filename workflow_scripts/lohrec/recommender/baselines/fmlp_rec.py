@@ -82,7 +82,7 @@ class Block(nn.Module):
         self.window, self.dropout = window, dropout
 
     def forward(self, x: Tensor, last: bool = False) -> Tensor:
-        """What comes of x (examples, window, width); with `last` (examples, width), its last row."""
+        """What comes of x (examples, window, width), or with `last` its last row alone."""
         found = self.filtered(x, last)
         x = x[:, -1] if last else x
         x = self.filter_norm(x + drop(found, self.dropout, self.training))
@@ -97,7 +97,8 @@ class Block(nn.Module):
             return (x * kernel.flip(0)).sum(1)
         row = torch.arange(self.window, device=x.device)
         shifted = kernel[(row.unsqueeze(1) - row) % self.window]
-        return torch.einsum("nmd,bmd->bnd", shifted, x)
+        rows: Tensor = torch.einsum("nmd,bmd->bnd", shifted, x)
+        return rows
 
 
 class FMLPRec(ItemRecommender):
