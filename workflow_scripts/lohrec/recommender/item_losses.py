@@ -17,6 +17,9 @@ from torch.nn import functional as F
 from lohrec.recommender.item_networks import Batch, ItemNetwork
 
 CELLS = 2**22  # scores that are computed at once
+# A CPU prepares a product for each shape that it meets, which may take longer than the product, and
+# reads rows faster that begin where a line of its cache does: so sizes are multiples of this.
+TILE = 64
 DRAWS = 5  # of another item, until it is one that the user has not had
 
 
@@ -59,6 +62,11 @@ def cross_entropy(state: Tensor, table: Tensor, bias: Tensor | None, target: Ten
     return value
 
 
+def tiled(x: Tensor) -> Tensor:
+    """x (rows, ...) with rows of zeros after it, up to a multiple of `TILE`."""
+    return F.pad(x, (0, 0) * (x.ndim - 1) + (0, -len(x) % TILE))
+
+
 def _scores(state: Tensor, table: Tensor, bias: Tensor | None, item: Tensor) -> Tensor:
     score = (state * F.embedding(item, table)).sum(1)
     return score if bias is None else score + bias[item]
@@ -72,28 +80,34 @@ class _CrossEntropy(Function):
         kind, dtype = state.device.type, state.dtype
         if torch.is_autocast_enabled(kind):
             dtype = torch.get_autocast_dtype(kind)
-        h, weight, total = state.to(dtype), table.to(dtype), table.new_zeros(())
-        of_state, of_table = torch.empty_like(h), torch.zeros_like(table)
+        places, items, total = len(state), len(table), table.new_zeros(())
+        h, weight = tiled(state.to(dtype)), tiled(table.to(dtype))
+        of_state, of_table = torch.empty_like(h), weight.new_zeros(weight.shape, dtype=table.dtype)
         of_bias = None if bias is None else torch.zeros_like(bias)
-        size, least = max(1, CELLS // len(table)), torch.finfo(dtype).tiny
+        size, least = max(1, CELLS // len(weight) // TILE) * TILE, torch.finfo(dtype).tiny
         # Every type is chosen here: autocast would cast some of them back.
         with torch.autocast(kind, enabled=False):
             for low in range(0, len(h), size):
                 part = slice(low, low + size)
-                true = torch.arange(len(h[part]), device=h.device), target[part]
+                real = len(target[part])
+                true = torch.arange(real, device=h.device), target[part]
                 score = h[part] @ weight.T
-                p = (score if bias is None else score.add_(bias)).softmax(-1)
+                score[:, items:] = -torch.inf
+                if bias is not None:
+                    score[:, :items] += bias
+                p = score.softmax(-1)
                 total -= p[true].clamp(min=least).to(total.dtype).log().sum()
                 # The gradient of the scores: p less one at the target. (On a CPU scatter_add_
                 # copies all of p, which takes longer than a product.)
                 p[true] -= 1
+                p[real:] = 0
                 if of_bias is not None:
-                    of_bias += p.sum(0, dtype=of_bias.dtype)
+                    of_bias += p[:, :items].sum(0, dtype=of_bias.dtype)
                 of_state[part] = p @ weight
                 of_table += p.T @ h[part]
-        ctx.save_for_backward(of_state, of_table, of_bias)
+        ctx.save_for_backward(of_state[:places], of_table[:items], of_bias)
         ctx.dtype = state.dtype
-        return total / len(h)
+        return total / places
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:

@@ -92,13 +92,12 @@ class Block(nn.Module):
 
     def filtered(self, x: Tensor, last: bool) -> Tensor:
         """FFT^-1(FFT(x) * W), or its last row: sum_m k_(n - m mod window) x_m for each row n."""
-        kernel = torch.fft.irfft(torch.view_as_complex(self.weight), n=self.window, dim=0)
+        kernel: Tensor = torch.fft.irfft(torch.view_as_complex(self.weight), n=self.window, dim=0)
         if last:
             return (x * kernel.flip(0)).sum(1)
         row = torch.arange(self.window, device=x.device)
         shifted = kernel[(row.unsqueeze(1) - row) % self.window]
-        rows: Tensor = torch.einsum("nmd,bmd->bnd", shifted, x)
-        return rows
+        return torch.einsum("nmd,bmd->bnd", shifted, x)
 
 
 class FMLPRec(ItemRecommender):

@@ -30,6 +30,7 @@ from lohrec.common.gradients import Gradients
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
+from lohrec.recommender.item_losses import tiled
 from lohrec.recommender.item_networks import Batch, whole
 from lohrec.recommender.item_training import ItemData
 
@@ -191,14 +192,21 @@ def tells_items(
         other: int64 (rows, places), the other item of each place.
     """
     h = network.fill(items, masked)
+
+    def read(name: str, where: Tensor) -> Tensor:
+        """u W of some places, and rows of padding."""
+        found: Tensor = network.pairs[name](tiled(h[where]))
+        return found
+
     found = {}
     for name, where in (("aap", (items >= 0) & ~masked), ("map", masked)):
-        score = network.pairs[name](h[where]) @ network.attribute.weight.T
         wanted = network.has(items[where])
+        score = (read(name, where) @ network.attribute.weight.T)[: len(wanted)]
         cost = F.binary_cross_entropy_with_logits(score, wanted.to(score), reduction="sum")
         found[name] = cost / len(items)
-    read = network.pairs["mip"](h[masked])
-    own, wrong = (fits(read, network.embed(x[masked])) for x in (items, other))
+    mip = read("mip", masked)
+    each = (network.embed(x[masked]) for x in (items, other))
+    own, wrong = (fits(mip[: len(x)], x) for x in each)
     return found | {"mip": -F.logsigmoid(own - wrong).sum() / len(items)}
 
 
