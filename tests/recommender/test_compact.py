@@ -7,7 +7,7 @@ from objectives import grouped
 
 from lohrec.common.training import adamw
 from lohrec.data.examples import Examples
-from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.beam_search import InTree, beam_search, tree_search
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
@@ -82,14 +82,35 @@ def test_a_search_of_full_width_equals_brute_force(data, codewords, pairs):
     model = network({"codewords": codewords, "pairs": pairs})
     tree = PrefixTree.from_ids(data.ids)
     batch = batch_with_every_item(data, np.arange(0, 60, 7))
-    found = beam_search(
-        model.steps(batch.history), tree, len(data.ids), renormalise=codewords == "legal"
-    )
     with torch.no_grad():
         score = model.score(batch, tree).total
     expected, item = score.sort(descending=True)
-    torch.testing.assert_close(found.score, expected, rtol=1e-5, atol=1e-5)
-    assert torch.equal(found.leaf, tree.leaf_of_item[item])
+    by_code = beam_search(model.steps(batch.history), tree, len(data.ids), renormalise=model.legal)
+    by_node = tree_search(model.tree_steps(batch.history, tree, model.legal), tree, len(data.ids))
+    for found in (by_code, by_node):
+        torch.testing.assert_close(found.score, expected, rtol=1e-5, atol=1e-5)
+        assert torch.equal(found.leaf, tree.leaf_of_item[item])
+
+
+def test_a_search_asks_the_same_by_nodes_and_by_codewords(data):
+    """Step by step, along with beams that have no node; where there is no child, nothing counts."""
+    model, tree = network(), PrefixTree.from_ids(data.ids)
+    history = batch_with_every_item(data, np.arange(0, 60, 7)).history
+    by_node = model.tree_steps(history, tree, renormalise=True)
+    by_code = InTree(model.steps(history), tree, renormalise=True)
+    rng, parent = torch.Generator().manual_seed(0), None
+    node = torch.zeros(len(history), 1, dtype=torch.long)
+    for level in range(tree.levels):
+        with torch.no_grad():
+            if parent is None:
+                found, expected = by_node.first(), by_code.first()
+            else:
+                found, expected = (s.next(level, parent, node) for s in (by_node, by_code))
+        child = tree.below(level, node)
+        torch.testing.assert_close(found[child >= 0], expected[child >= 0])
+        pick = torch.randint(child[0].numel(), (len(history), 7), generator=rng)
+        parent, node = pick // child.shape[-1], child.flatten(1).gather(1, pick)
+    assert (node < 0).any() and (node >= 0).any()
 
 
 def test_shared_rows_change_nothing_but_the_time(data):

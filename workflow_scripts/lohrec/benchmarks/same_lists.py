@@ -11,7 +11,7 @@ from torch import Tensor
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import job_log
 from lohrec.data.examples import Examples
-from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.beam_search import tree_search
 from lohrec.identifiers.codewords import token_table, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork
@@ -76,11 +76,4 @@ def compare(
 
 def leaves(model: CodewordNetwork, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
     """Leaves of histories of equal length, (users, beams)."""
-    leaf = beam_search(
-        model.steps(history, False, tree if model.legal else None),
-        tree,
-        beams,
-        renormalise=model.legal,
-    ).leaf
-    assert leaf is not None  # there is a tree
-    return leaf
+    return tree_search(model.tree_steps(history, tree, model.legal, False), tree, beams).leaf

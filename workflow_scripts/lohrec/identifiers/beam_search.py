@@ -21,16 +21,14 @@ class Steps(Protocol):
         """Log-probabilities of the first codeword, float (users, 1, codewords)."""
         ...
 
-    def next(self, level: int, parent: Tensor, code: Tensor, node: Tensor | None = None) -> Tensor:
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
         """Log-probabilities of the codeword of `level`, float (users, beams, codewords).
 
         Args:
             level: 1 .. levels - 1, rising from call to call.
             parent: int64 (users, beams), the beam of the step before that each beam goes on from.
             code: int64 (users, beams), its codeword of `level` - 1: a place among those whose
-                probabilities that step returned.
-            node: int64 (users, beams), the nodes of depth `level` that the codewords lead to, where
-                the search is in a tree; any answer may come for -1.
+                probabilities that step returned; any answer may come for a beam without a node.
         """
         ...
 
@@ -80,7 +78,7 @@ class InTree:
     def next(self, level: int, parent: Tensor, node: Tensor) -> Tensor:
         """Add the codewords that lead to nodes."""
         code = self.tree.code[level - 1][node.clamp(min=0)].long()
-        return self._legal(level, self.steps.next(level, parent, code, node), node)
+        return self._legal(level, self.steps.next(level, parent, code), node)
 
     def _legal(self, level: int, log_p: Tensor, node: Tensor) -> Tensor:
         child = self.tree.below(level, node)
@@ -204,7 +202,12 @@ def tree_search(
 
 def along(value: Tensor, beam: Tensor) -> Tensor:
     """value[user, beam[user]] for (users, beams, n)."""
-    return value.gather(1, beam.unsqueeze(-1).expand(-1, -1, value.shape[-1]))
+    row = torch.arange(len(value), device=value.device).unsqueeze(1) * value.shape[1]
+    return (
+        value.flatten(0, 1)
+        .index_select(0, (beam + row).flatten())
+        .view(*beam.shape, value.shape[-1])
+    )
 
 
 def lineage(ancestors: Tensor, parent: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lohrec.data.examples import Examples
 from lohrec.identifiers import user_lists
-from lohrec.identifiers.beam_search import InTree, TreeSteps, tree_search
+from lohrec.identifiers.beam_search import TreeSteps, tree_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.mixtures import log_probabilities, with_new
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -53,8 +53,7 @@ def best_leaves(
     renormalise = decoding["renormalise"] or model.legal
 
     def steps(of: CodewordNetwork, history: Tensor, padded: bool, normal: bool) -> TreeSteps:
-        read = of.steps(history, padded, tree if normal else None)
-        return with_new(InTree(read, tree, normal), tree)
+        return with_new(of.tree_steps(history, tree, normal, padded), tree)
 
     def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
         longest = length[users].max()

@@ -10,7 +10,7 @@ import torch
 from lohrec.common import artefacts
 from lohrec.configuration import registry
 from lohrec.identifiers import rqvae, store, text_encoder
-from lohrec.identifiers.beam_search import InTree, TreeSteps
+from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.codewords import token_table
 from lohrec.identifiers.mixtures import with_new
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -135,7 +135,7 @@ class Generative(Recommender):
             raise ValueError("A recommender has learned other identifiers; fit it again.")
         tokens = token_table(self.ids)[histories.items[:, : histories.length.max()]]
         history = torch.from_numpy(tokens.reshape(len(tokens), -1)).to(tree.item.device)
-        return with_new(InTree(self.network.steps(history, tree=tree), self.tree, True), self.tree)
+        return with_new(self.network.tree_steps(history, self.tree, True), self.tree)
 
     def save_parts(self, folder: Path) -> dict[str, Any]:
         """The network, for transformers where that knows it, the identifiers, what made them."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from torch import Tensor, nn
 
 from lohrec.configuration import registry
-from lohrec.identifiers.beam_search import Steps
+from lohrec.identifiers.beam_search import InTree, Steps, TreeSteps
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.training_data import Batch
 
@@ -60,15 +60,24 @@ class CodewordNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def steps(self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None) -> Steps:
+    def steps(self, history: Tensor, padded: bool = True) -> Steps:
         """What a beam search asks of the network.
 
         Args:
             history: int64 tokens (users, tokens), PAD on the right.
             padded: False promises that there is no PAD.
-            tree: given where the search is in this tree and renormalises, so that a network may
-                leave that to it, and what comes to nothing then.
         """
+
+    def tree_steps(
+        self, history: Tensor, tree: PrefixTree, renormalise: bool, padded: bool = True
+    ) -> TreeSteps:
+        """The same of a search in a tree; a network may know more about it than `InTree` does.
+
+        Args:
+            history, padded: see `steps`.
+            tree, renormalise: see `InTree`.
+        """
+        return InTree(self.steps(history, padded), tree, renormalise)
 
     def free_steps(self, history: Tensor) -> Steps:
         """What a search asks that may write any codeword for which the network has a logit.

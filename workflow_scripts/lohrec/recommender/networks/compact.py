@@ -22,11 +22,12 @@ from torch.nn import functional as F
 from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
-from lohrec.identifiers.beam_search import along
+from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork, Scored
 from lohrec.recommender.networks.compact_layers import FeedForward, Layer, few_shapes
+from lohrec.recommender.networks.compact_steps import HeadSteps, HeadTreeSteps
 from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
@@ -142,15 +143,22 @@ class Compact(CodewordNetwork):
     def _items(self, tokens: Tensor) -> Tensor:
         """Embeddings (..., width) of items, int64 tokens (..., levels)."""
         x: Tensor = self.item(tokens).sum(-2)
-        first, second = tokens[..., 0], tokens[..., 1] - CODES
-        pair = self.pair(self.place[pair_numbers(first, second).clamp(max=CODES**2)])
+        pair = self.pair(self.place_of(tokens[..., 0], tokens[..., 1] - CODES))
         return x + F.linear(pair, self.read_pair)
 
-    def pair_logits(self, state: Tensor) -> Tensor:
-        """What states (n, width) of histories add to logits of pairs, float32 (n, pairs + 1)."""
+    def place_of(self, first: Tensor, second: Tensor) -> Tensor:
+        """Where pairs of codewords, or of padding, have their vectors."""
+        return self.place[pair_numbers(first, second).clamp(max=CODES**2)]
+
+    def pair_logits(self, state: Tensor, place: Tensor | slice = slice(None)) -> Tensor:
+        """What states (n, width) of histories add to logits of pairs, float32 (n, pairs).
+
+        Args:
+            place: of the pairs that are asked for; by default all, and after them the missing one.
+        """
         with torch.autocast(state.device.type, enabled=False), exact_products():
             state = F.layer_norm(state.float(), state.shape[-1:])
-            return F.linear(F.linear(state, self.write_pair), self.pair.weight)
+            return F.linear(F.linear(state, self.write_pair), self.pair.weight[place])
 
     def second(self, pairs: Tensor, example: Tensor, first: Tensor) -> Tensor:
         """What is added to the logits of second codewords, float32 (..., codes).
@@ -222,11 +230,17 @@ class Compact(CodewordNetwork):
         """A softmax runs over one level."""
         return 0
 
-    def steps(
-        self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None
-    ) -> "HeadSteps":
+    def steps(self, history: Tensor, padded: bool = True) -> HeadSteps:
         """What a beam search asks of the network, see `CodewordNetwork.steps`."""
-        return HeadSteps(self, history, tree)
+        return HeadSteps(self, history)
+
+    def tree_steps(
+        self, history: Tensor, tree: PrefixTree, renormalise: bool, padded: bool = True
+    ) -> TreeSteps:
+        """What a search in a tree asks of the network, see `CodewordNetwork.tree_steps`."""
+        if renormalise:
+            return HeadTreeSteps(self, history, tree)
+        return super().tree_steps(history, tree, renormalise, padded)
 
     @torch.no_grad()
     def embed(self, ids: Tensor) -> Tensor:
@@ -253,37 +267,6 @@ class Compact(CodewordNetwork):
 def pair_numbers(first: Tensor, second: Tensor) -> Tensor:
     """Pairs of first codewords as one number, 0 .. CODES^2 - 1."""
     return first * CODES + second
-
-
-class HeadSteps:
-    """The steps of a beam search (`identifiers.beam_search.Steps`).
-
-    Args:
-        tree: where the search is left the softmax over legal codewords.
-    """
-
-    def __init__(self, model: Compact, history: Tensor, tree: PrefixTree | None) -> None:
-        self.model, self.history, self.tree = model, history, tree
-
-    def first(self) -> Tensor:
-        """Read the histories."""
-        self.state = self.model.read(self.history).unsqueeze(1)
-        self.pairs = self.model.pair_logits(self.state[:, 0])
-        return self._log_p(0, torch.zeros_like(self.history[:, :1]))
-
-    def next(self, level: int, parent: Tensor, code: Tensor, node: Tensor | None = None) -> Tensor:
-        """Add the codewords just chosen."""
-        self.state = self.model.further(level, along(self.state, parent), code)
-        if level > 1:
-            return self._log_p(level, node)
-        example = torch.arange(len(code), device=code.device).unsqueeze(1).expand_as(code)
-        return self._log_p(level, node, self.model.second(self.pairs, example, code))
-
-    def _log_p(self, level: int, node: Tensor | None, added: Tensor | float = 0.0) -> Tensor:
-        if self.tree is None or node is None:
-            return (self.model.logits(level, self.state) + added).log_softmax(-1)
-        certain = self.tree.certain(level, node)
-        return self.model.open_logits(level, self.state, certain) + added
 
 
 Network = Compact

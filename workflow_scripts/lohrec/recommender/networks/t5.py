@@ -247,9 +247,7 @@ class T5(CodewordNetwork):
         """Column of a level's codeword 0 in `log_probabilities`."""
         return level * CODES if self.config["codewords"] == "all" else 0
 
-    def steps(
-        self, history: Tensor, padded: bool = True, tree: PrefixTree | None = None
-    ) -> DecoderSteps:
+    def steps(self, history: Tensor, padded: bool = True) -> DecoderSteps:
         """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
 

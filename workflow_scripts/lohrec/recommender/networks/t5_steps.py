@@ -39,7 +39,7 @@ class DecoderSteps:
         self.past: list[KeysValues] | None = None
         return self._log_p(0, torch.full((users, 1), START, device=device))
 
-    def next(self, level: int, parent: Tensor, code: Tensor, node: Tensor | None = None) -> Tensor:
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
         """Decode the codewords just chosen."""
         self.allowed = lineage(self.allowed, parent)
         self.depth = torch.cat([self.depth, self.depth.new_full((parent.shape[1],), level)])
