@@ -87,7 +87,7 @@ def test_steps_and_lists_are_measured(tmp_path):
     benchmark_training.main(*given, network, losses, {"batch_size": 8, "batches": 1, "rounds": 1})
     rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}
     assert rows["dwr step", "fp32"]["floor_share"] > 0
-    sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2}
+    sizes = {"batch_size": 4, "batches": 1, "beams": [20], "rounds": 1, "steps": 2, "users": 8}
     compact = defaults(tree()["networks"]["compact"]) | {"width": 32, "pairs": 8}
     benchmark_decoding.main(*given, network, compact, sizes)
     rows = {(row["name"], row["dtype"]): row for row in artefacts.read_json(given[-1])["rows"]}

@@ -46,8 +46,9 @@ def measure(
     data = TrainingData(read_examples(sequences, examples, "train"), semantic)
     model = fitted(data, T5(network), settings["steps"])
     test = read_examples(sequences, examples, "test")
-    histories = at_quantiles(
-        test, token_table(semantic), settings["batch_size"], settings["batches"]
+    histories, larger = (
+        at_quantiles(test, token_table(semantic), settings[size], settings["batches"])
+        for size in ("batch_size", "users")
     )
     users = sum(map(len, histories))
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +112,7 @@ def measure(
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(clock.row(name, "fp32", two, one, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
-    rows += beside_t5(model, data, histories, tree, compact, settings)
+    rows += beside_t5(model, data, larger, tree, compact, settings)
     clock.write(path, rows, users=users, items=len(semantic))
 
 
