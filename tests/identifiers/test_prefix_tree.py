@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lohrec.identifiers import prefix_tree
 from lohrec.identifiers.prefix_tree import PrefixTree
 
 
@@ -65,7 +66,11 @@ def test_leaves_are_the_sorted_identifiers(ids):
     assert (tree.identifiers(torch.tensor([-1])) == -1).all()
 
 
-def test_below_a_node_are_its_children_in_the_order_of_their_codewords(ids) -> None:
+@pytest.mark.parametrize("most", [prefix_tree.BELOW_BYTES, 0])
+def test_below_a_node_are_its_children_in_the_order_of_their_codewords(
+    ids, most, monkeypatch
+) -> None:
+    monkeypatch.setattr(prefix_tree, "BELOW_BYTES", most)
     tree = PrefixTree.from_ids(ids)
     for depth in range(4):
         nodes = torch.arange(-1, len(tree.first[depth]) - 1).view(1, -1)

@@ -24,6 +24,7 @@ from lohrec.recommender.objective import objective
 from lohrec.recommender.training import ONE_HOT
 from lohrec.recommender.training_data import TrainingData, history_tokens
 
+ROUNDS = 5  # at least, of so short a search as the compact network's
 AnyNetwork = TypeVar("AnyNetwork", bound=CodewordNetwork)
 
 
@@ -132,7 +133,7 @@ def beside_t5(
         searches = {
             network: partial(decode, network, histories, tree, beams) for network in (model, t5)
         }
-        seconds = clock.in_turns(searches, settings["rounds"])
+        seconds = clock.in_turns(searches, max(ROUNDS, settings["rounds"]))
         mine, theirs = (1000 * value / sum(map(len, histories)) for value in seconds.values())
         name = f"compact network {width} wide, beam {beams}; rival: our T5"
         rows.append(clock.row(name, "fp32", mine, theirs, unit="ms a user"))

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Up to this size every node gets a full row of children: one gather a step, the fastest there is.
-DENSE_BYTES = 128 * 2**20
+DENSE_BYTES, BELOW_BYTES = 128 * 2**20, 16 * 2**20  # by codeword; of a depth, one after the other
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,24 @@ class PrefixTree:
         Returns:
             int64 (..., most children of a node at that depth): numbers at depth + 1, then -1.
         """
-        first, node = self.first[depth], node.long()
+        if (table := self._below[depth]) is None:
+            return self._range(depth, node.long())
+        return F.embedding(node.long() % len(table), table)
+
+    def _range(self, depth: int, node: Tensor) -> Tensor:
         # After the node -1 comes 0, so it has none.
-        low, high = (first[n].long().unsqueeze(-1) for n in (node, node + 1))
+        low, high = (self.first[depth][n].long().unsqueeze(-1) for n in (node, node + 1))
         child = low + torch.arange(self.widest[depth], device=node.device)
         return child.masked_fill(child >= high, -1)
+
+    @cached_property
+    def _below(self) -> list[Tensor | None]:
+        """Per depth, `below` of all nodes and at last of -1; None where that is too large."""
+        nodes = [torch.arange(-1, len(f) - 1, device=f.device).roll(-1) for f in self.first]
+        return [
+            self._range(depth, node) if len(node) * widest * 8 <= BELOW_BYTES else None
+            for depth, (node, widest) in enumerate(zip(nodes, self.widest, strict=True))
+        ]
 
     @cached_property
     def widest(self) -> list[int]:
