@@ -81,7 +81,8 @@ def test_steps_and_lists_are_measured(tmp_path):
     arrays = {"sequences": rng.integers(0, 50, 240), "ids": rng.integers(0, CODES, (50, LEVELS))}
     for name, array in arrays.items():
         np.save(tmp_path / f"{name}.npy", array.astype(np.int32))
-    artefacts.write_parquet(tmp_path / "examples", leave_one_out(np.repeat(np.arange(30), 8), 20))
+    user = np.repeat(np.arange(30), np.tile([6, 10], 15))
+    artefacts.write_parquet(tmp_path / "examples", leave_one_out(user, 20))
     given = [str(tmp_path / name) for name in ("sequences.npy", "examples", "ids.npy", "out.json")]
     network, losses = CONFIG | {"codewords": "all"}, cuda.OBJECTIVE["losses"]
     benchmark_training.main(*given, network, losses, {"batch_size": 8, "batches": 1, "rounds": 1})

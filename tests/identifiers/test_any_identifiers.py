@@ -37,7 +37,7 @@ class Steps:
         self.prefix = torch.zeros(USERS, 1, dtype=torch.long)
         return self.tables[0]
 
-    def next(self, level, parent, code, node=None) -> torch.Tensor:
+    def next(self, level, parent, code) -> torch.Tensor:
         self.prefix = self.prefix.gather(1, parent) * CODES + code
         return self.tables[level][torch.arange(USERS)[:, None], self.prefix]
 

@@ -29,7 +29,7 @@ class TableSteps:
     def first(self) -> torch.Tensor:
         return self._at(0, torch.zeros(USERS, 1, dtype=torch.long))
 
-    def next(self, level, parent, code, node=None) -> torch.Tensor:
+    def next(self, level, parent, code) -> torch.Tensor:
         return self._at(level, self.prefix.gather(1, parent) * CODES + code)
 
     def log_p(self, ids: np.ndarray, legal: np.ndarray | None = None) -> torch.Tensor:

@@ -108,6 +108,7 @@ def test_a_search_asks_the_same_by_nodes_and_by_codewords(data):
                 found, expected = (s.next(level, parent, node) for s in (by_node, by_code))
         child = tree.below(level, node)
         torch.testing.assert_close(found[child >= 0], expected[child >= 0])
+        assert (found[(child < 0) & (node >= 0).unsqueeze(-1)] == -torch.inf).all()
         pick = torch.randint(child[0].numel(), (len(history), 7), generator=rng)
         parent, node = pick // child.shape[-1], child.flatten(1).gather(1, pick)
     assert (node < 0).any() and (node >= 0).any()

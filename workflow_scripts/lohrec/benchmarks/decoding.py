@@ -24,7 +24,6 @@ from lohrec.recommender.objective import objective
 from lohrec.recommender.training import ONE_HOT
 from lohrec.recommender.training_data import TrainingData, history_tokens
 
-ROUNDS = 5  # at least, of so short a search as the compact network's
 AnyNetwork = TypeVar("AnyNetwork", bound=CodewordNetwork)
 
 
@@ -47,10 +46,8 @@ def measure(
     data = TrainingData(read_examples(sequences, examples, "train"), semantic)
     model = fitted(data, T5(network), settings["steps"])
     test = read_examples(sequences, examples, "test")
-    histories, larger = (
-        at_quantiles(test, token_table(semantic), settings[size], settings["batches"])
-        for size in ("batch_size", "users")
-    )
+    table = token_table(semantic)
+    histories = at_quantiles(test, table, settings["batch_size"], settings["batches"])
     users = sum(map(len, histories))
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
@@ -113,6 +110,7 @@ def measure(
         name = f"beam {beams}, two threads against one (wall clock)"
         rows.append(clock.row(name, "fp32", two, one, unit="ms a user"))
         rows[-1]["device"] = "CPU, 2 threads"
+    larger = at_quantiles(test, table, settings["users"], settings["batches"], even=False)
     rows += beside_t5(model, data, larger, tree, compact, settings)
     clock.write(path, rows, users=users, items=len(semantic))
 
@@ -126,18 +124,19 @@ def beside_t5(
     settings: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """A row for the compact network and one for half its width; the rival is the T5."""
-    beams, rows = settings["beams"][0], []
+    beams, users = settings["beams"][0], sum(map(len, histories))
+    models: dict[int, CodewordNetwork] = {0: t5}
     for width in (compact["width"], compact["width"] // 2):
         model = Compact.new(compact | {"width": width}, torch.from_numpy(data.ids))
-        model = fitted(data, model, settings["steps"])
-        searches = {
-            network: partial(decode, network, histories, tree, beams) for network in (model, t5)
-        }
-        seconds = clock.in_turns(searches, max(ROUNDS, settings["rounds"]))
-        mine, theirs = (1000 * value / sum(map(len, histories)) for value in seconds.values())
+        models[width] = fitted(data, model, settings["steps"])
+    searches = {w: partial(decode, model, histories, tree, beams) for w, model in models.items()}
+    cost = {w: 1000 * s / users for w, s in clock.in_turns(searches, settings["rounds"]).items()}
+    rival, rows = cost.pop(0), []
+    for width, own in cost.items():
         name = f"compact network {width} wide, beam {beams}; rival: our T5"
-        rows.append(clock.row(name, "fp32", mine, theirs, unit="ms a user"))
-        rows[-1]["parameters"] = sum(p.numel() for p in model.parameters())
+        rows.append(clock.row(name, "fp32", own, rival, unit="ms a user"))
+        rows[-1]["parameters"] = sum(p.numel() for p in models[width].parameters())
+        rows[-1]["users_at_once"] = settings["users"]
     return rows
 
 
@@ -155,16 +154,20 @@ def fitted(data: TrainingData, model: AnyNetwork, steps: int) -> AnyNetwork:
     return model.eval()
 
 
-def at_quantiles(test: Examples, table: np.ndarray, size: int, count: int) -> list[torch.Tensor]:
+def at_quantiles(
+    test: Examples, table: np.ndarray, size: int, count: int, even: bool = True
+) -> list[torch.Tensor]:
     """`count` batches of histories as tokens, at the quantiles of all users' lengths.
 
-    The histories of a batch are of equal length, so that the rival needs no padding either.
+    Args:
+        even: whether the histories of a batch are of equal length, so that transformers needs no
+            padding; else of like length, as in making lists.
     """
     batches = length_batches(test.length, size, np.random.default_rng(0))
-    even = [rows for rows in batches if np.ptp(test.length[rows]) == 0]
-    even = sorted(even, key=lambda rows: test.length[rows[0]])
-    picks = np.linspace(0, len(even) - 1, 2 * count + 1)[1::2].round().astype(int)
-    return [history_tokens(test, even[pick], table) for pick in picks]
+    batches = [rows for rows in batches if not even or np.ptp(test.length[rows]) == 0]
+    batches = sorted(batches, key=lambda rows: test.length[rows].mean())
+    picks = np.linspace(0, len(batches) - 1, 2 * count + 1)[1::2].round().astype(int)
+    return [history_tokens(test, batches[pick], table) for pick in picks]
 
 
 def decode(

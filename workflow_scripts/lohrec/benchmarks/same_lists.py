@@ -12,7 +12,7 @@ from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common import job_log
 from lohrec.data.examples import Examples
 from lohrec.identifiers.beam_search import tree_search
-from lohrec.identifiers.codewords import token_table, tokens
+from lohrec.identifiers.codewords import PAD, token_table, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork
 from lohrec.recommender.networks.t5 import T5
@@ -75,5 +75,6 @@ def compare(
 
 
 def leaves(model: CodewordNetwork, history: Tensor, tree: PrefixTree, beams: int) -> Tensor:
-    """Leaves of histories of equal length, (users, beams)."""
-    return tree_search(model.tree_steps(history, tree, model.legal, False), tree, beams).leaf
+    """Leaves of histories, (users, beams)."""
+    padded = bool((history == PAD).any())
+    return tree_search(model.tree_steps(history, tree, model.legal, padded), tree, beams).leaf

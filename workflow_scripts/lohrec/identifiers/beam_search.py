@@ -52,7 +52,8 @@ class TreeSteps(Protocol):
             node: int64 (users, beams), the child of that beam's node; any answer may come for -1.
 
         Returns:
-            in the order of `PrefixTree.below`; any number may stand where that has -1.
+            in the order of `PrefixTree.below`. Where that has -1 any number may stand; -inf
+            beside children whose probabilities add up to 1.
         """
         ...
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Up to this size every node gets a full row of children: one gather a step, the fastest there is.
-DENSE_BYTES, BELOW_BYTES = 128 * 2**20, 16 * 2**20  # by codeword; of a depth, one after the other
+DENSE_BYTES = 128 * 2**20  # by codeword
+BELOW_BYTES = 16 * 2**20  # one after the other, of a depth
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,8 @@ class PrefixTree:
         Returns:
             int64 (..., most children of a node at that depth): numbers at depth + 1, then -1.
         """
-        if (table := self._below[depth]) is None:
-            return self._range(depth, node.long())
-        return F.embedding(node.long() % len(table), table)
+        table, node = self._below[depth], node.long()
+        return self._range(depth, node) if table is None else F.embedding(node % len(table), table)
 
     def _range(self, depth: int, node: Tensor) -> Tensor:
         # After the node -1 comes 0, so it has none.

@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
+from lohrec.common.few_shapes import few_shapes
 from lohrec.recommender.item_networks import Batch, ItemNetwork
 
-CELLS = 2**22  # scores that are computed at once
-# A CPU prepares a product for each shape that it meets, which may take longer than the product, and
-# reads rows faster that begin where a line of its cache does: so sizes are multiples of this.
+CELLS = 2**22  # scores that are computed at once, or those of TILE places
+# Places and items are padded to multiples of this: for few shapes, and because a CPU reads rows
+# faster that begin where a line of its cache does.
 TILE = 64
 DRAWS = 5  # of another item, until it is one that the user has not had
 
@@ -62,11 +63,6 @@ def cross_entropy(state: Tensor, table: Tensor, bias: Tensor | None, target: Ten
     return value
 
 
-def tiled(x: Tensor) -> Tensor:
-    """x (rows, ...) with rows of zeros after it, up to a multiple of `TILE`."""
-    return F.pad(x, (0, 0) * (x.ndim - 1) + (0, -len(x) % TILE))
-
-
 def _scores(state: Tensor, table: Tensor, bias: Tensor | None, item: Tensor) -> Tensor:
     score = (state * F.embedding(item, table)).sum(1)
     return score if bias is None else score + bias[item]
@@ -81,7 +77,7 @@ class _CrossEntropy(Function):
         if torch.is_autocast_enabled(kind):
             dtype = torch.get_autocast_dtype(kind)
         places, items, total = len(state), len(table), table.new_zeros(())
-        h, weight = tiled(state.to(dtype)), tiled(table.to(dtype))
+        h, weight = (few_shapes(x.to(dtype), TILE) for x in (state, table))
         of_state, of_table = torch.empty_like(h), weight.new_zeros(weight.shape, dtype=table.dtype)
         of_bias = None if bias is None else torch.zeros_like(bias)
         size, least = max(1, CELLS // len(weight) // TILE) * TILE, torch.finfo(dtype).tiny

@@ -121,7 +121,7 @@ class PromptSteps:
         self.lineage = torch.empty(len(row), 1, 0, dtype=torch.bool, device=device)
         return self._log_p(self.prompts.state[row, self.length - 1].unsqueeze(1), 0)
 
-    def next(self, level: int, parent: Tensor, code: Tensor, node: Tensor | None = None) -> Tensor:
+    def next(self, level: int, parent: Tensor, code: Tensor) -> Tensor:
         """Read the tokens just chosen."""
         beams = parent.shape[1]
         self.lineage = lineage(self.lineage, parent)

@@ -11,7 +11,8 @@ so what is at the end tells what is at the beginning: each target has a window o
 padding, whose items are zeros, has its positions.
 
 A product of frequencies is a circular convolution (the authors' Section 3.4): over so few items it
-is computed as such, with the kernel k = FFT^-1(W), in half of the time.
+is computed as such, with the kernel k = FFT^-1(W), in less time and, as other products, in bfloat16
+where training is.
 """
 
 from collections.abc import Mapping

@@ -26,11 +26,12 @@ from torch.nn import functional as F
 from lohrec.common import training as runs
 from lohrec.common.autograd_functions import drop
 from lohrec.common.checkpoints import Checkpoint, fingerprint
+from lohrec.common.few_shapes import few_shapes
 from lohrec.common.gradients import Gradients
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
 from lohrec.recommender.item_layers import BertLayer, earlier
-from lohrec.recommender.item_losses import tiled
+from lohrec.recommender.item_losses import TILE
 from lohrec.recommender.item_networks import Batch, whole
 from lohrec.recommender.item_training import ItemData
 
@@ -195,7 +196,7 @@ def tells_items(
 
     def read(name: str, where: Tensor) -> Tensor:
         """u W of some places, and rows of padding."""
-        found: Tensor = network.pairs[name](tiled(h[where]))
+        found: Tensor = network.pairs[name](few_shapes(h[where], TILE))
         return found
 
     found = {}
@@ -204,9 +205,8 @@ def tells_items(
         score = (read(name, where) @ network.attribute.weight.T)[: len(wanted)]
         cost = F.binary_cross_entropy_with_logits(score, wanted.to(score), reduction="sum")
         found[name] = cost / len(items)
-    mip = read("mip", masked)
-    each = (network.embed(x[masked]) for x in (items, other))
-    own, wrong = (fits(mip[: len(x)], x) for x in each)
+    mip = read("mip", masked)[: int(masked.sum())]
+    own, wrong = (fits(mip, network.embed(x[masked])) for x in (items, other))
     return found | {"mip": -F.logsigmoid(own - wrong).sum() / len(items)}
 
 

@@ -22,11 +22,12 @@ from torch.nn import functional as F
 from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
+from lohrec.common.few_shapes import few_shapes
 from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork, Scored
-from lohrec.recommender.networks.compact_layers import FeedForward, Layer, few_shapes
+from lohrec.recommender.networks.compact_layers import FeedForward, Layer
 from lohrec.recommender.networks.compact_steps import HeadSteps, HeadTreeSteps
 from lohrec.recommender.training_data import Batch
 
@@ -58,6 +59,7 @@ SETTINGS = {
     },
 }  # fmt: skip
 
+SHAPES = 32  # prefixes are computed in multiples of this
 NO_PAIRS = torch.empty(0, dtype=torch.int32)
 
 
@@ -178,7 +180,7 @@ class Compact(CodewordNetwork):
 
     def logits(self, level: int, state: Tensor) -> Tensor:
         """Logits of a level's codewords, float32 (..., codes), of states (..., width)."""
-        state, rows = few_shapes(state.flatten(0, -2)), state.shape[:-1]
+        state, rows = few_shapes(state.flatten(0, -2), SHAPES), state.shape[:-1]
         state = self.norms[level](self.heads[level](state))[: rows.numel()].unflatten(0, rows)
         # In float32 also under autocast: Eq. 14 ranks by smaller differences than bfloat16 has.
         with torch.autocast(state.device.type, enabled=False), exact_products():

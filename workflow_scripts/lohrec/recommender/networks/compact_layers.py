@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from lohrec.common.autograd_functions import drop
 
 EXPANSION = 4  # width of the hidden units, in widths of the network
-SHAPES = 32
 
 
 class FeedForward(nn.Module):
@@ -88,12 +87,3 @@ class Layer(nn.Module):
         """See `Attention.forward`."""
         state: Tensor = self.feed_forward(self.attention(x, last))
         return state
-
-
-def few_shapes(state: Tensor) -> Tensor:
-    """States (n, width) with zeros behind them, so that n is a multiple of `SHAPES`.
-
-    A CPU prepares a product for each number of rows that it meets, which takes longer than the
-    product; and how many prefixes a batch has is chance.
-    """
-    return F.pad(state, (0, 0, 0, -len(state) % SHAPES))

@@ -69,9 +69,9 @@ class HeadTreeSteps:
         logits = self.model.logits(level, self.state.flatten(0, 1).index_select(0, beam))
         logits = logits.gather(-1, tree.code[level][real].long())
         if level == 1:
-            user = beam.div(node.shape[1], rounding_mode="floor").unsqueeze(1)
+            user = (beam // node.shape[1]).unsqueeze(1)
             logits += self.pairs.take(real + user * self.pairs.shape[1])
         log_p = logits.masked_fill_(child < 0, -torch.inf).log_softmax(-1)
         every = log_p.new_full((node.numel(), tree.widest[level]), -torch.inf)
         every[:, 0] = 0.0
-        return every.index_copy_(0, beam, log_p).view(*node.shape, -1)
+        return every.index_copy_(0, beam, log_p).view(*node.shape, tree.widest[level])
