@@ -34,14 +34,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "vertical": {"type": "integer", "minimum": 1, "default": 4, "description": "Vertical filters."},
     "dropout": {
-        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.2,
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.4,
         "description": "Dropout of what the filters give.",
     },
     "loss": {
         "enum": ["cross_entropy", "binary", "bpr"], "default": "cross_entropy",
         "description": "Over all items, or against one sampled item; binary is the paper's.",
     },
-    "training": {"learning_rate": {"default": 0.002}, "weight_decay": {"default": 0.3}},
 }  # fmt: skip
 SHARED = {
     "training": [

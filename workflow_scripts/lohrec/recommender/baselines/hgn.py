@@ -29,7 +29,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "enum": ["cross_entropy", "bpr"], "default": "cross_entropy",
         "description": "Over all items, or against one sampled item; bpr is the paper's.",
     },
-    "training": {"learning_rate": {"default": 0.002}},
 }  # fmt: skip
 SHARED = {
     "training": [

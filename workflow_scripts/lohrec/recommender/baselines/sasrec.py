@@ -34,14 +34,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "The block of the paper, or that of BERT, as in RecBole.",
     },
     "dropout": {
-        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.3,
+        "type": "number", "minimum": 0, "exclusiveMaximum": 1, "default": 0.5,
         "description": "Dropout of embeddings, attention and blocks.",
     },
     "loss": {
         "enum": ["cross_entropy", "binary", "bpr"], "default": "cross_entropy",
         "description": "Over all items, or against one sampled item; binary is the paper's.",
     },
-    "training": {"learning_rate": {"default": 0.002}, "weight_decay": {"default": 0.3}},
 }  # fmt: skip
 SHARED = {
     "training": [
