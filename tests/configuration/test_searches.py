@@ -34,7 +34,8 @@ def test_each_shipped_trial_differs_from_the_others_of_its_row(config: dict) -> 
     tried = searches.trials(shipped, variants, settings.schema(SCHEMA))
     assert len(shipped) > 10
     for name, overlays in shipped.items():
-        of_row = [name, *(searches.trial_name(name, n) for n in range(1, len(overlays)))]
+        numbered = enumerate(overlays)
+        of_row = [searches.trial_name(name, n) if overlay else name for n, overlay in numbered]
         fitted = [rows.fitting(values, (variants | tried)[one]) for one in of_row]
         same = [one for n, one in enumerate(of_row) if fitted[n] in fitted[:n]]
         assert same == [], same
