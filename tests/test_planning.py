@@ -11,6 +11,8 @@ import yaml
 from conftest import ROOT
 from digest_workflow import planned, snakemake
 
+from lohrec.configuration.sections import flat
+
 
 def test_another_recommender_is_a_module_with_settings_and_a_row(
     fresh: Path, tmp_path: Path
@@ -133,6 +135,9 @@ def test_the_papers_baselines_are_searched_alike(fresh: Path) -> None:
     assert len(each) == 1
     for name in names:
         assert all(trials[name].count(t) == 1 for t in trials[name])
+        # Either the row as it is comes once, or all trials name the same settings.
+        named = {tuple(sorted(flat(trial))) for trial in trials[name]}
+        assert trials[name].count({}) == 1 or len(named) == 1
     jobs = planned(fresh, *(f"results/demo/searches/{name}.md" for name in names))
     assert jobs["fit"] == len(names) * each.pop() and jobs["tabulate_search"] == len(names)
     assert "recommend" not in jobs and "evaluate" not in jobs

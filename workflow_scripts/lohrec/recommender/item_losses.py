@@ -78,7 +78,7 @@ class _CrossEntropy(Function):
             dtype = torch.get_autocast_dtype(kind)
         places, items, total = len(state), len(table), table.new_zeros(())
         h, weight = (few_shapes(x.to(dtype), TILE) for x in (state, table))
-        of_state, of_table = torch.empty_like(h), weight.new_zeros(weight.shape, dtype=table.dtype)
+        of_state, of_table = torch.empty_like(h), torch.zeros_like(weight, dtype=table.dtype)
         of_bias = None if bias is None else torch.zeros_like(bias)
         size, least = max(1, CELLS // len(weight) // TILE) * TILE, torch.finfo(dtype).tiny
         # Every type is chosen here: autocast would cast some of them back.

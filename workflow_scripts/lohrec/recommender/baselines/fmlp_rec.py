@@ -10,9 +10,8 @@ last row (Eq. 11). Norms come after the sum, as in the authors' program. The fil
 so what is at the end tells what is at the beginning: each target has a window of its own, and the
 padding, whose items are zeros, has its positions.
 
-A product of frequencies is a circular convolution (the authors' Section 3.4): over so few items it
-is computed as such, with the kernel k = FFT^-1(W), in less time and, as other products, in bfloat16
-where training is.
+By the convolution theorem that is a circular convolution: over so few items it is computed as such,
+with the kernel k = FFT^-1(W), in less time and, as other products, in bfloat16 where training is.
 """
 
 from collections.abc import Mapping
