@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from objectives import grouped
+from torch import nn
 
 from lohrec.common.training import adamw
 from lohrec.data.examples import Examples
@@ -12,7 +13,9 @@ from lohrec.identifiers.codewords import CODES, LEVELS, PAD
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import networks
 from lohrec.recommender.decoding import recommend
+from lohrec.recommender.networks import compact_steps
 from lohrec.recommender.networks.compact import Compact
+from lohrec.recommender.networks.compact_layers import FeedForward, SumForward
 from lohrec.recommender.objective import objective
 from lohrec.recommender.training_data import TrainingData
 
@@ -92,10 +95,20 @@ def test_a_search_of_full_width_equals_brute_force(data, codewords, pairs):
         assert torch.equal(found.leaf, tree.leaf_of_item[item])
 
 
-def test_a_search_asks_the_same_by_nodes_and_by_codewords(data):
-    """Step by step, along with beams that have no node; where there is no child, nothing counts."""
+@pytest.mark.parametrize(("users", "beams", "by_rows"), [(9, 7, []), (300, 20, [1, 2, 3])])
+def test_a_search_asks_the_same_by_nodes_and_by_codewords(data, monkeypatch, users, beams, by_rows):
+    """Step by step, along with beams that have no node; where there is no child, nothing counts.
+
+    Many prefixes have the first product of a head by rows of a table."""
     model, tree = network(), PrefixTree.from_ids(data.ids)
-    history = batch_with_every_item(data, np.arange(0, 60, 7)).history
+    seen = []
+
+    def noted(part, table):
+        seen.append(list(model.heads).index(part))
+        return SumForward(part, table)
+
+    monkeypatch.setattr(compact_steps, "SumForward", noted)
+    history = batch_with_every_item(data, np.arange(users)).history
     by_node = model.tree_steps(history, tree, renormalise=True)
     by_code = InTree(model.steps(history), tree, renormalise=True)
     rng, parent = torch.Generator().manual_seed(0), None
@@ -109,9 +122,20 @@ def test_a_search_asks_the_same_by_nodes_and_by_codewords(data):
         child = tree.below(level, node)
         torch.testing.assert_close(found[child >= 0], expected[child >= 0])
         assert (found[(child < 0) & (node >= 0).unsqueeze(-1)] == -torch.inf).all()
-        pick = torch.randint(child[0].numel(), (len(history), 7), generator=rng)
+        pick = torch.randint(child[0].numel(), (len(history), beams), generator=rng)
         parent, node = pick // child.shape[-1], child.flatten(1).gather(1, pick)
-    assert (node < 0).any() and (node >= 0).any()
+    assert (node < 0).any() and (node >= 0).any() and seen == by_rows
+
+
+def test_a_feed_forward_part_of_sums_is_that_of_the_sums_but_for_a_constant():
+    torch.manual_seed(0)
+    part, table = FeedForward(16, 0.3).double().eval(), torch.randn(11, 16).double() + 0.5
+    nn.init.normal_(part.norm.weight)
+    nn.init.normal_(part.norm.bias)
+    rows = torch.randint(len(table), (30, 3))
+    other = SumForward(part, table)(rows) - part(table[rows].sum(1))
+    torch.testing.assert_close(other, other[:, :1].expand_as(other))
+    assert other.abs().max() > 0.1  # the sum's mean
 
 
 def test_shared_rows_change_nothing_but_the_time(data):

@@ -27,7 +27,7 @@ from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks import CodewordNetwork, Scored
-from lohrec.recommender.networks.compact_layers import FeedForward, Layer
+from lohrec.recommender.networks.compact_layers import SHAPES, FeedForward, Layer
 from lohrec.recommender.networks.compact_steps import HeadSteps, HeadTreeSteps
 from lohrec.recommender.training_data import Batch
 
@@ -59,7 +59,6 @@ SETTINGS = {
     },
 }  # fmt: skip
 
-SHAPES = 32  # prefixes are computed in multiples of this
 NO_PAIRS = torch.empty(0, dtype=torch.int32)
 
 
@@ -181,10 +180,14 @@ class Compact(CodewordNetwork):
     def logits(self, level: int, state: Tensor) -> Tensor:
         """Logits of a level's codewords, float32 (..., codes), of states (..., width)."""
         state, rows = few_shapes(state.flatten(0, -2), SHAPES), state.shape[:-1]
-        state = self.norms[level](self.heads[level](state))[: rows.numel()].unflatten(0, rows)
+        return self.read_out(level, self.heads[level](state)[: rows.numel()].unflatten(0, rows))
+
+    def read_out(self, level: int, x: Tensor) -> Tensor:
+        """Logits of a level's codewords, float32 (..., codes), of what its head makes of states."""
+        x = self.norms[level](x)
         # In float32 also under autocast: Eq. 14 ranks by smaller differences than bfloat16 has.
-        with torch.autocast(state.device.type, enabled=False), exact_products():
-            return F.linear(state.float(), self.output[level].float())
+        with torch.autocast(x.device.type, enabled=False), exact_products():
+            return F.linear(x.float(), self.output[level].float())
 
     def open_logits(self, level: int, state: Tensor, certain: Tensor) -> Tensor:
         """`logits`, but zeros where one codeword is legal and takes all whatever its logit is.

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from lohrec.common.autograd_functions import drop
 
+SHAPES = 32  # prefixes are computed in multiples of this
 EXPANSION = 4  # width of the hidden units, in widths of the network
 
 
@@ -23,6 +24,35 @@ class FeedForward(nn.Module):
         """States of any shape (..., width)."""
         hidden = drop(F.gelu(self.up(self.norm(x))), self.dropout, self.training)
         return x + drop(self.down(hidden), self.dropout, self.training)
+
+
+class SumForward:
+    """A feed-forward part of sums of a table's rows, in evaluation, but for a constant.
+
+    With n and b the norm's weight and bias and s the standard deviation of x's entries,
+    up(norm(x)) = up.weight (n * (x - mean(x))) / s + up(b). But for s that is linear in x: so the
+    product is made once for each row of the table, and a sum adds up such products. Rows lose their
+    means here, and x a constant in all of its entries, which no norm sees that comes after.
+
+    Args:
+        part: the feed-forward part.
+        table: float (rows, width).
+    """
+
+    def __init__(self, part: FeedForward, table: Tensor) -> None:
+        self.part = part
+        self.table = table - table.mean(-1, keepdim=True)
+        # A bag adds up in one precision, also under autocast.
+        self.up = F.linear(self.table * part.norm.weight, part.up.weight).to(table.dtype)
+        self.bias = part.up(part.norm.bias).to(table.dtype)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """States (sums, width) of int64 (sums, terms), numbers of rows."""
+        x = F.embedding_bag(rows, self.table, mode="sum")
+        scale = (x.square().mean(-1, keepdim=True) + self.part.norm.eps).rsqrt()
+        hidden = torch.addcmul(self.bias, F.embedding_bag(rows, self.up, mode="sum"), scale)
+        state: Tensor = x + self.part.down(F.gelu(hidden))
+        return state
 
 
 class Attention(nn.Module):
