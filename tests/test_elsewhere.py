@@ -161,6 +161,7 @@ log.parent.mkdir(exist_ok=True)
 log.write_text("began")
 time.sleep(snakemake.params["seconds"])
 if snakemake.params.get("broken"):
+    Path(snakemake.writes[0]).write_text("half of it")
     log.write_text("it is broken")
     raise SystemExit(1)
 for path in snakemake.writes:
@@ -226,6 +227,7 @@ def test_what_a_failed_job_does_not_hold_up_runs(tmp_path: Path) -> None:
     status, said = run(tmp_path, tmp_path / "out", 1)
     assert status == 1 and (tmp_path / "other.txt").exists()
     assert "bad failed" in said and "it is broken" in said and "Not run: next" in said
+    assert not (tmp_path / "bad.txt").exists()
 
 
 def test_a_run_that_goes_on_keeps_what_jobs_took(tmp_path: Path) -> None:

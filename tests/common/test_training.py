@@ -119,11 +119,12 @@ def test_retries_shorter_than_an_epoch_come_to_the_same_end(monkeypatch, tmp_pat
     assert lost * seconds <= 300 * tries
 
 
-def test_a_finished_training_is_not_done_again(monkeypatch, tmp_path):
+@pytest.mark.parametrize("seconds", [0.1, 70.0])
+def test_a_finished_training_is_not_done_again(monkeypatch, tmp_path, seconds):
     """It was killed before its outputs were recorded."""
-    first = Run(monkeypatch, seconds=70.0)
+    first = Run(monkeypatch, seconds=seconds)
     history = first(tmp_path / "state.pt")
-    again = Run(monkeypatch, seconds=70.0)
+    again = Run(monkeypatch, seconds=seconds)
     assert again(tmp_path / "state.pt").equals(history)
     assert again.steps == 0 and same(again.model.state_dict(), first.model.state_dict())
 
@@ -147,7 +148,7 @@ def test_frequent_evaluations_do_not_save_each_time(monkeypatch, tmp_path):
     saved, save = [], Checkpoint.save
     monkeypatch.setattr(Checkpoint, "save", lambda *given: saved.append(0) or save(*given))
     Run(monkeypatch, seconds=1.0, evaluations=80, patience=80)(tmp_path / "state.pt")
-    assert len(saved) == 3  # at the first evaluation, then every 30 seconds
+    assert len(saved) == 4  # at the first evaluation, then every 30 seconds, and at the end
 
 
 @pytest.mark.parametrize("seconds", [0.0, 400.0])

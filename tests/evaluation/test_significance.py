@@ -35,7 +35,7 @@ def test_p_agrees_with_the_interval():
             p = significance.p_of_interval(half, 0, 2 * half, level, freedom)
             assert p == pytest.approx(1 - level)
     assert significance.p_of_interval(0, 0, 0, 0.95, np.inf) == 1
-    assert significance.p_of_interval(1, 1, 1, 0.95, np.inf) == 0
+    assert significance.p_of_interval(1, 1, 1, 0.95, np.inf) == 1  # of one user, say
 
 
 def test_p_is_that_of_welchs_test():

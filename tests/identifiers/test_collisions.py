@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.collisions import place, resolve, transport_plan
+from lohrec.identifiers.collisions import FullError, place, resolve, transport_plan
 from lohrec.identifiers.rqvae import RQVAE
 
 SETTINGS = {"epsilon": 0.003, "iterations": 50, "rounds": 20}
@@ -106,6 +106,9 @@ def test_more_equal_items_than_two_levels_hold_is_an_error():
     model = random_model(codes=3, levels=3)
     with pytest.raises(ValueError, match="collapsed"):
         resolve(model, torch.zeros(10, 4), **SETTINGS)
+    ids = resolve(model, torch.zeros(8, 4), **SETTINGS).final
+    with pytest.raises(FullError, match=r"no identifier is left .* larger rqvae\.network\.codes"):
+        place(model, torch.zeros(2, 4), ids)
 
 
 def test_new_items_get_their_nearest_codewords_or_the_nearest_that_are_free() -> None:

@@ -212,6 +212,8 @@ def test_lsa_tells_a_sequel_from_its_predecessor():
 def test_lsa_without_any_text_is_an_error():
     with pytest.raises(ValueError, match="None of the 2 items"):
         lsa(["", " "], ["", "--"])
+    with pytest.raises(ValueError, match="All 2 items have the same vector"):
+        lsa(["mug", "mug"], ["", ""])
 
 
 def test_script_writes_vectors_in_the_order_of_the_items(tmp_path):
@@ -243,6 +245,7 @@ def test_texts_that_are_all_the_same_make_no_identifiers(tmp_path):
         pa.table({"title": ["a b"] * 9, "description": [""] * 9}), tmp_path / "items.parquet"
     )
     settings = {"method": "lsa", "dimensions": 3, "max_features": 99, "seed": 0, "characters": None}
+    out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
     with pytest.raises(ValueError, match=r"All 9 items have the same vector.*interactions"):
-        out = tmp_path / "e.npy", tmp_path / "encoder.safetensors"
         embed_items.main(tmp_path / "items.parquet", *out, settings, {}, {}, 1)
+    assert not any(path.exists() for path in out)

@@ -224,7 +224,7 @@ def test_a_saved_network_is_the_same(data, tmp_path):
 
 
 def test_heads_share_the_width_evenly():
-    with pytest.raises(ValueError, match="cannot be shared by 5 heads"):
+    with pytest.raises(ValueError, match=r"is no multiple of networks.compact.heads \(5\)"):
         network({"heads": 5})
 
 

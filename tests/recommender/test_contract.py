@@ -204,6 +204,22 @@ def test_a_folder_that_lost_a_file_says_so(fitted, tmp_path) -> None:
         Recommender.load(tmp_path)
 
 
+def test_a_damaged_file_is_named(fitted, tmp_path) -> None:
+    _, _, folder = fitted
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "items.json").write_text("[")
+    with pytest.raises(ValueError, match=r"items\.json is (damaged|no JSON)"):
+        Recommender.load(copy)
+    for path in copy.rglob("*.safetensors"):
+        (copy / "items.json").write_bytes((folder / "items.json").read_bytes())
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ValueError, match=rf"{path.name} is damaged: .* Copy or make it again"):
+            Recommender.load(copy)
+    (copy / "recommender.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"recommender\.json lacks decoding, history"):
+        Recommender.load(copy)
+
+
 def test_the_same_seed_gives_the_same_bytes(fitted, shop, tmp_path) -> None:
     name, _, folder = fitted
     shop.fit(*KINDS[name]).save(tmp_path / "again", {"variant": name})

@@ -81,10 +81,11 @@ def test_what_is_below_the_median_is_given_up(tmp_path):
     assert again.best_value == found[0]
 
 
-def test_losses_that_are_not_finite_end_a_trial_and_not_the_search(tmp_path):
+@pytest.mark.parametrize("kind", [FloatingPointError, ValueError])
+def test_what_cannot_be_fitted_ends_a_trial_and_not_the_search(tmp_path, kind):
     def diverges(chosen, trial):
         if chosen["networks.t5.layers"] > 2:
-            raise FloatingPointError("at step 3")
+            raise kind("at step 3")
         return fit(chosen, trial)
 
     rows = studies.rows(studies.search(tmp_path / "a.sqlite", "this", RANGES, 8, diverges))
@@ -92,6 +93,15 @@ def test_losses_that_are_not_finite_end_a_trial_and_not_the_search(tmp_path):
     deep = [row for row in rows if row["settings"]["networks.t5.layers"] > 2]
     assert deep and {row["state"] for row in deep} == {"pruned"}
     assert {row["dev_ndcg@10"] for row in deep} == {None}
+
+
+def test_a_search_without_any_fit_says_why_and_may_begin_anew(tmp_path):
+    def fails(chosen, trial):
+        raise ValueError("the data are damaged")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"None of 3 trials could be fitted; .*are damaged"):
+            studies.search(tmp_path / "a.sqlite", "this", RANGES, 3, fails)
 
 
 def test_a_study_of_something_else_is_begun_afresh(tmp_path, capsys):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from test_new_items import shop  # noqa: F401 # the shop whose identifiers are made of texts
 
+from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples
 from lohrec.identifiers import text_encoder
 from lohrec.recommender.recommender import Recommender
@@ -21,12 +22,33 @@ def test_interactions_with_new_items_have_the_old_ones_before_them() -> None:
     met = cold_start.met(user, item, "abcde", {"a", "b"}, {"d", "e"})
     assert met.history == [["a"], ["a", "b"], ["a"]]
     assert met.item == ["e", "d", "e"]
+    assert met.user == [0, 0, 1]
+
+
+def test_a_target_among_equally_near_items_has_the_place_of_its_number() -> None:
+    vectors, names = np.ones((9, 2)) / 2**0.5, list("abcdefghi")
+    catalogue = Catalogue(names, [""] * 9, np.zeros(9, np.int64))
+    met = cold_start.Met([["a"], ["c", "a"]], ["d", "i"], [0, 1])
+    assert cold_start._nearest(vectors, catalogue, met).tolist() == [3, 7]
+
+
+def test_interactions_of_one_user_are_drawn_together() -> None:
+    values, user = np.repeat([[0.0], [1.0]], 50, axis=0), np.repeat([4, 7], 50)
+    found = cold_start._interval(np.repeat(values, 2, axis=1), user)["10"]
+    assert found == {"mean": 0.5, "low": 0.0, "high": 1.0}
+
+
+def test_without_interactions_there_is_nothing_to_measure() -> None:
+    with pytest.raises(ValueError, match=r"2 new items .*sources\.older_items\.share"):
+        cold_start.measure("", NEW, [], cold_start.Met([], [], []), None)
 
 
 def test_figures_are_those_of_the_lists(shop, tmp_path) -> None:  # noqa: F811
     model = shop.artefacts["retriever"]
     names = shop.catalogue.names
-    met = cold_start.Met([[names[n], names[n + 3]] for n in range(20)], ["N1", "N2"] * 10)
+    met = cold_start.Met(
+        [[names[n], names[n + 3]] for n in range(20)], NEW_NAMES * 10, [*range(20)]
+    )
     test = Examples(np.arange(60, dtype=np.int32), np.arange(9), np.arange(9), np.arange(9) + 3)
     others = [
         NewItem(name, title, "") for name, title in zip(names, shop.catalogue.titles, strict=True)
@@ -47,7 +69,7 @@ def test_figures_are_those_of_the_lists(shop, tmp_path) -> None:  # noqa: F811
         hits = [item in dict(lists[row]) for row, item in enumerate(items)]
         return sum(hits) / len(hits)
 
-    assert recall["new"] == pytest.approx(share(after, *met))
+    assert recall["new"] == pytest.approx(share(after, *met[:2]))
     assert recall["old_before"] == pytest.approx(share(before, *old))
     assert recall["old_after"] == pytest.approx(share(after, *old))
     assert recall["old_change"] == pytest.approx(recall["old_after"] - recall["old_before"])
@@ -66,8 +88,9 @@ def test_figures_are_those_of_the_lists(shop, tmp_path) -> None:  # noqa: F811
     for n, item in enumerate(met.item):
         cosine = vectors @ vectors[n + 3] / np.linalg.norm(vectors, axis=1)
         cosine[[n, n + 3]] = -2
-        nearer = [m for m in range(62) if cosine[m] > cosine[60 + NEW_NAMES.index(item)] + 1e-5]
-        hits.append(len(nearer) < 10)
+        target = 60 + NEW_NAMES.index(item)  # the last two: others that are as near come before
+        nearer = [m for m in range(target) if cosine[m] > cosine[target] - 1e-5]
+        hits.append(len(nearer) + (target == 60 and cosine[61] > cosine[60] + 1e-5) < 10)
     assert recall["new_text"] == pytest.approx(np.mean(hits)) and 0 < sum(hits) < 20
     assert recall["new_popularity"] == 0  # no train interaction
     for what in found["recall"].values():

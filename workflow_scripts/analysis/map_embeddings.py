@@ -37,6 +37,7 @@ def main(
         neighbours: how many an item has.
     """
     taught = item_vectors(teacher)
+    neighbours = min(neighbours, len(taught) - 1)
     embedded = {name: item_vectors(path) for name, path in zip(variants, models, strict=True)}
     near = embedding_maps.nearest(taught, neighbours)
     alike = {

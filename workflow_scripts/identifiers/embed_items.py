@@ -42,7 +42,6 @@ def main(
         vectors, fitted = lsa.fit(
             titles, descriptions, text["dimensions"], text["max_features"], text["seed"]
         )
-        artefacts.write_npy(embeddings, vectors)
     else:
         device = devices.acquire(cuda, threads)
         text_vectors.states(titles, descriptions, embeddings, text, code, device)
@@ -54,13 +53,16 @@ def main(
     scaled = neighbours or text["method"] == "minilm"
     # Items without text have the mean of the others, so it is that of all.
     mean = vectors.mean(0) if fitted is None else text_vectors.unit(vectors.mean(0)[None])[0]
-    text_encoder.save(encoder, TextEncoder(text, mean, fitted, scaled))
     if scaled:
         own = text_vectors.unit(np.asarray(vectors))
         if sequences and examples and neighbours:
             train = read_examples(sequences, examples, "train")
             own = interaction_vectors.from_neighbours(own, without, train)
         artefacts.write_npy(embeddings, own)
+    elif fitted is not None:
+        artefacts.write_npy(embeddings, vectors)
+    # Last, so that both are there only when both are final.
+    text_encoder.save(encoder, TextEncoder(text, mean, fitted, scaled))
 
 
 if __name__ == "__main__":

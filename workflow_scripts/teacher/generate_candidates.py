@@ -28,7 +28,7 @@ def main(
     Args:
         sequences, examples, ids: sequences.npy, examples.parquet, semantic_ids.npy.
         model: model.safetensors of the shard's teacher.
-        beams: beams.npy; -1 stands for a codeword of another level, -2 for a word.
+        beams: beams.npy; -1 where there is no beam, -2 a codeword of another level, -3 a word.
         shard: number of the shard.
         settings: sections `candidates` and `sharding`.
         code: hashes of the program.

@@ -21,7 +21,7 @@ MARK = "======== attempt"  # begins what a job says that was started again
 # Begins what people read of an error: the end of a failed job's log.
 ERROR = "ERROR: "
 LIBRARY = Path(__file__).resolve().parents[1]
-FORESEEN = (ValueError, RuntimeError)  # where the library raises them
+FORESEEN = (ValueError, RuntimeError, FloatingPointError)  # where the library raises them
 WIDTH = 300  # characters shown of words that nobody foresaw
 
 # The terminal's stderr while file descriptor 2 belongs to the log.

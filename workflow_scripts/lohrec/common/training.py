@@ -162,12 +162,11 @@ class _Run:
         self.weights = {k: v for k, v in model.state_dict().items() if k not in frozen}
         self.averages = Averages(model, settings.get("averaging", 0.0))
         self.device = next(model.parameters()).device
-        self.at, self.checkpoint = _Place(), checkpoint
+        self.at, self.checkpoint, self.has_saved = _Place(), checkpoint, False
         state = None if checkpoint is None else checkpoint.load()
         if state is not None:
             self._restore(state)
         self.clock = self.saved = monotonic()
-        self.has_saved = False
         size = sum(p.numel() for p in model.parameters())
         learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
         some = "" if learned == size else f", {learned / 1e6:.2f} M of them trained"
@@ -241,7 +240,8 @@ class _Run:
         since = monotonic() - self.saved
         most = SAVE_SECONDS if self.has_saved else min(SAVE_SECONDS, PAUSE_SECONDS)
         pause = PAUSE_SECONDS if self.has_saved else 0
-        due = since >= (min(pause, most) if evaluated else most)
+        # The last state too: what follows may depend on its every bit.
+        due = not self.goes_on() or since >= (min(pause, most) if evaluated else most)
         if not processes.agreed(due, self.device):
             return
         self._check({name: float(value) for name, value in self.at.sums.items()})

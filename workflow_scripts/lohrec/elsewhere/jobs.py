@@ -53,7 +53,14 @@ def write(folder: Path, jobs: list[Job]) -> None:
     """Write `jobs.json`, in the order of the list."""
     folder.mkdir(parents=True, exist_ok=True)
     values = [asdict(job) for job in jobs]
-    (folder / FILE).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    put(folder / FILE, json.dumps(values, indent=1) + "\n")
+
+
+def put(path: Path, text: str) -> None:
+    """Write a text, whole or not at all, with Python's own library."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 def read(folder: Path) -> list[Job]:

@@ -5,7 +5,7 @@ import re
 import tarfile
 from pathlib import Path
 
-from lohrec.elsewhere.jobs import Job
+from lohrec.elsewhere.jobs import Job, put
 
 # Bytes of a file that still goes into an archive: weights and the teacher's arrays stay behind.
 LARGEST = 12_000_000
@@ -43,7 +43,7 @@ class Results:
         """
         if seconds is not None:
             self.took[job.writes[0]] = seconds
-            (self.out / SECONDS).write_text(json.dumps(self.took), encoding="utf-8")
+            put(self.out / SECONDS, json.dumps(self.took))
         self.done[job.writes[0]] = job, self.took.get(job.writes[0], 0.0)
         if "metrics" not in job.output:
             return
@@ -104,15 +104,17 @@ class Results:
         print(text, flush=True)
         text += "\n| job | seconds |\n| --- | --- |\n"
         text += "".join(f"| {job.name} | {took:.1f} |\n" for job, took in self.done.values())
-        (self.out / "table.md").write_text(text, encoding="utf-8")
+        put(self.out / "table.md", text)
 
     def _archive(self, name: str, jobs: list[Job]) -> None:
         """Whatever lies beside the outputs of jobs, and their logs."""
         folders = {(self.folder / path).parent for job in jobs for path in job.writes}
         files = {path for folder in folders if folder.exists() for path in folder.iterdir()}
         files |= {self.folder / job.log for job in jobs}
-        with tarfile.open(self.out / f"{name}.tar.gz", "w:gz") as archive:
+        beside = self.out / f".{name}.tar.gz.new"
+        with tarfile.open(beside, "w:gz") as archive:
             for path in sorted(files):
                 small = path.is_file() and path.stat().st_size <= LARGEST
                 if small and not path.name.startswith("."):
                     archive.add(path, path.relative_to(self.folder).as_posix())
+        beside.replace(self.out / f"{name}.tar.gz")

@@ -95,15 +95,22 @@ class Run:
             self.results.add(job, seconds)
             return
         self.failed += 1
+        self._discard(job)
         log = self.folder / job.log
         said = log.read_text(errors="replace").splitlines() if log.exists() else []
         print(f"{job.name} failed; its log ends:", *said[-LAST_LINES:], sep="\n  ", flush=True)
+
+    def _discard(self, job: Job) -> None:
+        """Remove outputs that are not finished, so that no other job reads them."""
+        for path in job.writes:
+            (self.folder / path).unlink(missing_ok=True)
 
     def _stop(self) -> None:
         for number, (process, _) in self.running.items():
             print(f"{self.jobs[number].name}: stopped", flush=True)
             os.killpg(process.pid, signal.SIGKILL)  # and what it has started
             process.wait()
+            self._discard(self.jobs[number])
         left = [self.jobs[number].name for number in self.waiting]
         if left:
             print(f"Not run: {', '.join(left)}", flush=True)

@@ -17,7 +17,8 @@ def add_gains(
 
     It is the entry that `comparison.compare` makes of the variant against the baseline whose mean
     is the highest, which `baseline` names. The best one itself has none. It is chosen by the same
-    users that the gain is measured on, so the gain is rather too small than too large.
+    users that the gain is measured on, so the figure is rather too low: a gain over it is sure, a
+    loss may be the choice's.
 
     Args:
         variants: what `comparison.compare` returned.

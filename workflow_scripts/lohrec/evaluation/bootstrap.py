@@ -7,7 +7,7 @@ from scipy.stats import norm, t
 
 SETTINGS = {
     "resamples": {
-        "type": "integer", "minimum": 1, "default": 1000,
+        "type": "integer", "minimum": 100, "default": 1000,
         "description": "Resamples of the paired bootstrap over users and seeds.",
     },
 }  # fmt: skip

@@ -84,7 +84,7 @@ def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
                 }
                 p = significance.p_of_interval(**found, level=LEVEL, freedom=float(freedom[m]))
                 entry["difference"] = found | {"p": p}
-                entry["excludes_zero"] = bool(low[m] > 0 or high[m] < 0)
+                entry["excludes_zero"] = bool(low[m] < high[m] and (low[m] > 0 or high[m] < 0))
                 entry["relative"] = relative(means[[v, base], m], pair[:, :, m])
             result[name]["metrics"][metric] = entry
         tables.check(

@@ -21,7 +21,7 @@ def p_of_interval(mean: float, low: float, high: float, level: float, freedom: f
     """
     deviation = (high - low) / (2 * t.ppf((1 + level) / 2, freedom))
     if deviation == 0:
-        return 1.0 if mean == 0 else 0.0
+        return 1.0  # all users alike, or one alone: nothing tells how far chance goes
     return float(2 * t.sf(abs(mean) / deviation, freedom))
 
 

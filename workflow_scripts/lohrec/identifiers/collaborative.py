@@ -53,8 +53,10 @@ def identifiers(train: Examples, items: int, clusters: int, seed: int) -> np.nda
                 code = _cut(code, CODES ** (LEVELS - 1 - level))
             count = code.max(initial=-1) + 1
             if count > CODES:
-                many = f"{items} items are too many"
-                raise ValueError(f"{many} for {clusters} clusters of a cluster.")
+                raise ValueError(
+                    f"{len(members):,} items of one cluster have {count} parts, and there are "
+                    f"{CODES} codewords: lower collaborative.clusters ({clusters})."
+                )
             ids[members, level] = (used + code) % CODES
             used += count
             found += [members[code == one] for one in range(count)]

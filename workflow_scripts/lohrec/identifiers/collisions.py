@@ -179,7 +179,17 @@ def _nearest_free(model: RQVAE, latents: Tensor, codes: np.ndarray) -> None:
     for item in progress(np.sort(np.concatenate(movers)), "nearest free codeword", unit="item"):
         # An item has its place under its prefix until it has found another.
         taken.count[tuple(codes[item, :last].tolist())] -= 1
-        codes[item] = taken.take(model, latents[[item]], codes[item])
+        try:
+            codes[item] = taken.take(model, latents[[item]], codes[item])
+        except FullError as error:
+            raise ValueError(
+                f"{error}: the encoder has collapsed. Raise rqvae.training.epochs, or name fewer "
+                "layers in rqvae.network.hidden."
+            ) from error
+
+
+class FullError(ValueError):
+    """No identifier is free that begins as an item's does."""
 
 
 class _Taken:
@@ -204,11 +214,7 @@ class _Taken:
             if self.count[prefix] < self.size:
                 break
         else:
-            raise ValueError(
-                f"More than {self.size**2} items share the codewords {head}: the encoder has "
-                "collapsed. Raise rqvae.training.epochs, or name fewer layers in "
-                "rqvae.network.hidden."
-            )
+            raise FullError(f"More than {self.size**2} items share the codewords {head}")
         order = model.distances(latent - _sum(model, [prefix]), last)[0]
         for code in order.argsort(stable=True).tolist():
             if (*prefix, code) not in self.ids:
@@ -233,12 +239,18 @@ def place(model: RQVAE, latents: Tensor, ids: np.ndarray) -> np.ndarray:
         int64 (new items, levels), all different, and none in use.
 
     Raises:
-        ValueError: no codeword is free under an item's first ones.
+        FullError: no codeword is free under an item's first ones.
     """
     taken = _Taken(ids, model.codebooks.shape[1])
     with torch.no_grad():
         codes = model.quantise(latents).numpy()
-        found = [taken.take(model, z[None], own) for z, own in zip(latents, codes, strict=True)]
+        try:
+            found = [taken.take(model, z[None], own) for z, own in zip(latents, codes, strict=True)]
+        except FullError as error:
+            raise FullError(
+                f"{error}: no identifier is left for some new items. Add fewer that are so alike, "
+                "or fit again with all items and larger rqvae.network.codes."
+            ) from error
     return np.array(found, dtype=np.int64).reshape(len(latents), ids.shape[1])
 
 

@@ -60,13 +60,15 @@ def fit(
         Vectors, float32 (items, dimensions), rows of length 1, and what was fitted.
 
     Raises:
-        ValueError: no item has text.
+        ValueError: no item has text, or all have the same.
     """
     texts = _joined(titles, descriptions)
     vectorizer = _vectorizer(max_features=max_features)
     if not any(map(vectorizer.build_tokenizer(), texts)):
         raise text_vectors.no_text(len(texts))
     frequency = vectorizer.fit_transform(texts)
+    if frequency.shape[1] < 2:
+        raise text_vectors.all_alike(len(texts))
     size = min(dimensions, *frequency.shape)
     if size < dimensions:
         print(f"{size} dimensions instead of {dimensions}: items x terms are {frequency.shape}")

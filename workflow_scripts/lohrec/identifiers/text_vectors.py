@@ -103,10 +103,15 @@ def check_differ(vectors: np.ndarray) -> None:
     """ValueError where all of several items have the same vector, (items, dimensions)."""
     chunks = (vectors[low : low + CHUNK] for low in range(0, len(vectors), CHUNK))
     if len(vectors) > 1 and all(np.abs(part - vectors[0]).max() < SAME for part in chunks):
-        raise ValueError(
-            f"All {len(vectors):,} items have the same vector, as their texts tell none apart: "
-            "their identifiers would mean nothing. Set text: {method: interactions}."
-        )
+        raise all_alike(len(vectors))
+
+
+def all_alike(items: int) -> ValueError:
+    """What is said where texts tell no two items apart."""
+    return ValueError(
+        f"All {items:,} items have the same vector, as their texts tell none apart: their "
+        "identifiers would mean nothing. Set text: {method: interactions}."
+    )
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -47,7 +47,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"A width of {width} cannot be shared by {heads} heads.")
+            raise ValueError(
+                f"The recommender's width ({width}) is no multiple of its heads ({heads}): change "
+                "one of them."
+            )
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.heads, self.dropout = heads, dropout
 

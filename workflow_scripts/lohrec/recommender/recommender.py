@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from lohrec.common.artefacts import fingerprint, read_json, write_json
+from lohrec.common.artefacts import damage, fingerprint, read_json, write_json
 from lohrec.configuration import registry
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers.beam_search import TreeSteps
@@ -199,14 +199,25 @@ class Recommender(ABC):
 
         Raises:
             FileNotFoundError: the folder holds no recommender, or lacks one of its files.
-            ValueError: this program has no recommender of that name.
+            ValueError: this program has no recommender of that name, or a file is damaged.
         """
         folder, device = home(folder), torch.device(device)
         saved = read_json(folder / FILE)
-        if lost := [name for name in saved["sha256"] if not (folder / name).is_file()]:
-            raise FileNotFoundError(f"{folder} lacks {', '.join(lost)}. Copy the whole folder.")
-        loaded = named(saved["recommender"]).load_parts(folder, saved["saved"], device)
-        loaded.catalogue, loaded.history = Catalogue.load(folder / ITEMS), saved["history"]
+        if lost := {"recommender", "saved", "history", "decoding", "sha256"} - set(saved):
+            raise ValueError(f"{folder / FILE} lacks {', '.join(sorted(lost))}. Make it again.")
+        if lost := {name for name in saved["sha256"] if not (folder / name).is_file()}:
+            lacks = ", ".join(sorted(lost))
+            raise FileNotFoundError(f"{folder} lacks {lacks}. Copy the whole folder.")
+        kind = named(saved["recommender"])
+        try:
+            loaded = kind.load_parts(folder, saved["saved"], device)
+            loaded.catalogue, loaded.history = Catalogue.load(folder / ITEMS), saved["history"]
+        except Exception as error:  # each reader has its own, and few name the file
+            for name in saved["sha256"]:
+                if said := damage(folder / name):
+                    again = "Copy or make it again."
+                    raise ValueError(f"{folder / name} is damaged: {said}. {again}") from error
+            raise
         loaded.decoding = saved["decoding"] | dict(decoding or {})
         return loaded
 

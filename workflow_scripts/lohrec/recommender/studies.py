@@ -29,8 +29,8 @@ def search(
 
     Trials are drawn by TPE, and each depends on those before it alone. From the sixth on, one is
     given up where its best figure is below the median of those that were not, at the same
-    evaluation; any is where its losses are no longer finite. Of a trial that was cut off the
-    settings are tried again.
+    evaluation; any is where its losses are no longer finite or its settings cannot be used. Of a
+    trial that was cut off the settings are tried again.
 
     Args:
         path: of the study, an SQLite file; one of another name is begun afresh.
@@ -39,8 +39,12 @@ def search(
         trials: how many.
         attempt: fits with the settings, as the trial that it is handed, and returns the best
             `MEASURE`.
+
+    Raises:
+        ValueError: no trial could be fitted.
     """
-    study = _opened(Path(path), name)
+    path, said = Path(path), "given up"
+    study = _opened(path, name)
     for cut_off in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(cut_off.number, state=TrialState.FAIL)
         study.enqueue_trial(cut_off.params)
@@ -55,11 +59,15 @@ def search(
         except optuna.TrialPruned:
             print("given up: below the median", flush=True)
             study.tell(trial, state=TrialState.PRUNED)
-        except FloatingPointError as error:
-            print(f"given up: {error}", flush=True)
+        except (FloatingPointError, ValueError) as error:
+            said = f"given up: {error}"
+            print(said, flush=True)
             study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, value)
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        path.unlink()
+        raise ValueError(f"None of {trials} trials could be fitted; the last was {said}")
     return study
 
 

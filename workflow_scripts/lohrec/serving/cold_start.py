@@ -30,10 +30,12 @@ class Met(NamedTuple):
     Attributes:
         history: for each, the names of the items that the user chose before, the oldest first.
         item: for each, the name of the new item.
+        user: for each, the number of the user.
     """
 
     history: list[list[str]]
     item: list[str]
+    user: list[int]
 
 
 def met(
@@ -46,7 +48,7 @@ def met(
         names: of the items.
         old, new: names; other items are passed over.
     """
-    found, history, last = Met([], []), list[str](), -1
+    found, history, last = Met([], [], []), list[str](), -1
     for own, number in zip(user.tolist(), item.tolist(), strict=True):
         if own != last:
             history, last = [], own
@@ -55,6 +57,7 @@ def met(
         elif names[number] in new and history:
             found.history.append(history.copy())
             found.item.append(names[number])
+            found.user.append(own)
     return found
 
 
@@ -69,7 +72,8 @@ def measure(
 
     At most `MOST` interactions of each kind are drawn, and lists leave the history out. New items
     have no train interaction, so that popularity lists them last; chance is a random order of all;
-    text alone lists what is nearest to the last item. Interactions with the least popular old
+    text alone lists what is nearest to the last item, of equally near ones the first in the
+    catalogue. Interactions with the least popular old
     items, a share `RARE`, are measured once more by themselves.
 
     Args:
@@ -81,19 +85,30 @@ def measure(
 
     Returns:
         items, new_items, new, old and rare (interactions measured), and `recall`: {what: {cutoff:
-        {mean, low, high}}} with 95 % intervals over interactions, where what is new,
+        {mean, low, high}}} with 95 % intervals over users, where what is new,
         new_popularity, new_chance, new_text, old_before, rare_before (the least popular),
         old_after, old_change.
+
+    Raises:
+        ValueError: nobody has chosen a new item after an old one.
     """
+    if not met.item:
+        raise ValueError(
+            f"Nobody has chosen one of the {len(items):,} new items after an old one, so there is "
+            "nothing to measure: hold out more of them (sources.older_items.share)."
+        )
     before = Recommender.load(model)
     names = before.catalogue.names
     drawn = np.random.default_rng(0).permutation(len(met.item))[:MOST].tolist()
-    of_new = Met([met.history[n] for n in drawn], [met.item[n] for n in drawn])
+    of_new = Met(
+        [met.history[n] for n in drawn], [met.item[n] for n in drawn], [met.user[n] for n in drawn]
+    )
     test = test.sample(MOST)
     histories = test.histories(np.arange(len(test)))
     of_old = Met(
         [[names[item] for item in row if item >= 0] for row in histories.tolist()],
         [names[item] for item in test.target.tolist()],
+        list(range(len(test))),
     )
     with TemporaryDirectory() as folder:
         new_items.add(model, items, Path(folder) / "model")
@@ -116,13 +131,15 @@ def measure(
     rare = count <= np.quantile(count, RARE)
     hits["rare_before"] = hits["old_before"][rare]
     hits["old_change"] = hits["old_after"] - hits["old_before"]
+    own = np.array(of_new.user)
+    users = {what: own if what.startswith("new") else np.arange(len(hits[what])) for what in hits}
     return {
         "items": len(after.catalogue),
         "new_items": len(items),
         "new": len(of_new.item),
         "old": len(of_old.item),
         "rare": int(rare.sum()),
-        "recall": {what: _interval(values) for what, values in hits.items()},
+        "recall": {what: _interval(values, users[what]) for what, values in hits.items()},
     }
 
 
@@ -160,12 +177,18 @@ def _nearest(vectors: np.ndarray, catalogue: Catalogue, met: Met) -> np.ndarray:
         history = [catalogue.number[name] for name in names]
         cosine = (vectors @ vectors[history[-1]]).round(6)  # equal texts are equally near
         cosine[history] = -np.inf
-        found.append(np.sum(cosine > cosine[catalogue.number[name]]) + 1)
+        target = catalogue.number[name]
+        nearer, equal = cosine > cosine[target], cosine == cosine[target]
+        found.append(np.sum(nearer) + np.sum(equal[:target]) + 1)
     return np.array(found)
 
 
-def _interval(values: np.ndarray) -> dict[str, dict[str, float]]:
-    """Means over rows with their intervals, by cutoff."""
-    low, high = bootstrap.interval(bootstrap.resampled_means(values, RESAMPLES, 0))
+def _interval(values: np.ndarray, user: np.ndarray) -> dict[str, dict[str, float]]:
+    """Means over rows with their intervals, by cutoff; the rows of a user are drawn together."""
+    of_user = np.unique(user, return_inverse=True)[1]
+    sums = np.zeros((of_user.max() + 1, values.shape[1] + 1))
+    np.add.at(sums, of_user, np.column_stack([values, np.ones(len(values))]))
+    drawn = bootstrap.resampled_means(sums, RESAMPLES, 0)
+    low, high = bootstrap.interval(drawn[:, :-1] / drawn[:, -1:])
     figures = zip(CUTOFFS, values.mean(0), low, high, strict=True)
     return {str(k): {"mean": float(m), "low": float(a), "high": float(b)} for k, m, a, b in figures}

@@ -1,6 +1,5 @@
 """The teacher's network: a LLaMA that reads and writes identifiers (LC-Rec, Section 4.2)."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from lohrec.common.artefacts import whole_folder
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD
@@ -126,15 +126,11 @@ def save_teacher(
     Args:
         save_words: writes into the folder what else a teacher with words needs.
     """
-    folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    # One file, so that its name is known before.
-    model.save_pretrained(temporary, max_shard_size="1TB")
-    if save_words is not None:
-        save_words(temporary)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    with whole_folder(folder) as temporary:
+        # One file, so that its name is known before.
+        model.save_pretrained(temporary, max_shard_size="1TB")
+        if save_words is not None:
+            save_words(temporary)
 
 
 def load_teacher(folder: str | Path, device: torch.device | str = "cpu") -> PreTrainedModel:

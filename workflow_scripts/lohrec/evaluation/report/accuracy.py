@@ -249,7 +249,10 @@ class Accuracy:
         )
         if kind != "difference":
             of = [f"{tables.label(m)}: {self._baseline_of(m)}" for m in self.metrics]
-            note += f" Best baselines: {', '.join(of)}."
+            note += (
+                f" Best baselines: {', '.join(of)}. Each is the best on these users, so gains are "
+                "rather too small, and a small loss may come of that choice, whatever its p."
+            )
         header = ["method", *map(tables.label, self.metrics)]
         return [Table(f"gains: {kind}{added}", f"Gains over {against}", header, rows, note)]
 

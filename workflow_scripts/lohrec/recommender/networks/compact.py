@@ -82,7 +82,10 @@ class Compact(CodewordNetwork):
         self.config = {key: config[key] for key in SETTINGS}
         width, dropout = config["width"], config["dropout"]
         if width % config["heads"]:
-            raise ValueError(f"A width of {width} cannot be shared by {config['heads']} heads.")
+            raise ValueError(
+                f"networks.compact.width ({width}) is no multiple of networks.compact.heads "
+                f"({config['heads']}): change one of them."
+            )
         # As a history's item, as the beginning of the next item, and as what may come next.
         self.item = nn.Embedding(LEVELS * CODES + 1, width)
         self.prefix = nn.Embedding((LEVELS - 1) * CODES, width)
