@@ -39,7 +39,7 @@ def main(measured: list[str], models: list[str], markdown: str, dataset: str) ->
         f"with new items, {one['old']:,} of the test split with old ones, {one['rare']:,} of these "
         "with the least popular ones (rare). Lists are of all items without the user's own; text "
         "alone lists what is nearest to the last item. Intervals are of 95 %, over "
-        "interactions.\n\n"
+        "users.\n\n"
     )
     artefacts.write_text(markdown, text + tables.markdown(header, rows) + "\n")
     print(text, tables.markdown(header, rows))
