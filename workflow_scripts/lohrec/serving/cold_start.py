@@ -73,8 +73,8 @@ def measure(
     At most `MOST` interactions of each kind are drawn, and lists leave the history out. New items
     have no train interaction, so that popularity lists them last; chance is a random order of all;
     text alone lists what is nearest to the last item, of equally near ones the first in the
-    catalogue. Interactions with the least popular old
-    items, a share `RARE`, are measured once more by themselves.
+    catalogue. Interactions with the least popular old items, a share `RARE`, are measured once more
+    by themselves.
 
     Args:
         model: the folder of a recommender.
