@@ -141,6 +141,20 @@ def reference(wildcards):
     return DATASETS[wildcards.dataset]["reference"]
 
 
+def share_trainings(one, other):
+    """Whether a training of each seed is behind both of two variants, (dataset, row) each."""
+    (dataset, row), (of_other, other_row) = one, other
+    behind = rows.trainings(row, VARIANTS) & rows.trainings(other_row, VARIANTS)
+    return dataset == of_other and bool(behind)
+
+
+def paired(wildcards):
+    """Compared variants that share trainings with the reference, seed by seed."""
+    owners, base = compared(wildcards), reference(wildcards)
+    others = [name for name in owners if name != base and base in owners]
+    return [name for name in others if share_trainings(owners[name], owners[base])]
+
+
 rule compare:
     input:
         per_user=of_compared("per_user.parquet"),
@@ -169,6 +183,7 @@ rule compare:
         seeds=lambda wildcards: {n: len(seeds(*o)) for n, o in compared(wildcards).items()},
         kinds=kinds_of_compared,
         reference=reference,
+        paired=paired,
         settings=section("evaluation"),
     script:
         "../workflow_scripts/evaluation/compare.py"

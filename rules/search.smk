@@ -71,22 +71,30 @@ def figures_of_values(wildcards):
 
 
 def described_sweep(wildcards):
-    """The row, the setting and its values, each with its number of seeds; and whose figures the
-    others are held against: those of the row as it is, or of the first value."""
+    """The row, the setting and its values, each with its number of seeds; whose figures the others
+    are held against, those of the row as it is, or of the first value; and which values share
+    trainings with it."""
     sweep = config["sweeps"][wildcards.sweep]
+    dataset, found = wildcards.dataset, {}
     if sweep["setting"] == searches.BEAMS:
         counts = {value: 1 for value in sweep["values"]}
         own = [SETTINGS[wildcards.dataset]["decoding"]["beams"]]
     else:
         found = swept_rows(wildcards)
-        counts = {value: len(seeds(wildcards.dataset, row)) for value, row in found.items()}
+        counts = {value: len(seeds(dataset, row)) for value, row in found.items()}
         own = [value for value, row in found.items() if row == sweep["row"]]
     base = next((value for value in own if value in counts), sweep["values"][0])
+    others = [value for value in found if value != base]
     return {
         "row": sweep["row"],
         "setting": sweep["setting"],
         "seeds": {searches.shown(value): count for value, count in counts.items()},
         "reference": searches.shown(base),
+        "paired": [
+            searches.shown(value)
+            for value in others
+            if share_trainings((dataset, found[value]), (dataset, found[base]))
+        ],
     }
 
 

@@ -57,8 +57,9 @@ def test_every_column_sees_the_same_users():
 
 def test_with_one_seed_each_the_draws_are_those_of_users():
     samples = bootstrap.resampled_means(sample(), 50, seed=1)[:, :, None]
-    drawn, freedom = bootstrap.with_seeds(samples[:, :, :], np.zeros((2, 1, 1)), 0.95, 0)
-    assert np.array_equal(drawn, samples) and np.isinf(freedom).all()
+    drawn, chance = bootstrap.with_seeds(samples[:, :, :], np.zeros((2, 1, 1)), 0.95, 0)
+    assert np.array_equal(drawn, samples) and np.isinf(chance.whole_freedom()).all()
+    assert chance.seeds == [0] and chance.users == (samples[:, 0] - samples[:, 1]).std(axis=0)
 
 
 def test_drawn_seeds_have_the_spread_of_a_mean_of_seeds():
@@ -66,9 +67,9 @@ def test_drawn_seeds_have_the_spread_of_a_mean_of_seeds():
     rng = np.random.default_rng(0)
     seeds = [rng.normal(size=(3, 40)), rng.normal(size=(1, 40))]
     nothing = np.stack([figures.mean(axis=0) for figures in seeds])[None].repeat(20000, axis=0)
-    drawn, freedom = bootstrap.with_seeds(nothing, seeds, 0.95, 0)
+    drawn, chance = bootstrap.with_seeds(nothing, seeds, 0.95, 0)
     # Welch's degrees of freedom are two where one side alone has a spread.
-    assert freedom == pytest.approx(np.full(40, 2))
+    assert chance.whole_freedom() == pytest.approx(np.full(40, 2))
     student = scipy.stats.t.ppf(0.975, 2) / scipy.stats.norm.ppf(0.975)
     error = scipy.stats.sem(seeds[0])
     assert drawn[:, 0].std(axis=0) == pytest.approx(student * error, rel=0.03)
@@ -80,9 +81,28 @@ def test_freedom_is_that_of_welchs_test_where_users_add_nothing():
     rng = np.random.default_rng(1)
     first, second = rng.normal(size=(3, 1)), rng.normal(size=(5, 1)) * 3
     expected = scipy.stats.ttest_ind(first, second, equal_var=False).df
-    assert bootstrap._freedom(np.zeros(1), [first, second]) == pytest.approx(expected)
+    chance = bootstrap.spread(np.zeros(1), [first, second], paired=False)
+    assert chance.whole_freedom() == chance.freedom == pytest.approx(expected)
     # Where users decide there is no end of them.
-    assert bootstrap._freedom(np.full(1, 1e9), [first, second]) > 1e9
+    chance = bootstrap.spread(np.full(1, 1e4), [first, second], paired=False)
+    assert chance.whole_freedom() > 1e9
+
+
+def test_seeds_that_go_together_are_drawn_together():
+    """What both variants owe to a seed is no chance between them."""
+    rng = np.random.default_rng(2)
+    common = rng.normal(size=(4, 3))
+    own = 0.01 * rng.normal(size=(4, 3))
+    seeds = [common + own, common]
+    nothing = np.stack([figures.mean(axis=0) for figures in seeds])[None].repeat(20000, axis=0)
+    drawn, chance = bootstrap.with_seeds(nothing, seeds, 0.95, 0, paired=True)
+    student = scipy.stats.t.ppf(0.975, 3) / scipy.stats.norm.ppf(0.975)
+    assert chance.whole_freedom() == pytest.approx(np.full(3, 3))
+    assert chance.seeds == pytest.approx(scipy.stats.sem(own))
+    of_difference = (drawn[:, 0] - drawn[:, 1]).std(axis=0)
+    assert of_difference == pytest.approx(student * scipy.stats.sem(own), rel=0.03)
+    apart, _ = bootstrap.with_seeds(nothing, seeds, 0.95, 0)
+    assert ((apart[:, 0] - apart[:, 1]).std(axis=0) > 20 * of_difference).all()
 
 
 def covered(seeds, of_users, of_seeds, of_both, trials=2000, users=100, resamples=400):

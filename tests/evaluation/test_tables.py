@@ -67,13 +67,13 @@ def exposure_of(paths):
     return [path.replace(".parquet", ".json") for path in paths]
 
 
-def run_compare(variants, data, folder):
+def run_compare(variants, data, folder, paired=()):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
     per_user_paths = [path for paths in variants.values() for path in paths]
     seeds = {name: len(paths) for name, paths in variants.items()}
     files = per_user_paths, exposure_of(per_user_paths), *data, *outputs[:2], outputs[2:]
     kinds = {name: "own" if name == "better" else "baseline" for name in variants}
-    compare.main(*files, "demo", seeds, EVALUATION, "tiger", kinds)
+    compare.main(*files, "demo", seeds, EVALUATION, "tiger", [*paired], kinds)
     return outputs
 
 
@@ -147,6 +147,30 @@ def test_seeds_that_differ_more_than_users_take_the_star_away(variants, data, tm
     difference = (other["recall@10"] - tiger["recall@10"]).mean(axis=0)
     assert difference.mean() > 3 * difference.std() / np.sqrt(USERS)
     assert not gain["excludes_zero"] and gain["difference"]["p"] > 0.05
+
+
+def test_what_goes_on_from_the_reference_is_held_against_it_seed_by_seed(variants, data, tmp_path):
+    """A small loss of every seed is sure, however far the seeds lie apart."""
+    rng = np.random.default_rng(5)
+    place = rng.integers(1, 40, size=USERS)
+    paths = {"tiger": [], "more": []}
+    for seed, gain in enumerate((0, 8, 16)):
+        of_seed = np.maximum(1, place - gain)
+        later = np.where((of_seed > 8) & (of_seed <= 10), 11, of_seed)
+        for name, places in (("tiger", of_seed), ("more", later)):
+            paths[name].append(write_seed(tmp_path / name / f"{seed}.parquet", places, place / 60))
+    gains, pages = [], []
+    for paired in ([], ["more"]):
+        outputs = run_compare(paths, data, tmp_path, paired)
+        result = json.loads(outputs[0].read_text())
+        gains.append(result["splits"]["test"]["variants"]["more"]["metrics"]["recall@10"])
+        pages.append(outputs[1].read_text())
+    apart, together = gains
+    assert apart["difference"]["mean"] == together["difference"]["mean"] < 0
+    assert not apart["excludes_zero"] and apart["difference"]["p"] > 0.5
+    assert together["excludes_zero"] and together["difference"]["p"] < 0.05
+    note = "Of more the same seeds are drawn as of tiger"
+    assert note not in pages[0] and note in pages[1]
 
 
 def test_slices_are_counted_user_by_user(variants, data, tmp_path):

@@ -23,13 +23,13 @@ def main(
         figure: the same figure in several formats.
         dataset: its name.
         swept: `row`, `setting`, `seeds` ({value: number of seeds}), and `reference`, the value that
-            the others are held against.
+            the others are held against, and `paired`, those that share trainings with it.
         settings: `cutoff`, K of the metrics, and `resamples`.
     """
     row, setting, reference = (swept[name] for name in ("row", "setting", "reference"))
     paths = iter(per_user)
     values = {value: [next(paths) for _ in range(n)] for value, n in swept["seeds"].items()}
-    result = sweeps.compare(values, reference, settings["cutoff"], settings["resamples"])
+    result = sweeps.compare(values, reference, **settings, paired=swept["paired"])
     title = f"{dataset}: {row} by {setting}"
     page = sweeps.page(title, setting, reference, result)
     print(page)

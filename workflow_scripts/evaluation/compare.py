@@ -27,6 +27,7 @@ def main(
     seeds: dict[str, int],
     settings: dict,
     reference: str,
+    paired: list[str],
     kinds: dict[str, str],
 ) -> None:
     """Write comparison.json, comparison.md and the figure.
@@ -40,6 +41,7 @@ def main(
         seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
+        paired: variants that share trainings with it, seed by seed.
         kinds: {variant: "baseline", "teacher" or "own"}.
 
     Raises:
@@ -57,7 +59,7 @@ def main(
     for split in ("test", recommendations.OTHER[excluded], "dev"):
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
-        variants = comparison.compare(figures, reference, settings["resamples"])
+        variants = comparison.compare(figures, reference, settings["resamples"], paired)
         best_baseline.add_gains(
             variants, figures, kinds, settings["cutoffs"], settings["resamples"]
         )
@@ -80,6 +82,7 @@ def main(
         "dataset": dataset,
         "exclude_history": excluded,
         "reference": reference,
+        "paired": paired,
         "kinds": kinds,
         "level": comparison.LEVEL,
         "resamples": settings["resamples"],

@@ -250,6 +250,15 @@ def rows_behind(name: str, variants: Table, on_the_way: tuple[str, ...] = ()) ->
     return behind
 
 
+def trainings(name: str, variants: Table) -> set[str]:
+    """The rows whose trainings, a seed each, are in a row's model: its own, and those it goes on
+    from or is made of."""
+    row = variants[name]
+    return {name}.union(
+        *(trainings(part, variants) for role, part in parts(row) if role in TRAINED)
+    )
+
+
 def settings_behind(name: str, source: str, sections: Values, variants: Table) -> Values:
     """A dataset's sections without the settings of modules that a row's result does not depend on.
 

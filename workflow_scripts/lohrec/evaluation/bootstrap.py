@@ -1,6 +1,7 @@
 """Paired bootstrap over users and seeds: how sure a difference of means is."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm, t
@@ -43,22 +44,46 @@ def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray
     return means
 
 
+class Spread(NamedTuple):
+    """How far a difference of two means lies from the truth by chance; float64 (columns,) each."""
+
+    users: np.ndarray  # standard deviation over users
+    seeds: np.ndarray  # standard error over seeds
+    freedom: np.ndarray  # degrees of freedom with which the latter is known
+
+    def whole_freedom(self) -> np.ndarray:
+        """Degrees of freedom of both together, by Welch and Satterthwaite; infinite without seeds.
+
+        The variance is users² + seeds², and that of the users is known without end.
+        """
+        share = self.seeds**2 / np.maximum(self.users**2 + self.seeds**2, np.finfo(float).tiny)
+        freedom: np.ndarray = np.divide(
+            self.freedom, share**2, out=np.full_like(share, np.inf), where=share > 0
+        )
+        return freedom
+
+
 def with_seeds(
-    samples: np.ndarray, seeds: Sequence[np.ndarray], level: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+    samples: np.ndarray,
+    seeds: Sequence[np.ndarray],
+    level: float,
+    seed: int,
+    paired: bool = False,
+) -> tuple[np.ndarray, Spread]:
     """Add to users' draws the draws of seeds, for two variants that are held side by side.
 
-    In each draw the n seeds of a variant are drawn with replacement, for each variant on its own,
-    and the mean deviation of those drawn is added to its figure. Three things make this right for
-    few seeds:
+    In each draw the n seeds of a variant are drawn with replacement, and the mean deviation of
+    those drawn is added to its figure: for each variant on its own or, where one training is behind
+    both, the same seeds for both. Three things make this right for few seeds:
 
     - Drawn so, deviations have the variance (n - 1) / n of what they should have; they are scaled
       by sqrt(n / (n - 1)).
     - The spread of few seeds is itself known badly. All draws are moved away from the observed
       figures by the ratio of Student's quantile to the normal one, with the degrees of freedom of
       Welch and Satterthwaite for the variance of the difference: v_users + v_1 + v_2, where v_i has
-      n_i - 1 of them and that of the users has no end. So where users decide nothing changes, and
-      where three seeds on either side decide the interval is at least 1.4 times as wide.
+      n_i - 1 of them and that of the users has no end; of pairs v_users and the variance of their
+      differences, which has n - 1. So where users decide nothing changes, and where three seeds on
+      either side decide the interval is at least 1.4 times as wide, with three pairs 2.2 times.
     - Deviations are those of the observed users. If these were drawn too, the noise of single users
       under single seeds would count three times in the variance, not once: in the users' draws, in
       the seeds', in both (Owen 2007, "The pigeonhole bootstrap"). As it is it counts twice, so that
@@ -75,41 +100,46 @@ def with_seeds(
         seeds: for each of the two, (seeds, columns), the figures of its seeds.
         level: of the interval that will be taken.
         seed: of the draws.
+        paired: the figures of both are of the same seeds, one by one.
 
     Returns:
-        the draws, float64 (resamples, 2, columns), and the degrees of freedom of the difference,
-        float64 (columns,), infinite where users alone decide.
+        the draws, float64 (resamples, 2, columns), and the spread of their difference.
     """
+    chance = spread((samples[:, 0] - samples[:, 1]).std(axis=0), seeds, paired)
     if max(map(len, seeds)) == 1:
-        return samples, np.full(samples.shape[2], np.inf)
+        return samples, chance
     rng = np.random.default_rng([seed, 1])  # another stream than that of the users
     centre = np.stack([figures.mean(axis=0) for figures in seeds])
     drawn = samples.copy()
     for side, figures in enumerate(seeds):
         n = len(figures)
         if n > 1:
-            times = rng.multinomial(n, np.full(n, 1 / n), size=len(samples))  # (resamples, n)
+            if side == 0 or not paired:
+                times = rng.multinomial(n, np.full(n, 1 / n), size=len(samples))  # (resamples, n)
             scale = np.sqrt(n / (n - 1))
             drawn[:, side] += scale * (times / n) @ (figures - centre[side])
-    freedom = _freedom((samples[:, 0] - samples[:, 1]).var(axis=0), seeds)
     upper = (1 + level) / 2
-    wider = t.ppf(upper, freedom) / norm.ppf(upper)
-    return centre + wider * (drawn - centre), freedom
+    wider = t.ppf(upper, chance.whole_freedom()) / norm.ppf(upper)
+    return centre + wider * (drawn - centre), chance
 
 
-def _freedom(of_users: np.ndarray, seeds: Sequence[np.ndarray]) -> np.ndarray:
-    """Degrees of freedom by Welch and Satterthwaite, (columns,); see `with_seeds`."""
-    total, terms = of_users.copy(), np.zeros_like(of_users)
-    for figures in seeds:
+def spread(users: np.ndarray, seeds: Sequence[np.ndarray], paired: bool) -> Spread:
+    """That of the difference of two variants.
+
+    Args:
+        users: its standard deviation over users, (columns,).
+        seeds, paired: as in `with_seeds`.
+    """
+    independent = [seeds[0] - seeds[1]] if paired else seeds
+    variance, terms = np.zeros_like(users), np.zeros_like(users)
+    for figures in independent:
         n = len(figures)
         if n > 1:
-            variance = figures.var(axis=0, ddof=1) / n
-            total += variance
-            terms += variance**2 / (n - 1)
-    freedom: np.ndarray = np.divide(
-        total**2, terms, out=np.full_like(total, np.inf), where=terms > 0
-    )
-    return freedom
+            of_mean = figures.var(axis=0, ddof=1) / n
+            variance += of_mean
+            terms += of_mean**2 / (n - 1)
+    freedom = np.divide(variance**2, terms, out=np.full_like(users, np.inf), where=terms > 0)
+    return Spread(users, np.sqrt(variance), freedom)
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Variants against a reference, with a paired bootstrap over users and seeds (4.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,14 @@ def read(variants: dict[str, list[str]], split: str, reference: str) -> tuple[np
     return users[reference], figures
 
 
-def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
+def compare(
+    figures: Figures, reference: str, resamples: int, paired: Collection[str] = ()
+) -> dict[str, Any]:
     """{variant: {"seeds": n, "metrics": {metric: ...}}}.
 
-    A metric has `mean` and `std` over seeds and, but for the reference, `difference` (mean, low,
-    high, p), `relative` (the same as a share of the reference's mean; None where that may be 0) and
-    `excludes_zero`.
+    Those of `paired` share trainings with the reference, seed by seed. A metric has `mean` and
+    `std` over seeds and, but for the reference, `difference` (mean, low, high, p), `relative` (the
+    same as a share of the reference's mean; None where that may be 0) and `excludes_zero`.
 
     Raises:
         ValueError: figures contradict each other, see `tables.check`.
@@ -69,8 +71,8 @@ def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
     for v, name in enumerate(figures):
         result[name] = {"seeds": len(seeds[v]), "metrics": {}}
         # (resamples, 2, metrics), the variant and the reference
-        pair, freedom = bootstrap.with_seeds(
-            samples[:, [v, base]], [seeds[v], seeds[base]], LEVEL, SEED
+        pair, spread = bootstrap.with_seeds(
+            samples[:, [v, base]], [seeds[v], seeds[base]], LEVEL, SEED, name in paired
         )
         differences = pair[:, 0] - pair[:, 1]
         low, high = bootstrap.interval(differences, LEVEL)
@@ -82,7 +84,7 @@ def compare(figures: Figures, reference: str, resamples: int) -> dict[str, Any]:
                     "low": float(low[m]),
                     "high": float(high[m]),
                 }
-                p = significance.p_of_interval(**found, level=LEVEL, freedom=float(freedom[m]))
+                p = significance.p_of_difference(found["mean"], *(float(s[m]) for s in spread))
                 entry["difference"] = found | {"p": p}
                 entry["excludes_zero"] = bool(low[m] < high[m] and (low[m] > 0 or high[m] < 0))
                 entry["relative"] = relative(means[[v, base], m], pair[:, :, m])

@@ -73,8 +73,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
     reference, level = result["reference"], f"{result['level']:.0%}"
     variants = result["splits"]["test"]["variants"]
     intervals = (
-        f"`*`: the {level} interval of the difference excludes zero. Paired bootstrap, "
-        f"{result['resamples']:,} resamples"
+        f"`*`: the {level} interval of the difference excludes zero, not corrected for the number "
+        f"of cells;\na report's are. Paired bootstrap, {result['resamples']:,} resamples"
     )
     if all(variant["seeds"] == 1 for variant in variants.values()):
         intervals += (
@@ -94,6 +94,11 @@ def _notes(result: dict[str, Any]) -> list[str]:
             )
         if reference in single:
             intervals += f"\nThe reference {reference} has one seed: its side is users only."
+        if result["paired"]:
+            intervals += (
+                f"\nOf {', '.join(result['paired'])} the same seeds are drawn as of {reference}: "
+                "they go on from the same trainings."
+            )
     if any(
         figure.get("relative", figure) is None
         for part in result["splits"].values()

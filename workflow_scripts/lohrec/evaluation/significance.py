@@ -1,28 +1,39 @@
-"""How sure many differences are at once: p values of intervals, corrected by Holm's method."""
+"""How sure many differences are at once: p values, corrected by Holm's method."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtr
 from scipy.stats import t
 
+# A grid of standard normal quantiles, and the probability around each.
+GRID = np.linspace(-8, 8, 1601)
+WEIGHTS = np.exp(-(GRID**2) / 2) / np.exp(-(GRID**2) / 2).sum()
 
-def p_of_interval(mean: float, low: float, high: float, level: float, freedom: float) -> float:
-    """Two-sided p of a difference, by Student's distribution that has its interval.
+
+def p_of_difference(mean: float, users: float, seeds: float, freedom: float) -> float:
+    """Two-sided p of a difference, whose chance is the sum of a normal and a Student's part.
 
     A bootstrap's own p is never below 2 / (resamples + 1), which no correction for a whole table
-    survives; its interval has no such floor (Altman and Bland 2011, "How to obtain the P value from
-    a confidence interval"). Where few seeds decide, small p need Student's tails: by those of the
-    normal distribution a difference of zero would have p below 0.001 in 2 of 100 comparisons of
-    three seeds with a row that has no chance in it.
+    survives. One by the normal distribution, or by Student's with the degrees of freedom of the
+    whole variance, is far too small where a few seeds lie close together by chance: a difference of
+    zero would have p below 0.001 in 1 to 2 of 100 comparisons with three seeds. So the seeds' part
+    has tails of its own (Behrens and Fisher): p = P(|users Z + seeds T| >= |mean|).
 
     Args:
-        level: of the interval, 0.95 for instance.
-        freedom: degrees of freedom; infinite for the normal distribution.
+        users: standard deviation over users.
+        seeds: standard error over seeds, 0 without them.
+        freedom: with how many degrees of freedom that is known.
     """
-    deviation = (high - low) / (2 * t.ppf((1 + level) / 2, freedom))
-    if deviation == 0:
+    far = abs(mean)
+    if users == 0 and seeds == 0:
         return 1.0  # all users alike, or one alone: nothing tells how far chance goes
-    return float(2 * t.sf(abs(mean) / deviation, freedom))
+    if users == 0:
+        return float(2 * t.sf(far / seeds, freedom))
+    if seeds == 0:
+        return float(2 * ndtr(-far / users))
+    student = t.isf(ndtr(-GRID), freedom)  # T at the quantiles of the grid
+    return float(2 * WEIGHTS @ ndtr((seeds * student - far) / users))
 
 
 def holm(p: Sequence[float]) -> list[float]:

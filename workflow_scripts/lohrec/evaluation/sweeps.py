@@ -1,5 +1,6 @@
 """What a single setting of a row does to its figures, value by value."""
 
+from collections.abc import Collection
 from typing import Any
 
 from lohrec.evaluation import comparison, tables
@@ -9,7 +10,11 @@ METRICS = ("recall", "ndcg", "diversity")
 
 
 def compare(
-    values: dict[str, list[str]], reference: str, cutoff: int, resamples: int
+    values: dict[str, list[str]],
+    reference: str,
+    cutoff: int,
+    resamples: int,
+    paired: Collection[str],
 ) -> dict[str, dict[str, Any]]:
     """{split: {"users": their number, "values": what `comparison.compare` finds of each value}}.
 
@@ -18,6 +23,7 @@ def compare(
         reference: the value that the others are held against.
         cutoff: K of the metrics.
         resamples: of users and seeds.
+        paired: values that share trainings with the reference, seed by seed.
 
     Raises:
         ValueError: the tables differ in users or metrics, or figures contradict each other.
@@ -29,7 +35,7 @@ def compare(
             value: {f"{metric}@{cutoff}": of[f"{metric}@{cutoff}"] for metric in METRICS}
             for value, of in figures.items()
         }
-        compared = comparison.compare(shown, reference, resamples)
+        compared = comparison.compare(shown, reference, resamples, paired)
         found[split] = {"users": len(users), "values": compared}
     return found
 
