@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from lohrec.common import autograd_functions
 from lohrec.common.autograd_functions import drop, pack, relu_drop, rms_norm, unpack
 
 
@@ -81,3 +82,12 @@ def test_rows_are_packed_and_put_back_with_their_gradients():
     assert torch.equal(back, x * mask)
     grad = torch.randn(6, 3)
     assert torch.equal(torch.autograd.grad(back, x, grad)[0], grad * mask)
+
+
+def test_masks_of_what_fills_the_pool_differ(monkeypatch):
+    monkeypatch.setattr(autograd_functions, "POOL", 128)
+    x = torch.ones(128)
+    torch.manual_seed(0)
+    first, second = drop(x, 0.5, True), drop(x, 0.5, True)
+    assert not torch.equal(first, second)
+    assert 0.3 < (first == second).float().mean() < 0.7

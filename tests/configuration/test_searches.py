@@ -102,6 +102,11 @@ def test_a_sweep_of_what_a_row_does_not_have_is_refused(
             {"training.weight_decay": {"low": 0.0, "high": 1.0, "log": True}},
             ["above 0 where log"],
         ),
+        (
+            "ease",
+            {"recommenders.ease.penalty": {"low": 10.0, "high": 100.0}},
+            ["studies.ease", "not trained in steps"],
+        ),
     ],
 )
 def test_a_study_of_what_a_row_cannot_have_is_refused(
@@ -145,3 +150,9 @@ def test_a_value_that_the_row_has_is_the_row(config: dict) -> None:
     assert searches.row_with("xi", 0.2, sweep, demo, every) == "xi=0.2"
     demo["losses"]["smoothed"]["smoothing"] = 0.2
     assert searches.row_with("xi", 0.1, sweep, demo, every) == "xi=0.1"
+
+
+def test_a_search_of_a_row_without_training_is_refused(config: dict) -> None:
+    trials = {"ease": [{}, {"recommenders": {"ease": {"penalty": 10.0}}}]}
+    with pytest.raises(ValueError, match=r"searches\.ease: .*not trained in steps"):
+        searches.trials(trials, config["variants"], settings.schema(SCHEMA))

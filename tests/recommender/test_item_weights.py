@@ -128,3 +128,12 @@ def test_equal_items_come_in_the_order_of_numbers():
     given = Histories(np.array([[2, -1]]), np.array([1]))
     assert best(log_p, given, 5, False).item.tolist() == [[1, 2, 4, 0, 3]]
     assert best(log_p, given, 5, True).item.tolist() == [[1, 4, 0, 3, -1]]
+
+
+def test_a_short_list_begins_a_longer_one():
+    """Also where it ends among equal items."""
+    log_p = torch.randint(0, 6, (40, 3000), generator=torch.Generator().manual_seed(0)).float()
+    given = Histories(np.zeros((40, 1), np.int64), np.ones(40, np.int64))
+    whole = best(log_p, given, 3000, True).item
+    for top in (1, 10, 600, 2999):
+        assert torch.equal(best(log_p, given, top, True).item, whole[:, :top])

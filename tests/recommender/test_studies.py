@@ -71,6 +71,8 @@ def test_what_is_below_the_median_is_given_up(tmp_path):
     assert all(row["evaluations"] == 4 for row in complete)
     assert all(row["evaluations"] == 1 for row in pruned)  # at the first that tells
     assert min(row["trial"] for row in pruned) >= 5
+    assert {row["given up"] for row in pruned} == {"below the median"}
+    assert {row["given up"] for row in complete} == {""}
     found = [row["dev_ndcg@10"] for row in complete]
     assert found == sorted(found, reverse=True) and found[0] == pytest.approx(
         of(rows[0]["settings"])
@@ -93,6 +95,7 @@ def test_what_cannot_be_fitted_ends_a_trial_and_not_the_search(tmp_path, kind):
     deep = [row for row in rows if row["settings"]["networks.t5.layers"] > 2]
     assert deep and {row["state"] for row in deep} == {"pruned"}
     assert {row["dev_ndcg@10"] for row in deep} == {None}
+    assert {row["given up"] for row in deep} == {"at step 3"}
 
 
 def test_a_search_without_any_fit_says_why_and_may_begin_anew(tmp_path):

@@ -66,9 +66,10 @@ def _mask(x: Tensor, share: float) -> Tensor:
     """Factors of x: zeros and the scale of what is kept.
 
     Drawing them costs more than all else here, so they are a stretch of a pool that was drawn
-    once, from a random place on: any two masks differ, and within a mask nothing repeats.
+    once, from a random place on: within a mask nothing repeats, and two are seldom the same. Of
+    what fills more than half of the pool there would be few, so these are drawn.
     """
-    if x.numel() > POOL:
+    if x.numel() > POOL // 2:
         return torch.empty_like(x).bernoulli_(1 - share).div_(1 - share)
     begin = int(torch.randint(POOL - x.numel() + 1, ()))
     return _pool(share, x.dtype)[begin : begin + x.numel()].view(x.shape)

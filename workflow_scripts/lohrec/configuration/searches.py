@@ -3,7 +3,7 @@
 from lohrec.configuration import rows
 from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
-from lohrec.configuration.sections import Table, Values, overlaid
+from lohrec.configuration.sections import Table, Values, overlaid, tree
 
 # No row has it: lists of one model are made again for each width, and nothing is fitted.
 BEAMS = "decoding.beams"
@@ -31,6 +31,7 @@ def trials(searches: dict[str, list[Values]], variants: Table, schema: Values) -
             trial = _possible(place, overlaid(row, own | {"settings": sections}), schema)
             rows.check(place, trial, variants)
             found[trial_name(name, number)] = trial
+        _require_steps(f"searches.{name}", row)
     return found
 
 
@@ -113,6 +114,21 @@ def check_studies(studies: Table, variants: Table, schema: Values) -> None:
                     f"studies.{name}, {setting}: low is to be below high, and above 0 where log is "
                     f"true; {tried} is not so."
                 )
+        _require_steps(f"studies.{name}", row)
+
+
+def _require_steps(place: str, row: Values) -> None:
+    """Refuse a row that is not trained in steps: no dev set measures it on the way.
+
+    Raises:
+        ValueError: it is not.
+    """
+    own = tree()["recommenders"].get(row["recommender"], {})
+    if not (rows.is_trained(row) or "training" in own):
+        raise ValueError(
+            f"{place}: the recommender {row['recommender']} is not trained in steps, so that no "
+            "figure of the dev set can be looked at. A sweep of the row shows what a setting does."
+        )
 
 
 def place_of(setting: str) -> list[str]:

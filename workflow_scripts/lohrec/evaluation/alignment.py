@@ -66,7 +66,11 @@ def against_teacher(
 
 
 def first_items(path: str | Path, users: np.ndarray, items: int, top: int) -> np.ndarray:
-    """The first `top` items of every user's list, (users, top); -1 where a list is shorter."""
+    """The first `top` items of every user's list, (users, top); -1 where a list is shorter.
+
+    Items of one identifier come in the same order in all lists, so where such a group lies across
+    the last place two lists share a little more than by chance.
+    """
     lists = ranked_lists.read(path, "test", users, items)
     first = lists.padded(np.ones(len(lists.item), dtype=bool))[:, :top]
     return np.pad(first, ((0, 0), (0, top - first.shape[1])), constant_values=-1)

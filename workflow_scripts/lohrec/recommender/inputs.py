@@ -61,7 +61,8 @@ class Inputs:
             files: sequences, examples, catalogue and statistics (sequences.npy, examples.parquet,
                 items.parquet, statistics.json), and the artefacts.
             decoding: its `exclude_history` may be "auto".
-            without: a fold of the users, of whom nothing is learned, and how many folds there are.
+            without: a fold of the users, whose train examples are left out, and how many folds
+                there are. Their dev examples stay: the dev set is the same for every fold.
         """
         data = files["sequences"], files["examples"]
         train, dev = read_examples(*data, "train"), read_examples(*data, "dev")

@@ -58,7 +58,7 @@ class ItemScores(Recommender):
 
 
 def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -> Best:
-    """The most probable items of each user.
+    """The most probable items of each user; equal ones in the order of their numbers.
 
     Args:
         log_p: float (users, items).
@@ -70,7 +70,13 @@ def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -
         read = torch.from_numpy(histories.items).to(log_p.device)
         # Padding repeats the first item, which every history has.
         log_p = log_p.scatter(1, read.where(read >= 0, read[:, :1]), -torch.inf)
-    score, item = log_p.topk(min(top, log_p.shape[1]))
+    top = min(top, log_p.shape[1])
+    score, item = log_p.topk(top)
+    # Where more items are as good as the last one of a list, topk takes any of them.
+    tied = ((log_p >= score[:, -1:]).sum(1) > top) & (score[:, -1] > -torch.inf)
+    if tied.any():
+        ordered = log_p[tied].sort(descending=True, stable=True)
+        score[tied], item[tied] = ordered.values[:, :top], ordered.indices[:, :top]
     item, order = item.sort()
     score, place = score.gather(1, order).sort(descending=True, stable=True)
     item = item.gather(1, place)

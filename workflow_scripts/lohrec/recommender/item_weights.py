@@ -103,6 +103,6 @@ class ItemWeights(ItemScores):
 
 
 def popularity(count: np.ndarray) -> np.ndarray:
-    """Popularity (items,) as a number far below any difference of weights, float32."""
+    """Popularity (items,) as a number far below differences of weights that matter, float32."""
     scaled: np.ndarray = (1e-6 * count / (count.max() + 1)).astype(np.float32)
     return scaled

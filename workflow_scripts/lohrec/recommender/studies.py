@@ -14,6 +14,7 @@ from lohrec.common import tracking
 SEED = 0  # of the first draw; each trial has the next
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 MEASURE = "dev_ndcg@10"
+REASON = "given up"  # why, of a trial that was
 
 Chosen = dict[str, Any]  # {setting: value}
 
@@ -58,10 +59,12 @@ def search(
             value = attempt(chosen, tracking.Trial(f"trial_{done}", _Follower(trial)))
         except optuna.TrialPruned:
             print("given up: below the median", flush=True)
+            trial.set_user_attr(REASON, "below the median")
             study.tell(trial, state=TrialState.PRUNED)
         except (FloatingPointError, ValueError) as error:
             said = f"given up: {error}"
             print(said, flush=True)
+            trial.set_user_attr(REASON, str(error))
             study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, value)
@@ -89,8 +92,8 @@ def with_values(
 def rows(study: optuna.Study) -> list[dict[str, Any]]:
     """A row for each trial that is done, the best first and those given up last.
 
-    Each has trial, settings, state (complete or pruned), evaluations and `MEASURE`, the best of
-    them; None where there was none.
+    Each has trial, settings, state (complete or pruned), evaluations, `MEASURE`, the best of them,
+    None where there was none, and `REASON`, empty where it was not given up.
     """
     found = [
         {
@@ -99,6 +102,7 @@ def rows(study: optuna.Study) -> list[dict[str, Any]]:
             "state": trial.state.name.lower(),
             "evaluations": len(trial.intermediate_values),
             MEASURE: max(trial.intermediate_values.values(), default=None),
+            REASON: trial.user_attrs.get(REASON, ""),
         }
         for number, trial in enumerate(study.get_trials(states=DONE))
     ]

@@ -11,7 +11,9 @@ f(u, v) = sigmoid(u W v), with a W for each,
     SP    -log sigmoid(f(s, s+) - f(s, s-))    a masked segment s+ against another row's, s-
 
 each a sum over the places of a user and a mean over users, and together
-0.2 AAP + MIP + MAP + 0.5 SP, as in the authors' program. Attributes are those of FDSA.
+0.2 AAP + MIP + MAP + 0.5 SP, as in the authors' program. That always masks the last item, and draws
+x' from what the user has not had; here every item is masked with the same probability, and x' may
+be any. Attributes are those of FDSA.
 """
 
 from collections.abc import Mapping
