@@ -173,14 +173,21 @@ def test_two_hundred_rows_of_five_seeds_are_planned_in_seconds(fresh: Path, tmp_
     overlay = {"datasets": {"many": row}, "variants": variants}
     (tmp_path / "many.yaml").write_text(yaml.safe_dump(overlay))
     given = "--quiet", "rules", "--configfile", str(tmp_path / "many.yaml")
-    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    def spent() -> float:
+        """Of a processor, whatever else it does."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    began = spent()
+    planned(fresh, *given, "--", "results/many/tiger_0/metrics.json")
+    of_one = spent() - began
     jobs = planned(fresh, *given, "--", "results/many/comparison.json")
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    of_all = spent() - began - of_one
     assert jobs["fit"] == jobs["recommend"] == jobs["evaluate"] == 1000
-    # Of a processor, whatever else it does.
-    spent = ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime
-    print(f"{sum(jobs.values()):,} jobs planned in {spent:.1f} s")
-    assert spent < 30  # 9 on a free core, half as much again in a bad hour of a shared machine
+    print(f"{sum(jobs.values()):,} jobs planned in {of_all:.1f} s, those of one row in {of_one:.1f}")
+    # Processors differ by three times, so the time of a plan is held against that of a short one.
+    assert of_all < 10 * of_one
 
 
 def test_a_plan_is_made_without_pytorch(fresh: Path, tmp_path: Path, monkeypatch) -> None:
