@@ -185,7 +185,7 @@ def test_two_hundred_rows_of_five_seeds_are_planned_in_seconds(fresh: Path, tmp_
     jobs = planned(fresh, *given, "--", "results/many/comparison.json")
     of_all = spent() - began - of_one
     assert jobs["fit"] == jobs["recommend"] == jobs["evaluate"] == 1000
-    print(f"{sum(jobs.values()):,} jobs planned in {of_all:.1f} s, those of one row in {of_one:.1f}")
+    print(f"{sum(jobs.values()):,} jobs planned in {of_all:.1f} s, a row's in {of_one:.1f}")
     # Processors differ by three times, so the time of a plan is held against that of a short one.
     assert of_all < 10 * of_one
 
