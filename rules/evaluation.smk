@@ -151,8 +151,9 @@ def share_trainings(one, other):
 def paired(wildcards):
     """Compared variants that share trainings with the reference, seed by seed."""
     owners, base = compared(wildcards), reference(wildcards)
-    others = [name for name in owners if name != base and base in owners]
-    return [name for name in others if share_trainings(owners[name], owners[base])]
+    if base not in owners:
+        return []  # the job says so
+    return [n for n in owners if n != base and share_trainings(owners[n], owners[base])]
 
 
 rule compare:

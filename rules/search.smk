@@ -84,7 +84,6 @@ def described_sweep(wildcards):
         counts = {value: len(seeds(dataset, row)) for value, row in found.items()}
         own = [value for value, row in found.items() if row == sweep["row"]]
     base = next((value for value in own if value in counts), sweep["values"][0])
-    others = [value for value in found if value != base]
     return {
         "row": sweep["row"],
         "setting": sweep["setting"],
@@ -92,7 +91,7 @@ def described_sweep(wildcards):
         "reference": searches.shown(base),
         "paired": [
             searches.shown(value)
-            for value in others
+            for value in found
             if share_trainings((dataset, found[value]), (dataset, found[base]))
         ],
     }

@@ -16,9 +16,8 @@ def p_of_difference(mean: float, users: float, seeds: float, freedom: float) -> 
 
     A bootstrap's own p is never below 2 / (resamples + 1), which no correction for a whole table
     survives. One by the normal distribution, or by Student's with the degrees of freedom of the
-    whole variance, is far too small where a few seeds lie close together by chance: a difference of
-    zero would have p below 0.001 in 1 to 2 of 100 comparisons with three seeds. So the seeds' part
-    has tails of its own (Behrens and Fisher): p = P(|users Z + seeds T| >= |mean|).
+    whole variance, is far too small where a few seeds lie close together by chance. So the seeds'
+    part has tails of its own (Behrens and Fisher): p = P(|users Z + seeds T| >= |mean|).
 
     Args:
         users: standard deviation over users.

@@ -44,7 +44,7 @@ def search(
     Raises:
         ValueError: no trial could be fitted.
     """
-    path, said = Path(path), "given up"
+    path, said = Path(path), REASON
     study = _opened(path, name)
     for cut_off in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(cut_off.number, state=TrialState.FAIL)
@@ -57,14 +57,10 @@ def search(
         print(f"trial {done} of {trials}: {chosen}", flush=True)
         try:
             value = attempt(chosen, tracking.Trial(f"trial_{done}", _Follower(trial)))
-        except optuna.TrialPruned:
-            print("given up: below the median", flush=True)
-            trial.set_user_attr(REASON, "below the median")
-            study.tell(trial, state=TrialState.PRUNED)
-        except (FloatingPointError, ValueError) as error:
-            said = f"given up: {error}"
+        except (optuna.TrialPruned, FloatingPointError, ValueError) as error:
+            said = f"{REASON}: {error}"
             print(said, flush=True)
-            trial.set_user_attr(REASON, str(error))
+            trial.set_user_attr(REASON, " ".join(str(error).split()))
             study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, value)
@@ -122,7 +118,7 @@ class _Follower:
         self.trial.report(self.best, self.evaluations)
         self.evaluations += 1
         if self.trial.should_prune():
-            raise optuna.TrialPruned
+            raise optuna.TrialPruned("below the median")
 
 
 def _opened(path: Path, name: str) -> optuna.Study:
