@@ -19,7 +19,10 @@ from lohrec.serving.command import main
 
 PAGE = (ROOT / "docs/your_data.md").read_text().replace("\\\n", "")
 BLOCKS = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-SHORT, NAMED, CLICKS, MINILM, BOOKS = (next(iter(block["datasets"].values())) for block in BLOCKS)
+SHORT, NAMED, CLICKS, MINILM, BOOKS = (
+    next(iter(block["datasets"].values())) for block in BLOCKS if "datasets" in block
+)
+(ENSEMBLE,) = (block for block in BLOCKS if "datasets" not in block)
 TRAIN = re.findall(r"^snakemake .* -- (\S+)$", PAGE, re.MULTILINE)
 RECOMMEND = dict(
     zip(
@@ -87,6 +90,7 @@ def workflow(tmp_path_factory) -> Path:
     small = {
         "presets": {"laptop": {"ingest": {"core": 3}}},
         "datasets": ROWS_OF_DATASETS | {"games_minilm": MINILM},
+        **ENSEMBLE,
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(small))
     small_workflow.run(folder, *(f"results/{name}/popularity/seed_0/model/recommender.json"
@@ -98,6 +102,13 @@ def test_the_targets_of_the_page_can_be_made(workflow: Path) -> None:
     assert len(TRAIN) == 3
     compared = [f"results/{name}/comparison.md" for name in ROWS_OF_DATASETS]
     assert "compare" in small_workflow.run(workflow, "-n", "--", *TRAIN, *compared)
+
+
+def test_the_ensemble_of_the_page_can_be_made(workflow: Path) -> None:
+    planned = small_workflow.run(workflow, "-n", "--", "results/shop/distill_compact/metrics.json")
+    trained = set(re.findall(r"results/shop/(\w+)/seed_0/model", planned))
+    assert {"tiger_compact", "sasrec", "distill_compact"} <= trained
+    assert "ease" not in trained
 
 
 @pytest.mark.parametrize("name", ROWS_OF_DATASETS)
