@@ -79,6 +79,18 @@ from lohrec.configuration import settings
             {"variants": {"dwr": own({"networks": {"t5": {"d_model": 64}}})}},
             ["variants.dwr starts from distill", "d_model"],
         ),
+        (
+            {"datasets": {"games": own({"teacher": {"network": {"heads": 6}}})}},
+            ["datasets.games: teacher.network.hidden (", "multiple of teacher.network.heads (6)"],
+        ),
+        (
+            {"presets": {"laptop": {"networks": {"compact": {"width": 90}}}}},
+            ["networks.compact.width (90) is no multiple of networks.compact.heads (4)"],
+        ),
+        (
+            {"variants": {"sasrec": own({"recommenders": {"sasrec": {"heads": 3}}})}},
+            ["variant sasrec: recommenders.sasrec.width (128)", "sasrec.heads (3): change one"],
+        ),
         ({"datasets": {"demo": {"settings": {"decoding": {"top": 5}}}}}, ["top (5)", "cutoffs"]),
         (
             {"datasets": {"demo": {"settings": {"decoding": {"beams": 15}}}}},

@@ -5,6 +5,7 @@ A module declares its settings where it reads them, in a literal at its top:
     SETTINGS = {name: {"type": ..., "minimum": ..., "default": ..., "description": ...}}
 
 Each is a property of a JSON schema with a default; a dictionary without one is a group of settings.
+"multiple_of" names a setting of the same group that has to divide it.
 A later module of a section may give a setting of an earlier one another default. A module that is
 found by name may have groups of settings that others declare, and then its own over them:
 
@@ -12,8 +13,9 @@ found by name may have groups of settings that others declare, and then its own 
 """
 
 import copy
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, reduce
+from operator import getitem
 from typing import Any, NamedTuple
 
 from lohrec.configuration import registry
@@ -117,6 +119,26 @@ def overlaid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def check_multiples(values: Values, what: str) -> None:
+    """Refuse a setting that is no multiple of another where it has to be one.
+
+    Args:
+        values: all sections.
+        what: whose they are, for the message.
+
+    Raises:
+        ValueError: it is none.
+    """
+    for (*groups, name), other in _multiples(tree()):
+        group: Values = reduce(getitem, groups, values)
+        if group[name] % group[other]:
+            place = ".".join(groups)
+            raise ValueError(
+                f"{what}: {place}.{name} ({group[name]}) is no multiple of {place}.{other} "
+                f"({group[other]}): change one of them."
+            )
+
+
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """{"section.name": value} of nested dictionaries."""
     found: dict[str, Any] = {}
@@ -126,6 +148,15 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = value
     return found
+
+
+def _multiples(group: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Of a part of the tree: the place of each that declares "multiple_of", and what it names."""
+    for name, one in group.items():
+        if not isinstance(one, Setting):
+            yield from (((name, *place), other) for place, other in _multiples(one))
+        elif "multiple_of" in one.schema:
+            yield (name,), one.schema["multiple_of"]
 
 
 def _declare_all(group: dict[str, Any], modules: Iterable[str]) -> None:

@@ -219,8 +219,9 @@ def check_row(dataset: str, name: str, row: Values, values: Values, variants: Ta
 
     Raises:
         ValueError: it learns from a softmax over others than its own, or starts from another
-            network.
+            network; or its own settings are no multiples where they have to be.
     """
+    sections.check_multiples(rows.of_row(values, row), f"datasets.{dataset}, variant {name}")
     if not rows.is_trained(row):
         return
     of_teacher = values["probabilities"]["codewords"]
@@ -246,6 +247,7 @@ def check_row(dataset: str, name: str, row: Values, values: Values, variants: Ta
 
 def _check_together(dataset: str, values: Values, variants: Table) -> None:
     """Refuse values that are right one by one and cannot work together."""
+    sections.check_multiples(values, f"datasets.{dataset}")
     for name, row in variants.items():
         check_row(dataset, name, row, values, variants)
     top, most = values["decoding"]["top"], max(values["evaluation"]["cutoffs"])

@@ -32,8 +32,8 @@ SETTINGS = {
     },
     "network": {
         "hidden": {
-            "type": "integer", "minimum": 1, "default": 1024,
-            "description": "Width of the model.",
+            "type": "integer", "minimum": 1, "default": 1024, "multiple_of": "heads",
+            "description": "Width of the model, a multiple of heads.",
         },
         "layers": {
             "type": "integer", "minimum": 1, "default": 12,

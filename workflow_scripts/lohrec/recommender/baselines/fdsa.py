@@ -21,7 +21,10 @@ from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecomm
 from lohrec.recommender.item_layers import BertLayer, earlier
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
+    "width": {
+        "type": "integer", "minimum": 1, "default": 128, "multiple_of": "heads",
+        "description": "Width, a multiple of heads.",
+    },
     "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers of each."},
     "heads": {"type": "integer", "minimum": 1, "default": 2, "description": "Attention heads."},
     "dropout": {

@@ -38,7 +38,10 @@ from lohrec.recommender.item_networks import Batch, whole
 from lohrec.recommender.item_training import ItemData
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
+    "width": {
+        "type": "integer", "minimum": 1, "default": 128, "multiple_of": "heads",
+        "description": "Width, a multiple of heads.",
+    },
     "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers."},
     "heads": {"type": "integer", "minimum": 1, "default": 2, "description": "Attention heads."},
     "dropout": {

@@ -26,7 +26,10 @@ from lohrec.recommender.item_networks import CausalNetwork
 from lohrec.recommender.item_recommender import ItemRecommender
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "width": {"type": "integer", "minimum": 1, "default": 128, "description": "Width."},
+    "width": {
+        "type": "integer", "minimum": 1, "default": 128, "multiple_of": "heads",
+        "description": "Width, a multiple of heads.",
+    },
     "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Blocks."},
     "heads": {"type": "integer", "minimum": 1, "default": 2, "description": "Attention heads."},
     "block": {

@@ -33,7 +33,7 @@ from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
     "width": {
-        "type": "integer", "minimum": 1, "default": 256,
+        "type": "integer", "minimum": 1, "default": 256, "multiple_of": "heads",
         "description": "Width of the network, a multiple of heads.",
     },
     "layers": {"type": "integer", "minimum": 1, "default": 2, "description": "Layers over items."},
