@@ -9,10 +9,14 @@ def ending(names, *methods):
     return next((e for e in rows.ENDINGS if {one + e for one in methods} <= {*names}), None)
 
 
-def generative_rows(dataset):
-    """The generative recommenders among the variants that a dataset's row compares."""
+def rows_of(dataset, recommender):
+    """The rows of one recommender among the variants that a dataset's row compares."""
     names = DATASETS[dataset].get("variants", COMPARED)
-    return [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == "generative"]
+    return [n for n in names if n in VARIANTS and VARIANTS[n]["recommender"] == recommender]
+
+
+def generative_rows(dataset):
+    return rows_of(dataset, "generative")
 
 
 def analysed(wildcards):
@@ -48,9 +52,12 @@ def widths(wildcards):
 
 
 def decoding_at_width(wildcards):
-    """The section `decoding` with another beam width; no list is longer than that."""
+    """The section `decoding` with another beam width; no list is longer than that.
+
+    A cascade's ranker orders as many candidates.
+    """
     decoding, beams = section("decoding", ("batch_size",))(wildcards), int(wildcards.beams)
-    return decoding | {"beams": beams, "top": min(decoding["top"], beams)}
+    return decoding | {"beams": beams, "rerank": beams, "top": min(decoding["top"], beams)}
 
 
 use rule recommend as recommend_at_width with:
@@ -110,11 +117,16 @@ rule count_invalid_beams:
         "../workflow_scripts/analysis/count_invalid_beams.py"
 
 
+def widened(wildcards):
+    """The analysed rows, then the cascades, whose invalid beams are their retrievers'."""
+    return analysed(wildcards) + rows_of(wildcards.dataset, "cascade")
+
+
 def figures_at_widths(wildcards):
-    """Metrics a user of every analysed variant at every width, variant by variant."""
+    """Metrics a user of every such variant at every width, variant by variant."""
     return [
         f"results/{wildcards.dataset}/analysis/{name}/beams_{beams}/per_user.parquet"
-        for name in analysed(wildcards)
+        for name in widened(wildcards)
         for beams in widths(wildcards)
     ]
 
@@ -147,7 +159,7 @@ rule compare_beam_widths:
         "../envs/lohrec.yaml"
     params:
         code=code("compare_beam_widths"),
-        variants=analysed,
+        variants=widened,
         beams=widths,
         cutoff=largest_cutoff,
     script:
@@ -178,10 +190,16 @@ def teachers(variant):
     return own | (teachers(row["start_from"]) if row.get("start_from") else set())
 
 
+def taught_by(dataset, teacher):
+    """The generative rows, but for the teacher and those that others have taught."""
+    return [n for n in generative_rows(dataset) if n != teacher and teachers(n) <= {teacher}]
+
+
 def teacher_of(dataset):
-    """The row that has taught the generative rows, the language model first; None if none has."""
-    taught = [one for name in generative_rows(dataset) for one in sorted(teachers(name))]
-    return LANGUAGE_MODEL if LANGUAGE_MODEL in taught else next(iter(taught), None)
+    """The row that has taught generative rows by itself, the language model first; or None."""
+    found = [one for name in generative_rows(dataset) for one in sorted(teachers(name))]
+    alone = [one for one in found if any(teachers(n) for n in taught_by(dataset, one))]
+    return LANGUAGE_MODEL if LANGUAGE_MODEL in alone else next(iter(alone), None)
 
 
 def teacher_compared(wildcards):
@@ -189,7 +207,7 @@ def teacher_compared(wildcards):
     names, dataset = analysed(wildcards), wildcards.dataset
     if (teacher := teacher_of(dataset)) is None:
         raise WorkflowError(
-            f"None of {', '.join(names)}, which {dataset} compares, has learned from a teacher, so "
+            f"None of {', '.join(names)}, which {dataset} compares, has learned from one teacher, so "
             f"there is none to hold them against; add one that has to datasets.{dataset}.variants."
         )
     return teacher
@@ -200,9 +218,8 @@ def lists_of_teacher(wildcards):
 
 
 def beside_teacher(wildcards):
-    """The analysed rows, but for the teacher and those that others have taught."""
-    teacher = teacher_compared(wildcards)
-    return [n for n in analysed(wildcards) if n != teacher and teachers(n) <= {teacher}]
+    """Those that are held against the teacher."""
+    return taught_by(wildcards.dataset, teacher_compared(wildcards))
 
 
 def aligned(wildcards):

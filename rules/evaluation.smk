@@ -133,7 +133,7 @@ def of_compared(name):
 
 def kinds_of_compared(wildcards):
     """{variant: whether it is a baseline, a teacher, or of this program's kind}."""
-    return {n: kinds.of_row(VARIANTS[name]) for n, (_, name) in compared(wildcards).items()}
+    return {n: kinds.of_row(name, VARIANTS) for n, (_, name) in compared(wildcards).items()}
 
 
 def reference(wildcards):
@@ -149,11 +149,14 @@ def share_trainings(one, other):
 
 
 def paired(wildcards):
-    """Compared variants that share trainings with the reference, seed by seed."""
-    owners, base = compared(wildcards), reference(wildcards)
-    if base not in owners:
-        return []  # the job says so
-    return [n for n in owners if n != base and share_trainings(owners[n], owners[base])]
+    """{variant: those that share trainings with it, seed by seed}, of the reference and baselines."""
+    owners, of = compared(wildcards), kinds_of_compared(wildcards)
+    bases = [n for n in owners if n == reference(wildcards) or of[n] == "baseline"]
+    sharing = {
+        base: [n for n in owners if n != base and share_trainings(owners[n], owners[base])]
+        for base in bases
+    }
+    return {base: names for base, names in sharing.items() if names}
 
 
 rule compare:

@@ -299,7 +299,7 @@ def test_rows_are_held_against_the_teacher_that_they_had(fresh: Path, tmp_path: 
     for name in ("lcrec", "tiger", "distill", "tiger_compact"):
         assert lists(name) in printed
     assert lists("distill_compact") not in printed and "teach " not in printed
-    assert "has learned from a teacher" in beside("cases.md", "tiger", "tiger_compact")
+    assert "has learned from one teacher" in beside("cases.md", "tiger", "tiger_compact")
     assert "has no vectors of items" in beside(
         "embeddings.json", "tiger_compact", "distill_compact"
     )

@@ -104,6 +104,19 @@ def test_all_letters_are_in_the_figure_and_large_enough(drawn):
             assert all(left[1] < right[0] for left, right in pairwise(ends))
 
 
+def test_panels_keep_their_height_however_many_names_there_are(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(charts, "save", lambda figure, _: drawn.append(figure))
+    for number in (4, 18):
+        names = [f"distill_more_compact{n}" for n in range(number)]
+        charts.lines(["x"], "t", "beams", [10, 20], {m: {n: [1, 2] for n in names} for m in "abcd"})
+        FigureCanvasAgg(drawn[-1]).draw()
+    few, many = (min(p.get_position().height for p in f.axes) * f.get_figheight() for f in drawn)
+    assert many > 0.9 * few
+    lines = [(one.get_color(), one.get_linestyle()) for one in drawn[1].axes[0].get_lines()]
+    assert len({*lines}) == 18
+
+
 def test_a_figure_is_the_same_file_each_time(tmp_path):
     for folder in ("1", "2"):
         paths = [tmp_path / folder / f"a.{ending}" for ending in ("svg", "png", "pdf")]

@@ -46,7 +46,7 @@ def figures():
 def compared(figures):
     """What compare.py writes."""
     variants = comparison.compare(figures, "tiger", 300)
-    best_baseline.add_gains(variants, figures, KINDS, [5, 10], 300)
+    best_baseline.add_gains(variants, figures, KINDS, [5, 10], 300, {})
     masks = {
         "history": {"to 4": np.arange(USERS) < 200, "from 20": np.arange(USERS) >= 200},
         "popularity": {"head": np.arange(USERS) < 300, "tail": np.arange(USERS) >= 300},
@@ -59,6 +59,7 @@ def compared(figures):
     known = {
         "exclude_history": True,
         "reference": "tiger",
+        "paired": [],
         "level": 0.95,
         "resamples": 300,
         "kinds": KINDS,
@@ -88,6 +89,50 @@ def test_slices_rank_no_teacher(compared):
         rows = rows_of(table)
         assert {cell.mark for cell in rows["lcrec"]} == {""}
         assert [cell.mark for cell in rows["smooth"]] == ["best", "best"]
+
+
+def test_a_slice_of_few_users_has_no_best(compared):
+    for parts in compared["splits"]["test"]["slices"].values():
+        list(parts.values())[1]["users"] = 99
+    for table in Accuracy(compared, "test").by_slice("x.svg").tables:
+        assert [cell.mark for cell in rows_of(table)["smooth"]] == ["best", ""]
+
+
+def test_identifiers_have_columns_where_items_share_them(compared):
+    assert not any("SID" in one for one in Accuracy(compared, "test").table_1().tables[0].header)
+    of_smooth = compared["splits"]["test"]["variants"]["smooth"]["metrics"]
+    for metric, entry in of_smooth.items():
+        entry["mean"] += 0.01 * metric.startswith("sid_")  # hits at the first place
+    entry = of_smooth["sid_recall@10"]
+    section = Accuracy(compared, "test").table_1()
+    assert section.tables[0].header[-2:] == ["SID Recall@10", "SID NDCG@10"]
+    assert rows_of(section.tables[0])["smooth"][-2].text == f"{entry['mean']:.4f}"
+    assert "share an identifier" in section.text[0]
+
+
+def test_gains_say_which_rows_have_one_seed(compared):
+    assert "one seed" not in Accuracy(compared, "test").table_1().tables[1].note
+    compared["splits"]["test"]["variants"]["lcrec"]["seeds"] = 1
+    compared["paired"] = ["smooth"]
+    first, other = Accuracy(compared, "test").table_1().tables[1:3]
+    assert "lcrec: one seed" in first.note and "lcrec: one seed" in other.note
+    assert "Of smooth the same seeds are drawn as of tiger" in first.note
+
+
+def test_what_goes_on_from_the_best_baseline_is_paired_with_it(figures):
+    variants = comparison.compare(figures, "tiger", 300, ["smooth"])
+    best_baseline.add_gains(variants, figures, KINDS, [5, 10], 300, {"tiger": ["smooth"]})
+    entry = variants["smooth"]["metrics"]["ndcg@10"]
+    assert entry["over_best_baseline"]["difference"] == entry["difference"]
+    unpaired = comparison.compare(figures, "tiger", 300)["smooth"]["metrics"]["ndcg@10"]
+    assert unpaired["difference"] != entry["difference"]
+
+
+def test_where_the_reference_is_the_best_baseline_its_gains_stand_once(compared):
+    table = Accuracy(compared, "test").headline("x.svg").tables[0]
+    assert table.header[-1] == "NDCG@10 against tiger" and len(table.header) == 5
+    gain = compared["splits"]["test"]["variants"]["smooth"]["metrics"]["ndcg@10"]["relative"]
+    assert rows_of(table)["smooth"][-1].text.startswith(f"{100 * gain['mean']:+.1f} [")
 
 
 def test_what_is_printed_alike_is_marked_alike():
@@ -125,8 +170,8 @@ def test_another_baseline_may_be_the_best_of_another_metric(figures):
             entry["mean"] = float(changed[name][metric].mean())
     # Only means and figures of these two cutoffs are exchanged, so the inequality holds no more.
     with pytest.raises(ValueError, match="cannot all be right"):
-        best_baseline.add_gains(variants, changed, KINDS, [5, 10], 50)
-    best_baseline.add_gains(variants, changed, KINDS, [5], 50)
+        best_baseline.add_gains(variants, changed, KINDS, [5, 10], 50, {})
+    best_baseline.add_gains(variants, changed, KINDS, [5], 50, {})
     gain = variants["smooth"]["metrics"]["recall@5"]["over_best_baseline"]
     assert gain["baseline"] == "popularity"
 

@@ -73,7 +73,7 @@ def run_compare(variants, data, folder, paired=()):
     seeds = {name: len(paths) for name, paths in variants.items()}
     files = per_user_paths, exposure_of(per_user_paths), *data, *outputs[:2], outputs[2:]
     kinds = {name: "own" if name == "better" else "baseline" for name in variants}
-    compare.main(*files, "demo", seeds, EVALUATION, "tiger", [*paired], kinds)
+    compare.main(*files, "demo", seeds, EVALUATION, "tiger", {"tiger": [*paired]}, kinds)
     return outputs
 
 

@@ -1,5 +1,7 @@
 """Accuracy, diversity and invalid identifiers as the beam grows wider (Figures 1 and 3)."""
 
+from itertools import zip_longest
+
 from lohrec.common import artefacts, job
 from lohrec.evaluation import beam_widths, charts
 
@@ -19,7 +21,8 @@ def main(
 
     Args:
         per_user: per_user.parquet of each variant at each width, variant by variant.
-        invalid: each variant's shares of invalid beams by width.
+        invalid: shares of invalid beams by width of the first variants; cascades come last and
+            have none.
         json, markdown: the files to write.
         figure: the same figure in several formats.
         dataset: its name.
@@ -30,7 +33,7 @@ def main(
     paths = iter(per_user)
     files = {
         name: ([next(paths) for _ in beams], shares)
-        for name, shares in zip(variants, invalid, strict=True)
+        for name, shares in zip_longest(variants, invalid)
     }
     result = {"dataset": dataset, "beams": beams, **beam_widths.compare(files, beams, cutoff)}
     page = beam_widths.page(result)

@@ -3,6 +3,7 @@
 import pyarrow.parquet as pq
 
 from lohrec.common import artefacts, job
+from lohrec.configuration.rows import ENDINGS
 from lohrec.evaluation import charts, embedding_maps
 from lohrec.identifiers import store
 from lohrec.recommender.recommender import item_vectors
@@ -58,7 +59,8 @@ def main(
     if not any(group):
         group = [f"codeword {code}" for code in store.load_ids(ids)[:, 0]]
         by = "first codeword"
-    chosen = [name for name in MAPPED if name in embedded] or variants
+    of_paper = {method + ending for method in MAPPED for ending in ENDINGS}
+    chosen = [name for name in variants if name in of_paper] or variants
     points = embedding_maps.maps({"teacher": taught} | {name: embedded[name] for name in chosen})
     panels = {
         name + (f": CKA {alike[name]['cka']:.2f}" if name in alike else ""): xy

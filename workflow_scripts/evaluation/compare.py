@@ -27,7 +27,7 @@ def main(
     seeds: dict[str, int],
     settings: dict,
     reference: str,
-    paired: list[str],
+    paired: dict[str, list[str]],
     kinds: dict[str, str],
 ) -> None:
     """Write comparison.json, comparison.md and the figure.
@@ -41,7 +41,8 @@ def main(
         seeds: {variant: number of its seeds}, in the order of the table.
         settings: `cutoffs`, `diversity`, `resamples`.
         reference: the variant that the others are compared with.
-        paired: variants that share trainings with it, seed by seed.
+        paired: {variant: those that share trainings with it, seed by seed}, of the reference and
+            of baselines; those of which none does may be missing.
         kinds: {variant: "baseline", "teacher" or "own"}.
 
     Raises:
@@ -55,13 +56,13 @@ def main(
     train = read_examples(sequences, examples, "train")
     popularity = catalogue.counts(train, int(train.sequences.max()) + 1)
     excluded = recommendations.excludes_history(recommendations.splits(per_user[0]))
-    splits = {}
+    with_reference, splits = paired.get(reference, []), {}
     for split in ("test", recommendations.OTHER[excluded], "dev"):
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
-        variants = comparison.compare(figures, reference, settings["resamples"], paired)
+        variants = comparison.compare(figures, reference, settings["resamples"], with_reference)
         best_baseline.add_gains(
-            variants, figures, kinds, settings["cutoffs"], settings["resamples"]
+            variants, figures, kinds, settings["cutoffs"], settings["resamples"], paired
         )
         for name, parts in paths.items():
             variants[name]["exposure"] = comparison.exposure([one for _, one in parts], split)
@@ -82,7 +83,7 @@ def main(
         "dataset": dataset,
         "exclude_history": excluded,
         "reference": reference,
-        "paired": paired,
+        "paired": with_reference,
         "kinds": kinds,
         "level": comparison.LEVEL,
         "resamples": settings["resamples"],

@@ -94,7 +94,7 @@ def page(result: dict[str, Any]) -> str:
         tables.markdown(["variant", "Coverage", "Coordination"], rows),
         f"Coverage: share of the teacher's {top} items that the variant lists too. "
         f"Coordination: longest\ncommon subsequence of the two lists over {top}. "
-        f"In brackets: {LEVEL:.0%} bootstrap intervals over users.",
+        f"Of the first seed; in brackets: {LEVEL:.0%} bootstrap intervals over users alone.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -7,19 +7,23 @@ from lohrec.evaluation import per_user, tables
 
 INVALID = "invalid"
 NOTE = (
-    "Invalid identifiers are counted without the prefix tree: at each step any codeword may be "
-    "written for which the network has a logit, those of other levels too. A network whose softmax "
-    "ran over a level's codewords alone (`codewords: level`) has never learned to avoid the others."
+    "Of the first seed. Invalid identifiers are counted without the prefix tree: at each step any "
+    "codeword may be written for which the network has a logit, those of other levels too. A "
+    "network whose softmax ran over a level's codewords alone (`codewords: level`) has never "
+    "learned to avoid the others, and one whose softmax ran over those that go on to an item "
+    "(`codewords: legal`) not even its own level's; a compact network has no logits of other "
+    "levels. Do not compare invalid identifiers of rows that differ in this. The ranker of a "
+    "cascade orders as many candidates as there are beams; invalid ones are its retriever's."
 )
 
 
 def compare(
-    variants: dict[str, tuple[list[str], str]], beams: list[int], cutoff: int
+    variants: dict[str, tuple[list[str], str | None]], beams: list[int], cutoff: int
 ) -> dict[str, Any]:
     """Of the test set `users`, their number, and `metrics`, {metric: {variant: values at widths}}.
 
     Args:
-        variants: {variant: (per_user.parquet at each width, invalid.json)}.
+        variants: {variant: (per_user.parquet at each width, invalid.json, or None of a cascade)}.
         beams: widths of the beam.
         cutoff: K of the metrics.
     """
@@ -31,8 +35,9 @@ def compare(
         users, at_width = len(read[0][0]), [figures for _, figures in read]
         for metric in metrics:
             result[metric][name] = [float(values[metric].mean()) for values in at_width]
-        shares = artefacts.read_json(invalid)
-        result[INVALID][name] = [shares[str(width)] for width in beams]
+        if invalid is not None:
+            shares = artefacts.read_json(invalid)
+            result[INVALID][name] = [shares[str(width)] for width in beams]
     return {"users": users, "metrics": result}
 
 

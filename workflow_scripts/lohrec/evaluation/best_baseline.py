@@ -1,6 +1,6 @@
 """Gains over the best baseline of each metric (the underlined cells of Table 1)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lohrec.evaluation import comparison
@@ -12,6 +12,7 @@ def add_gains(
     kinds: Mapping[str, str],
     cutoffs: list[int],
     resamples: int,
+    paired: Mapping[str, Collection[str]],
 ) -> None:
     """Add `over_best_baseline` to the entries of Recall and NDCG of every variant.
 
@@ -26,6 +27,7 @@ def add_gains(
         kinds: {variant: "baseline", or another kind}.
         cutoffs: K of the metrics.
         resamples: of the bootstrap.
+        paired: {baseline: those that share trainings with it, seed by seed}; all, or none of it.
     """
     baselines = [name for name in figures if kinds[name] == "baseline"]
     if not baselines:
@@ -37,7 +39,7 @@ def add_gains(
         for m in metrics
     }
     for baseline in dict.fromkeys(best.values()):
-        against = comparison.compare(accuracy, baseline, resamples)
+        against = comparison.compare(accuracy, baseline, resamples, paired.get(baseline, ()))
         for metric in (m for m in metrics if best[m] == baseline):
             for name in figures:
                 if name != baseline:

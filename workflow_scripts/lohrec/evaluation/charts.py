@@ -19,12 +19,15 @@ from lohrec.common import artefacts
 # Okabe and Ito's colours, told apart by colour-blind readers; markers say the same in grey.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666"]
 MARKERS = "osD^vP*"
+DASHES = ("-", "--", ":")
 OTHERS = "#cccccc"
 # A column of a paper: nothing is scaled, so letters stay as large as they are.
 WIDTH = 3.4  # inches
 LETTERS = 62  # of a line of a title
+LINE = 0.16  # inches, of a legend
 STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "lohrec",
+    "pdf.fonttype": 42,  # outlines of letters; many publishers refuse drawn ones
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.titlepad": 3,
@@ -211,7 +214,7 @@ def _line(number: int) -> dict[str, Any]:
     """Colour and marker of a name's line; other markers, and dashes, where colours begin again."""
     again, place = divmod(number, len(COLOURS))
     marker = MARKERS[(number + again) % len(MARKERS)]
-    return {"color": COLOURS[place], "marker": marker, "linestyle": "--" if again else "-"}
+    return {"color": COLOURS[place], "marker": marker, "linestyle": DASHES[again % len(DASHES)]}
 
 
 @contextmanager
@@ -256,6 +259,9 @@ def _panels(
         if names:
             place: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
             columns = 3 if max(map(len, names)) <= 16 else 2  # what a line has room for
+            # Panels keep their height, however many names stand below them.
+            more = max(0, -(-len(names) // columns) - 2)
+            figure.set_figheight(figure.get_figheight() + LINE * more)
             legend = figure.legend(handles, names, ncols=columns, **place)
             for dots in legend.legend_handles:
                 if isinstance(dots, PathCollection):

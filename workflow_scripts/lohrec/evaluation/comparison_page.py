@@ -23,7 +23,7 @@ def page(result: dict[str, Any]) -> str:
     for split, part in result["splits"].items():
         variants = part["variants"]
         figures = {name: variant["metrics"] for name, variant in variants.items()}
-        shown, tied = _shown(figures)
+        shown, tied = shown_metrics(figures)
         name, own = split.partition("_")[0].capitalize(), own_items(split, result)
         parts.append(f"## {name} set, own items {own}, {part['users']:,} users")
         parts.append(
@@ -40,7 +40,7 @@ def page(result: dict[str, Any]) -> str:
             )
         )
         parts.append(_lists(variants))
-        single = _single(variants)
+        single = of_one_seed(variants)
         others = {name: metrics for name, metrics in figures.items() if name != reference}
         if others:
             parts.append(f"Difference to {reference} in % [{level} interval]:")
@@ -62,10 +62,37 @@ def page(result: dict[str, Any]) -> str:
     return "\n\n".join([*parts, *_notes(result)]) + "\n"
 
 
-def _single(variants: dict[str, Any]) -> list[str]:
+def of_one_seed(variants: dict[str, Any]) -> list[str]:
     """Variants of one seed, beside others of several."""
     single = [name for name, variant in variants.items() if variant["seeds"] == 1]
     return single if len(single) < len(variants) else []
+
+
+def about_seeds(
+    variants: dict[str, Any], reference: str, paired: list[str], mark: str = ""
+) -> list[str]:
+    """What intervals of differences to a reference do not cover, or pair, a sentence each.
+
+    Args:
+        variants: {variant: {"seeds": their number, ...}}.
+        reference: a variant.
+        paired: those whose seeds are drawn with the reference's.
+        mark: stands at the names of variants with one seed; without one they are named.
+    """
+    said, single = [], of_one_seed(variants)
+    if others := [name for name in single if name != reference]:
+        said.append(
+            f"{mark or ', '.join(others)}: one seed, so that the interval covers users only on "
+            "this side, not the training."
+        )
+    if reference in single:
+        said.append(f"The reference {reference} has one seed: its side is users only.")
+    if paired:
+        said.append(
+            f"Of {', '.join(paired)} the same seeds are drawn as of {reference}: they go on from "
+            "the same trainings."
+        )
+    return said
 
 
 def _notes(result: dict[str, Any]) -> list[str]:
@@ -86,19 +113,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
             " of the\nusers, the same for both sides, and of each side's seeds; wider where few "
             "seeds tell little of their spread.\n± is the standard deviation over seeds."
         )
-        single = _single(variants)
-        if set(single) - {reference}:
-            intervals += (
-                f"\n{ONE_SEED}: one seed, so that the interval covers users only on this side, not "
-                "the training."
-            )
-        if reference in single:
-            intervals += f"\nThe reference {reference} has one seed: its side is users only."
-        if result["paired"]:
-            intervals += (
-                f"\nOf {', '.join(result['paired'])} the same seeds are drawn as of {reference}: "
-                "they go on from the same trainings."
-            )
+        said = about_seeds(variants, reference, result["paired"], ONE_SEED)
+        intervals += "".join(f"\n{one}" for one in said)
     if any(
         figure.get("relative", figure) is None
         for part in result["splits"].values()
@@ -128,8 +144,12 @@ def _notes(result: dict[str, Any]) -> list[str]:
     return [intervals, lists, slices, own]
 
 
-def _shown(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Accuracy at all cutoffs, diversity at the largest; SID level too where ties change it."""
+def shown_metrics(figures: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Accuracy at all cutoffs, diversity at the largest; identifiers' too where ties change it.
+
+    Args:
+        figures: {variant: {metric: {"mean", ...}}}.
+    """
     metrics = list(next(iter(figures.values())))
     cutoffs = sorted(int(name.split("@")[1]) for name in metrics if name.startswith("recall@"))
     accuracy = [f"{name}@{k}" for name in ("recall", "ndcg") for k in cutoffs]

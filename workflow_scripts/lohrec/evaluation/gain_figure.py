@@ -42,7 +42,7 @@ def draw(paths: Sequence[str | Path], result: dict[str, Any], metrics: list[str]
                 _draw_gains(panel, gains)
                 panel.set_title(label(metric))
             panels[0].set_yticks(range(len(names)), names)
-            panels[0].set_ylabel(f"own items {own_items(split, result)}")
+            panels[0].set_ylabel(f"own items\n{own_items(split, result)}")
         rows[0, 0].set_ylim(max(len(names), 1) - 0.5, -0.5)
         said = f"difference to {reference} in %, {result['level']:.0%} interval"
         figure.supxlabel(f"{said} (filled: excludes zero)", fontsize=7)

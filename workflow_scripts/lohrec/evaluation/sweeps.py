@@ -46,11 +46,13 @@ def page(title: str, setting: str, reference: str, result: dict[str, dict[str, A
     Args:
         result: what `compare` returns.
     """
+    several = any(of["seeds"] > 1 for of in result["test"]["values"].values())
     parts = [
         f"# {title}",
         f"Each line is the row with another `{setting}` and nothing else changed. In brackets: the "
-        f"difference from {reference}, with its 95 % interval over users and seeds. Who chooses a "
-        "value looks at the dev set alone.",
+        f"difference from {reference}, with its 95 % interval over users"
+        f"{' and seeds' if several else ' alone, for each has one seed'}. Who chooses a value "
+        "looks at the dev set alone.",
     ]
     for split, found in result.items():
         first = next(iter(found["values"].values()))

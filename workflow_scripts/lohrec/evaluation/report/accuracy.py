@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from lohrec.evaluation import significance, tables
+from lohrec.evaluation import comparison_page, significance, tables
 from lohrec.evaluation.recommendations import own_items
 from lohrec.evaluation.report import paper
-from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells, ranked
+from lohrec.evaluation.report.tables import MARKS, Cell, Figure, Section, Table, cells, ranked
 
 KINDS = {"baseline": "baseline", "own": "this method", "teacher": "teacher"}
 SURE = 0.05
+FEW = 100  # users: of fewer a slice's best is chance
 PRINTED = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]  # in the paper's Table 1
 WAYS = {"history": "items in the history", "popularity": "popularity of the target"}
 
@@ -32,7 +33,10 @@ class Accuracy:
         first = next(iter(self.variants.values()))["metrics"]
         cutoffs = sorted(int(n.removeprefix("recall@")) for n in first if n.startswith("recall@"))
         self.metrics = [f"{name}@{k}" for name in ("recall", "ndcg") for k in cutoffs]
-        self.largest = cutoffs[-1]
+        self.largest, self.paired = cutoffs[-1], comparison["paired"]
+        _, self.tied = comparison_page.shown_metrics(
+            {name: variant["metrics"] for name, variant in self.variants.items()}
+        )
         for name, variant in self.variants.items():
             means = {metric: entry["mean"] for metric, entry in variant["metrics"].items()}
             tables.check(means, f"{name}, {split}")
@@ -56,7 +60,9 @@ class Accuracy:
         best, shown = self.best_baseline(), self.shortened()
         columns = [f"{metric}@{self.largest}" for metric in ("recall", "ndcg", "diversity")]
         marks = self._marks(shown, columns)
-        over = {self.reference: "difference", best: "over_best_baseline"}
+        over = {self.reference: "difference"}
+        if best is not None:
+            over.setdefault(best, "over_best_baseline")
         last = f"ndcg@{self.largest}"
         rows = [
             cells(
@@ -69,8 +75,7 @@ class Accuracy:
             for name in shown
         ]
         header = ["", *map(tables.label, columns)]
-        header += [f"{tables.label(last)} against {name}" for name in over if name]
-        rows = [row[: len(header)] for row in rows]
+        header += [f"{tables.label(last)} against {name}" for name in over]
         note = (
             f"The best baseline is the one with the highest {tables.label(last)}; Table 1 has all. "
             f"Gains in % [{self.level:.0%} interval]. {self._shades()}"
@@ -87,7 +92,7 @@ class Accuracy:
         main = self.split == "test"
         added = "" if main else f" {self.split}"
         order = sorted(self.variants, key=lambda name: list(KINDS).index(self.kinds[name]))
-        columns = [*self.metrics, f"diversity@{self.largest}"]
+        columns = [*self.metrics, f"diversity@{self.largest}", *self.tied]
         marks = self._marks(order, columns)
         rows = [
             cells(
@@ -112,7 +117,7 @@ class Accuracy:
             f"Test set, {self.users:,} users, each with one target among all items. Items of a "
             f"user's own history are {self.own}. Diversity is Eq. 17 on the vectors "
             f"`{self.diversity}`."
-            f"{' ± is the standard deviation over seeds.' if several else ''}"
+            f"{' ± is the standard deviation over seeds.' if several else ''}{self._ties()}"
         ]
         if main:
             return Section("table-1", "Accuracy of all methods (Table 1)", text, shown)
@@ -145,6 +150,7 @@ class Accuracy:
             f"Reviews of the same category, {self.users:,} test users; items of a user's own "
             f"history are {self.own}, as in the paper. How reviews were prepared, and the sizes of "
             "the models, stand under What was run. -: not among the rows of this dataset."
+            f"{self._ties()}"
         ]
         table = Table("paper_table_1", "Table 1 of the paper", header, rows, note if wrong else "")
         return Section("paper", "Beside the paper's own figures", text, [table])
@@ -157,6 +163,8 @@ class Accuracy:
             for metric in (f"recall@{self.largest}", f"ndcg@{self.largest}"):
                 columns = [
                     self._ranked({n: part["variants"][n][metric]["mean"] for n in names})
+                    if part["users"] >= FEW
+                    else {}
                     for part in parts.values()
                 ]
                 rows = [
@@ -177,7 +185,8 @@ class Accuracy:
         text = [
             "In brackets: users. The head are the most popular items that have a third of the "
             "train interactions, the middle the next third, the tail the rest. "
-            f"{self._shades()}"
+            f"{self._shades()} Slices of fewer than {FEW} users have no marks, and none has an "
+            "interval."
         ]
         title = f"Accuracy by slice, test set, {self.users:,} users"
         return Section("slices", "Slices of the users", text, shown, [Figure(drawn, title)])
@@ -215,8 +224,15 @@ class Accuracy:
 
     def _shades(self) -> str:
         teachers = any(kind == "teacher" for kind in self.kinds.values())
-        words = "Bold: the best of a column, underlined: the second best"
-        return f"{words}{', teachers left out' if teachers else ''}."
+        return f"{MARKS}{', teachers left out' if teachers else ''}."
+
+    def _ties(self) -> str:
+        """What is said where several items share an identifier."""
+        said = (
+            " Some items share an identifier. Figures are expected hits on items; those on "
+            "identifiers, as the authors of LC-Rec count, stand in Table 1 as SID."
+        )
+        return said if self.tied else ""
 
     def _gains(self, order: list[str], kind: str, against: str, added: str) -> list[Table]:
         """Differences of one kind with corrected p, all that there are."""
@@ -247,6 +263,8 @@ class Accuracy:
             f"resamples. p is corrected for the {len(places)} differences of this table by Holm's "
             f"method; *: below {SURE}."
         )
+        base = (self.reference, self.paired) if kind == "difference" else ("", [])
+        note = " ".join([note, *comparison_page.about_seeds(self.variants, *base)])
         if kind != "difference":
             of = [f"{tables.label(m)}: {self._baseline_of(m)}" for m in self.metrics]
             note += (

@@ -4,7 +4,7 @@ from typing import Any
 
 from lohrec.evaluation import beam_widths, tables
 from lohrec.evaluation.report.accuracy import figure
-from lohrec.evaluation.report.tables import Cell, Figure, Section, Table, cells, ranked
+from lohrec.evaluation.report.tables import MARKS, Cell, Figure, Section, Table, cells, ranked
 
 
 def measured(
@@ -63,7 +63,7 @@ def ablation(
     ]
     text = [
         "What each part of DWR adds; each row trains as long as it says (What was run, and "
-        "variants.yaml). Bold: the best of a column, underlined: the second best."
+        f"variants.yaml). {MARKS}."
     ]
     if printed and next(iter(of.values()))["exclude_history"]:
         text[0] += " The paper's lists keep items of a user's own history, ours leave them out."
@@ -101,7 +101,7 @@ def priors(
     text = [
         "The rows differ in which candidates the ranking loss orders: the teacher's (Eq. 15), real "
         "items by the distance of their identifiers to the target's (Eq. 18), or items that are "
-        "chosen by the same users (Appendix B.2)."
+        f"chosen by the same users (Appendix B.2). {MARKS}."
     ]
     return Section("priors", "Other orders of candidates (Appendix B)", text, shown)
 
@@ -127,7 +127,15 @@ def statistics(found: dict[str, Any], paper: dict[str, Any] | None) -> Section:
         )
         for name, of in sources
     ]
-    note = "The paper counts one user and one item more: a row of padding." if paper else ""
+    note = ""
+    if paper:
+        note = "The paper counts one user and one item more: a row of padding."
+        of_paper = paper["table_3"]
+        if abs(of_paper["interactions"] / of_paper["users"] - of_paper["average_length"]) > 0.005:
+            note += (
+                " Its interactions over its users are not its items a user, so that one of the "
+                "three is a slip."
+            )
     shown = [Table("table_3", "Table 3: data", ["", *labels.values()], rows, note)]
     splits = [cells([split, f"{found[split]:,}"]) for split in ("train", "dev", "test")]
     shown.append(Table("splits", "Examples", ["split", "examples"], splits))
@@ -172,7 +180,7 @@ def widths(result: dict[str, Any], drawn: str) -> Section:
     return Section(
         "widths",
         "Width of the beam (Figures 1 and 3)",
-        [beam_widths.NOTE],
+        [beam_widths.NOTE, f"{MARKS}; of invalid identifiers fewer are better."],
         shown,
         [Figure(drawn, title)],
     )
@@ -201,10 +209,10 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
     ]
     text = [
         f"The teacher is `{result['teacher']}`. Coverage: the share of its {top} items that a list "
-        "has too. Coordination: the "
-        f"longest common subsequence of both lists, over {top}. With 95 % intervals over users. "
-        "The paper's Ref and Rank are TIGER and DWR; Top and Random learn the teacher's first "
-        "item, or a random one of its list."
+        f"has too. Coordination: the longest common subsequence of both lists, over {top}. Of the "
+        "first seed, with 95 % intervals over users alone. The paper's Ref and Rank are TIGER and "
+        "DWR; Top and Random learn the teacher's first item, or a random one of its list. "
+        f"{MARKS}."
     ]
     table = Table(
         "alignment", "Lists against the teacher's", ["method", *map(str.capitalize, measures)], rows
@@ -230,10 +238,11 @@ def embeddings(result: dict[str, Any], drawn: str) -> Section:
     rows.append(cells(["by chance", f"{result['by_chance']:.1%}", "-"]))
     near = f"of {result['neighbours']} nearest items, shared with the teacher"
     text = [
+        "Of the first seed. "
         "The maps are one projection: an item is pulled to where it lies in the map before. "
         "Distances on a map say little; the table is of the full spaces. CKA is 1 where two models "
         "have the items at the same places up to a turn and a scale, and near 0 where they have "
-        "nothing in common."
+        f"nothing in common. {MARKS}."
     ]
     table = Table(
         "embeddings", "Closeness to the teacher's embeddings", ["method", near, "linear CKA"], rows
@@ -277,7 +286,7 @@ def cases(found: list[dict[str, Any]]) -> Section:
             )
         )
     text = [
-        "Test users drawn at random, not chosen for what they show. Bold: what came next. The last "
-        "column is the teacher."
+        "Test users drawn at random, not chosen for what they show; lists are of the first seed. "
+        "Bold: what came next. The last column is the teacher."
     ]
     return Section("cases", "Lists of single users (Tables 4 and 5)", text, shown)

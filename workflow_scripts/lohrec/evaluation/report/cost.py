@@ -30,9 +30,10 @@ def section(folder: str | Path) -> Section | None:
         rows.append(cells([step, str(len(jobs)), _time(wall), _time(busy), f"{memory:,.0f}"]))
     total = sum(job["cpu_time"] or 0 for jobs in steps.values() for job in jobs)
     text = [
-        f"Measured on the machine that ran the jobs: {_time(total)} of CPU time in all. Jobs that "
-        "ran beside others, or on a machine without Snakemake, took longer or are missing. Energy "
-        "was not measured."
+        f"Measured on the machine that ran the jobs: {_time(total)} of CPU time in all. These are "
+        "the last runs of all jobs of this dataset, those of searches, of sweeps and of rows that "
+        "are not on this page too. Jobs that ran beside others took longer; those of a machine "
+        "without Snakemake are missing. Energy was not measured."
     ]
     header = ["step", "jobs", "time", "CPU time", "most memory, MB"]
     return Section("cost", "Cost by step", text, [Table("cost", "Cost", header, rows)])

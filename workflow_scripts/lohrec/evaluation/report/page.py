@@ -124,8 +124,9 @@ def single_settings(figures: dict[str, str], titles: dict[str, str]) -> Section:
     """
     text = [
         "A row with one setting changed at a time. Bars are 95 % intervals of the difference from "
-        "the marked value, over users and seeds; the figures themselves are in `sweeps/` beside "
-        "this report. Who chooses a value looks at the dev set alone."
+        "the marked value, over users and, where there are several, over seeds; the figures "
+        "themselves are in `sweeps/` beside this report. Who chooses a value looks at the dev set "
+        "alone."
     ]
     drawn = [Figure(path, titles[name.removeprefix("sweep_")]) for name, path in figures.items()]
     return Section("sweeps", "Single settings", text, [], drawn)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from lohrec.evaluation import tables
 
 DIGITS = 4
+MARKS = "Bold: the best of a column; underlined, in Markdown in italics: the second best"
 MARKDOWN = {"best": "**{}**", "second": "_{}_", "wrong": "{} ✗", "sure": "{}*", "": "{}"}
 
 
