@@ -60,6 +60,10 @@ def decoding_at_width(wildcards):
     return decoding | {"beams": beams, "rerank": beams, "top": min(decoding["top"], beams)}
 
 
+def width(wildcards):
+    return int(wildcards.beams)
+
+
 use rule recommend as recommend_at_width with:
     input:
         model=first_model,
@@ -72,10 +76,14 @@ use rule recommend as recommend_at_width with:
         "logs/{dataset}/recommend_at_width/{variant}_{beams}.log",
     benchmark:
         "benchmarks/{dataset}/recommend_at_width/{variant}_{beams}.tsv"
+    resources:
+        gpu=lambda wildcards: gpus_of_row(wildcards, "recommend")["count"],
+        mem_mb=memory("recommend"),
+        runtime=runtime("recommend", width),
     params:
         code=code("recommend", modules_of("variant")),
         decoding=decoding_at_width,
-        batch_size=decoded_at_once,
+        batch_size=at_once("decoding"),
         cuda=cuda_of("recommend"),
 
 
@@ -107,10 +115,10 @@ rule count_invalid_beams:
     resources:
         gpu=gpus("recommend"),
         mem_mb=memory("recommend"),
-        runtime=runtime("recommend"),
+        runtime=runtime("recommend", lambda wildcards: sum(widths(wildcards))),
     params:
         code=code("count_invalid_beams", modules_of("variant")),
-        batch_size=decoded_at_once,
+        batch_size=at_once("decoding"),
         beams=widths,
         cuda=cuda_of("recommend"),
     script:

@@ -10,24 +10,35 @@ OF_A_ROW = ("fit", "recommend", "teach")
 
 
 def memory(rule):
-    """Memory of a job's machine in MB, as a resource: of its files, its network, and the attempt."""
+    """Memory of a job's machine in MB, as a resource: of its files, its network, and the attempt.
+
+    A recommender's weights lie beside the file that a rule names.
+    """
 
     def megabytes(wildcards, input, attempt):
         step, gpus = step_of(rule, wildcards)
         values, checked = SETTINGS[wildcards.dataset], checked_model(wildcards)
-        network = demands.network(step, values, gpus, checked)
-        return demands.megabytes(map(str, input), network, gpus, attempt)
+        network, files = demands.network(step, values, gpus, checked), [*map(str, input)]
+        models = [Path(path).parent for path in files if path.endswith("/recommender.json")]
+        files += [str(path) for folder in models for path in folder.rglob("*.safetensors")]
+        return demands.megabytes(files, network, gpus, attempt)
 
     return megabytes
 
 
-def runtime(rule):
-    """A job's time limit in minutes, as a resource: of its data, its network, and the attempt."""
+def runtime(rule, beams=None):
+    """A job's time limit in minutes, as a resource: of its data, its network, and the attempt.
+
+    Args:
+        beams: how many a user are searched, from the wildcards, where decoding.beams does not say.
+    """
 
     def minutes(wildcards, threads, attempt):
         step, gpus = step_of(rule, wildcards)
         row = VARIANTS[wildcards.variant] if rule in OF_A_ROW else {}
         values = rows.of_row(SETTINGS[wildcards.dataset], row)
+        if beams is not None:
+            values = values | {"decoding": values["decoding"] | {"beams": beams(wildcards)}}
         found = facts(f"results/{wildcards.dataset}/data/statistics.json")
         operations = demands.operations(step, values, row, found, checked_model(wildcards))
         nodes = values["cuda"].get(rule, {}).get("nodes", 1)
@@ -102,7 +113,7 @@ def written(job, found):
     """Bytes that a job writes, see `demands.written`."""
     given, row = dict(job.wildcards.items()), {}
     values, what = SETTINGS[given["dataset"]], given.get("array") or given.get("lesson") or ""
-    if job.rule.name in ("fit", "fit_fold"):
+    if job.rule.name in ("fit", "fit_fold", "search_ranges"):
         row = VARIANTS[given["variant"]]
         values = rows.of_row(values, row)
     checked = checked_model(job.wildcards)

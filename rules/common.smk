@@ -13,7 +13,7 @@ try:
     TRIALS |= searches.swept(config["sweeps"], config["variants"], settings.schema(SCHEMA))
     searches.check_studies(config["studies"], config["variants"], settings.schema(SCHEMA))
     for option, target in zip(sys.argv, sys.argv[1:]):
-        if option != "--lohrec-folder":  # of what Snakemake takes, it alone may lie in results/
+        if option not in ("--lohrec-folder", "--report"):  # what these name may lie in results/
             targets.check(target, config["datasets"], config["variants"])
 except ValueError as error:
     raise WorkflowError(str(error))
@@ -83,6 +83,11 @@ def cuda(rule):
     finished when it would run on another device.
     """
     return lambda wildcards, resources: SETTINGS[wildcards.dataset]["cuda"][rule]
+
+
+def at_once(section):
+    """Examples or users that a job computes at once; see `cuda` for the name `resources`."""
+    return lambda wildcards, resources: SETTINGS[wildcards.dataset][section]["batch_size"]
 
 
 def gpus(rule):

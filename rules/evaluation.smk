@@ -66,6 +66,7 @@ rule evaluate:
         "../envs/lohrec.yaml"
     resources:
         mem_mb=memory("evaluate"),
+        runtime=60,  # those of a group, this and `summarise`, are added up
     params:
         code=code("evaluate"),
         settings=evaluated,
@@ -110,6 +111,8 @@ rule summarise:
         "logs/{dataset}/summarise/{variant}.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        runtime=60,
     params:
         code=code("summarise"),
         seeds=lambda wildcards: seeds(wildcards.dataset, wildcards.variant),

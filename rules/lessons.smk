@@ -18,7 +18,7 @@ def candidates_of(dataset, row, seed):
 def settings_of_lesson(wildcards):
     """What a lesson depends on: only of candidates there is a number."""
     idle = ("beams",) if wildcards.lesson == "probabilities" else ()
-    return section("lessons", without=idle)(wildcards)
+    return section("lessons", without=("batch_size", *idle))(wildcards)
 
 
 def who_teaches(wildcards):
@@ -54,6 +54,7 @@ rule teach:
     params:
         code=code("teach", modules_of("variant")),
         settings=settings_of_lesson,
+        batch_size=at_once("lessons"),
         cuda=lambda wildcards, resources: gpus_of_row(wildcards, "recommend"),
     script:
         "../workflow_scripts/recommender/teach.py"

@@ -60,11 +60,6 @@ def fitting_decoding(wildcards):
     return section("decoding", without)(wildcards)
 
 
-def decoded_at_once(wildcards, resources):
-    """Users that are decoded at once; see `cuda` for the name `resources`."""
-    return SETTINGS[wildcards.dataset]["decoding"]["batch_size"]
-
-
 def cuda_of(step):
     """GPUs of a step of a row's recommender, as a parameter; see `cuda`."""
     return lambda wildcards, resources: gpus_of_row(wildcards, step)
@@ -105,7 +100,7 @@ rule fit:
         code=code("fit", modules_of("variant")),
         settings=fitting,
         decoding=fitting_decoding,
-        batch_size=decoded_at_once,
+        batch_size=at_once("decoding"),
         cuda=cuda_of("fit"),
         folds=folds_of_fit,
     script:
@@ -144,7 +139,7 @@ rule recommend:
     params:
         code=code("recommend", modules_of("variant")),
         decoding=section("decoding", without=("batch_size",)),
-        batch_size=decoded_at_once,
+        batch_size=at_once("decoding"),
         both=True,
         cuda=cuda_of("recommend"),
     script:

@@ -181,7 +181,7 @@ rule search_ranges:
         settings=fitting,
         tried=tried_in_study,
         decoding=fitting_decoding,
-        batch_size=decoded_at_once,
+        batch_size=at_once("decoding"),
         first=lambda wildcards: {"seed": DATASETS[wildcards.dataset]["seeds"][0]},
         cuda=cuda_of("fit"),
     script:

@@ -16,16 +16,27 @@ def whole_dataset(name):
     return path
 
 
+def can_grow(variant):
+    """Whether new items can be added to a row's recommender, and to those that it is made of."""
+    row = VARIANTS[variant]
+    parts = [row[role] for role in ("retriever", "ranker") if role in row]
+    return (
+        "takes_items" in rows.declared_of(row, "TRAITS", [])
+        and row.get("identifiers", rows.SEMANTIC) == rows.SEMANTIC
+        and all(map(can_grow, [*parts, *row.get("members", [])]))
+    )
+
+
 def takes_items(wildcards):
     """(variant, seed) of the compared recommenders that new items can be added to."""
     dataset = wildcards.dataset
-    names = [
-        name
-        for name in DATASETS[dataset].get("variants", COMPARED)
-        if name in VARIANTS
-        and "takes_items" in rows.declared_of(VARIANTS[name], "TRAITS", [])
-        and VARIANTS[name].get("identifiers", rows.SEMANTIC) == rows.SEMANTIC
-    ]
+    compared = DATASETS[dataset].get("variants", COMPARED)
+    names = [name for name in compared if name in VARIANTS and can_grow(name)]
+    if not names:
+        raise WorkflowError(
+            f"New items can be added to none of {', '.join(compared)}, which {dataset} compares; add "
+            f"a generative row, such as tiger, to datasets.{dataset}.variants."
+        )
     return [(name, seed) for name in names for seed in seeds(dataset, name)]
 
 
@@ -43,6 +54,10 @@ rule measure_new_items:
         "logs/{dataset}/measure_new_items/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
+    threads: threads_of("embed_items")
+    resources:  # texts of all items are embedded again
+        mem_mb=memory("embed_items"),
+        runtime=runtime("embed_items"),
     params:
         code=code("measure_new_items", modules_of("variant")),
         share=lambda wildcards: section("sources")(wildcards)["older_items"]["share"],

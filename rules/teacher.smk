@@ -180,7 +180,8 @@ rule generate_candidates:
         runtime=runtime("generate_candidates"),
     params:
         code=code("generate_candidates"),
-        settings=sections("candidates", "sharding", without=("keep",)),
+        settings=sections("candidates", "sharding", without=("keep", "batch_size")),
+        batch_size=at_once("candidates"),
         cuda=cuda("generate_candidates"),
     script:
         "../workflow_scripts/teacher/generate_candidates.py"
@@ -208,7 +209,8 @@ rule score_codewords:
         runtime=runtime("score_codewords"),
     params:
         code=code("score_codewords"),
-        settings=sections("probabilities", "sharding"),
+        settings=sections("probabilities", "sharding", without=("batch_size",)),
+        batch_size=at_once("probabilities"),
         cuda=cuda("score_codewords"),
     script:
         "../workflow_scripts/teacher/score_codewords.py"

@@ -103,7 +103,7 @@ def test_shards_come_from_the_teacher_that_has_not_seen_them(finished: Path) -> 
             model = str(results / f"teacher/folds/{fold}/model/model.safetensors")
             again = str(finished / f"again_{shard}_{fold}.npy")
             score_codewords.main(
-                *common, model, again, shard, settings, {}, {"count": 0, "memory_gb": 0}, 1
+                *common, model, again, shard, settings, 16, {}, {"count": 0, "memory_gb": 0}, 1
             )
             rows = (examples["user"] % 2 == shard).to_numpy()
             equal.append(np.abs(np.load(again) - gathered[rows]).max() < 1e-3)

@@ -305,6 +305,16 @@ def test_rows_are_held_against_the_teacher_that_they_had(fresh: Path, tmp_path: 
     )
 
 
+def test_new_items_are_added_to_what_can_take_them(fresh: Path, tmp_path: Path) -> None:
+    target, row = "results/mine/new_items.md", {"source": "older_items", "category": "demo"}
+    given = mine(tmp_path, row | {"preset": "demo", "variants": ["tiger", "dtr", "ensemble"]})
+    # An ensemble takes none where one of its members does not.
+    assert planned(fresh, target, *given)["measure_new_items"] == 2
+    given = mine(tmp_path, row | {"preset": "demo", "variants": ["popularity", "ease"]})
+    status, printed = snakemake(fresh, "-n", "--cores", "1", target, *given)
+    assert status and "can be added to none of popularity, ease" in printed
+
+
 def test_files_of_ones_own_are_looked_for_nowhere_else(fresh: Path, tmp_path: Path) -> None:
     (tmp_path / "my_shop_5.json.gz").write_text("raw")
     row = {"preset": "demo", "source": "amazon2018", "category": "my_shop", "variants": ["tiger"]}

@@ -122,6 +122,13 @@ def test_a_damaged_input_is_named(tmp_path, monkeypatch, name):
     assert note.startswith(f"{path} is damaged (") and "delete it" in note
 
 
+def test_lines_of_json_are_not_damaged(tmp_path):
+    (tmp_path / "shop.json").write_text('{"user": 1}\n{"user": 2}\n')
+    assert not damage(tmp_path / "shop.json")
+    (tmp_path / "shop.json").write_text('{"user": 1')
+    assert damage(tmp_path / "shop.json")
+
+
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
 def test_the_log_of_a_restarted_job_goes_on(tmp_path, monkeypatch, links):
     fails = True

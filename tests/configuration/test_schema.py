@@ -85,6 +85,11 @@ def all_of(kind: str) -> str:
         ({"variants": {"mixed": {"recommender": "ensemble"}}}, ["variants.mixed", "members"]),
         ({"variants": {"popularity": {"folds": 2}}}, ["variants.popularity: folds", "teach"]),
         ({"variants": {"ensemble": {"folds": 2}}}, ["variants.ensemble: folds", "members"]),
+        ({"variants": {"tiger_more_compact": {"folds": 2}}}, ["has seen them; leave folds out"]),
+        (
+            {"variants": {"distill_compact": {"folds": 2}}},
+            ["folds leave users out"],
+        ),
         ({"searches": {"tiger": [{"trainin": {}}, {}]}}, ["searches.tiger.0", "training?"]),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
         ({"datasets": {"demo": {"category": "Toys"}}}, ["datasets.demo", "category"]),

@@ -34,8 +34,8 @@ def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
 
     ids = shop.artefacts["ids"]
     taught = tmp_path / "probabilities.npy"
-    given = {"batch_size": 16, "exclude_history": False, "bf16": False}
-    rest = [str(statistics), str(taught), "probabilities", given, {}, CPU, 1]
+    given = {"exclude_history": False, "bf16": False}
+    rest = [str(statistics), str(taught), "probabilities", given, 16, {}, CPU, 1]
     teach.main(models, *common, ids, *rest)
 
     found, tree = np.load(taught), PrefixTree.from_ids(store.load_ids(ids))

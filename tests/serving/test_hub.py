@@ -99,6 +99,16 @@ def test_what_is_pushed_comes_back_and_recommends_the_same(hub, model, tmp_path,
     assert status == 2 and "hub:us/other cannot be fetched" in said and said.count("\n") == 1
 
 
+def test_only_a_readme_of_the_model_is_its_card(hub, model, tmp_path, lohrec) -> None:
+    grown = tmp_path / "project/grown"
+    shutil.copytree(model / "model", grown)
+    (tmp_path / "project/README.md").write_text("private notes")
+    status, _, said = lohrec("push", grown, "us/grown")
+    assert status == 0, said
+    card = hub.files["us/grown"]["README.md"]
+    assert b"private" not in card and b"library_name: lohrec" in card
+
+
 def test_the_card_says_what_it_must(model) -> None:
     _, header, body = (model / "README.md").read_text().split("---\n", 2)
     head = yaml.safe_load(header)

@@ -42,20 +42,20 @@ def test_scripts_make_the_teachers_artefacts(data, tmp_path):
     section = {"kind": "scratch", "network": tiny_walks.SETTINGS, "training": tiny_walks.SETTINGS}
     settings = {"teacher": section}
     train_teacher.main(inputs, outputs, settings, True, {}, run[1] | {"nodes": 1}, 1)
-    candidates = {"beams": 5, "keep": 4, "batch_size": 16, "constrained": False, "bf16": False}
+    candidates = {"beams": 5, "keep": 4, "constrained": False, "bf16": False}
     beams = str(tmp_path / "teacher" / "beams.npy")
     report = str(tmp_path / "teacher" / "report.json")
     sharding = {"folds": 1, "shards": 3}
     settings = {"candidates": candidates, "sharding": sharding}
     shards = [str(tmp_path / "shards" / f"{n}.npy") for n in range(3)]
     for number, shard in enumerate(shards):
-        generate_candidates.main(*common, model, shard, number, settings, *run)
+        generate_candidates.main(*common, model, shard, number, settings, 16, *run)
     gather_shards.main(shards, *common[:2], beams, sharding)
     probabilities = str(tmp_path / "teacher" / "probabilities.npy")
-    scoring = {"codewords": "level", "batch_size": 16}
+    scoring = {"codewords": "level"}
     settings = {"probabilities": scoring, "sharding": sharding}
     for number, shard in enumerate(shards):
-        score_codewords.main(*common, model, shard, number, settings, *run)
+        score_codewords.main(*common, model, shard, number, settings, 16, *run)
     gather_shards.main(shards, *common[:2], probabilities, sharding)
     for prior in ("teacher", "distance", "cooccurrence"):
         given = str(tmp_path / f"{prior}.npy"), report, prior, candidates

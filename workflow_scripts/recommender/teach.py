@@ -27,6 +27,7 @@ def main(
     taught: str,
     lesson: str,
     settings: dict[str, Any],
+    batch_size: int,
     code: dict[str, str],
     cuda: dict[str, Any],
     threads: int,
@@ -41,6 +42,7 @@ def main(
         taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
         lesson: "probabilities" along the true items (Eq. 12), or "beams", the best identifiers.
         settings: of the section `lessons` what the lesson depends on.
+        batch_size: as many examples at once.
         code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
@@ -48,12 +50,12 @@ def main(
     device = devices.acquire(cuda, threads)
     train = read_examples(sequences, examples, "train")
     semantic = store.load_ids(ids)
-    tree, size = PrefixTree.from_ids(semantic).to(device), settings["batch_size"]
+    tree = PrefixTree.from_ids(semantic).to(device)
     target = torch.from_numpy(semantic[train.target])
     of_models = [read_json(model)["sha256"] for model in models]
     excluded = leaves_out(settings["exclude_history"], statistics)
     made_of = fingerprint(
-        [lesson, settings, excluded, code, of_models], semantic, train.start, train.stop
+        [lesson, settings, batch_size, excluded, code, of_models], semantic, train.start, train.stop
     )
 
     if lesson == "probabilities":
@@ -64,7 +66,8 @@ def main(
     for fold in range(len(models)):
         users = np.flatnonzero(train.user % len(models) == fold)
         order = users[np.argsort(train.length[users], kind="stable")]
-        parts += [(fold, np.sort(order[low : low + size])) for low in range(0, len(order), size)]
+        begin = range(0, len(order), batch_size)
+        parts += [(fold, np.sort(order[low : low + batch_size])) for low in begin]
     teacher = -1
     with PartialArray(taught, (len(train), *shape), dtype, made_of) as out:
         for fold, rows in out.remaining(parts, f"teaching {lesson}"):

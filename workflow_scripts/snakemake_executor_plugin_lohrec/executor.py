@@ -75,6 +75,7 @@ class Executor(AbstractExecutor):
                 f"{', '.join(far)} stays on this machine: first make here what is made of it."
             )
         size = 0
+        given = sorted({one for path in given for one in with_model(path)})
         for path in given:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / path)
@@ -114,6 +115,13 @@ class Executor(AbstractExecutor):
     def cores(self) -> int:
         """Those that Snakemake was given."""
         return self.workflow.resource_settings.cores
+
+
+def with_model(path: str) -> list[str]:
+    """A file; of a model's folder all that is in it, of which rules declare a part alone."""
+    folder = Path(path).parent
+    whole = folder.rglob("[!.]*") if folder.name == "model" else [Path(path)]
+    return [str(one) for one in whole if one.is_file()]
 
 
 def packed(job: Any) -> "Job":

@@ -19,6 +19,7 @@ def main(
     beams: str,
     shard: int,
     settings: dict[str, dict],
+    batch_size: int,
     code: dict,
     cuda: dict,
     threads: int,
@@ -31,6 +32,7 @@ def main(
         beams: beams.npy; -1 where there is no beam, -2 a codeword of another level, -3 a word.
         shard: number of the shard.
         settings: sections `candidates` and `sharding`.
+        batch_size: about as many examples at once.
         code: hashes of the program.
         cuda: GPUs of this step.
         threads: CPU threads.
@@ -45,7 +47,7 @@ def main(
             return generate_beams(part.network, batch, *given).codewords
 
     shape = chosen["beams"], LEVELS
-    part.compute(most_probable, beams, shape, np.int16, chosen["batch_size"], with_answers=False)
+    part.compute(most_probable, beams, shape, np.int16, batch_size, with_answers=False)
 
 
 if __name__ == "__main__":

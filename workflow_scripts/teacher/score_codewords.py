@@ -19,6 +19,7 @@ def main(
     probabilities: str,
     shard: int,
     settings: dict[str, dict],
+    batch_size: int,
     code: dict,
     cuda: dict,
     threads: int,
@@ -32,6 +33,7 @@ def main(
         shard: number of the shard.
         settings: sections `probabilities` and `sharding`; `codewords` decides over what the
             softmax runs: the legal ones of the level, its 256, or all 1,024.
+        batch_size: about as many examples at once.
         code: hashes of the program.
         cuda: GPUs of this step.
         threads: CPU threads.
@@ -48,9 +50,7 @@ def main(
         return codeword_probabilities(logits, codewords, first, legal).half()
 
     shape = LEVELS, normalised(chosen["codewords"])
-    part.compute(
-        teacher_forced, probabilities, shape, np.float16, chosen["batch_size"], with_answers=True
-    )
+    part.compute(teacher_forced, probabilities, shape, np.float16, batch_size, with_answers=True)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def written(
         step: a rule.
         what: it writes, of a rule for several arrays.
         settings: of the dataset; of the row for a fit.
-        row: of variants, for a fit.
+        row: of variants, for a fit or a study.
         data: the dataset's statistics.
         checked: what `check_language_model` reported; nothing before it ran.
     """
@@ -176,6 +176,7 @@ def written(
         "order_taught_candidates": ordered,
         "fit": fitted,
         "fit_fold": fitted,
+        "search_ranges": fitted,  # one trial's checkpoint at a time
         "recommend": PLACE * (data["dev"] + data["test"]) * settings["decoding"]["top"],
     }
     return float(every.get(f"{step} {what}".strip(), 0))

@@ -122,7 +122,8 @@ def write_npy(path: str | Path, array: np.ndarray) -> None:
 def damage(path: str | Path) -> str:
     """What keeps an array, a table, JSON or tensors from being opened; "" where nothing does.
 
-    Readers say less: most name no file.
+    Readers say less: most name no file. JSON that goes on after its first value may be lines of it,
+    as raw files are.
     """
     opens: dict[str, Callable[[str | Path], object]] = {
         ".npy": partial(np.load, mmap_mode="r"),
@@ -134,7 +135,8 @@ def damage(path: str | Path) -> str:
         if reader := opens.get(Path(path).suffix):
             reader(path)
     except Exception as error:  # each reader has its own
-        return str(error).splitlines()[0]
+        said = str(error).splitlines()[0]
+        return "" if "Extra data" in said else said
     return ""
 
 

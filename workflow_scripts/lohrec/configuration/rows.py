@@ -63,6 +63,9 @@ def faults(name: str, row: Values, schema: Values) -> list[str]:
             "ensemble say them of its members"
         ]
     lessons = set(reads(full)) - {"ids", "encoder"} or full.get("prior")
+    if full["folds"] > 1 and (lessons or full.get("start_from")):
+        seen = "what the row begins with or learns from has seen them"
+        return [f"variants.{name}: folds leave users out, and {seen}; leave folds out"]
     if full.get("identifiers", SEMANTIC) != SEMANTIC and lessons:
         return [
             f"variants.{name}: candidates and a teacher's lessons are of semantic IDs, and the row "

@@ -19,7 +19,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from lohrec.common import artefacts, job_log
+from lohrec.common import artefacts, disk, job_log
 
 BLOCK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without a byte
@@ -136,7 +136,9 @@ class _Part:
         return f"{self.size:,} bytes are kept in {self.path}; run again to go on. "
 
     def finish(self, path: Path) -> None:
+        disk.sync(self.path)
         os.replace(self.path, path)
+        disk.sync(path.parent)
         self._about.unlink(missing_ok=True)
 
 

@@ -59,7 +59,9 @@ class Results:
             for name, value in metrics[split].items()
             if name.startswith(f"{metric}@")
         }
-        self.rows.append([job.wildcards["variant"], *figures.values(), *said, f"{took:.0f}"])
+        self.rows.append(
+            ["/".join(job.wildcards.values()), *figures.values(), *said, f"{took:.0f}"]
+        )
         header = ["row", *figures, "device", "parameters", "seconds"]
         self._write_table(header)
         self._archive("_".join(job.wildcards.values()), behind)

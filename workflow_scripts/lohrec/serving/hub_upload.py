@@ -5,7 +5,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError
 
-from lohrec.recommender.places import FILE, home, own_files
+from lohrec.recommender.places import FILE, MODEL, home, own_files
 from lohrec.recommender.recommender import CURVE
 from lohrec.serving import description, model_card
 
@@ -13,8 +13,8 @@ from lohrec.serving import description, model_card
 def push(model: str | Path, repository: str, public: bool) -> str:
     """Upload all files of a recommender, its card, and the figures that `lohrec show` prints.
 
-    The card is the README.md that the workflow left in its folder or beside it; without one, what
-    the folder itself tells.
+    The card is the README.md in its folder, or the one that the workflow left beside a folder
+    `model`; without one, what the folder itself tells.
 
     Args:
         model: the folder of a recommender.
@@ -36,7 +36,9 @@ def push(model: str | Path, repository: str, public: bool) -> str:
     }
     if metrics := description.metrics(folder):
         files[description.METRICS] = metrics
-    cards = (place / model_card.CARD for place in (folder, folder.parent))
+    # Beside a folder of another name lies whatever people have there.
+    places = (folder, folder.parent) if folder.name == MODEL else (folder,)
+    cards = (place / model_card.CARD for place in places)
     card = next((path for path in cards if path.is_file()), None)
     files[model_card.CARD] = card or model_card.text(folder).encode()
     added = [CommitOperationAdd(name, file) for name, file in files.items()]

@@ -53,7 +53,8 @@ class TeacherShard(NamedTuple):
             batch_size: about as many examples at once.
             with_answers: whether the true targets stand after the prompts.
         """
-        with PartialArray(path, (len(self.examples), *shape), dtype, self.made_of) as out:
+        made_of = fingerprint([self.made_of, batch_size])
+        with PartialArray(path, (len(self.examples), *shape), dtype, made_of) as out:
             for rows in out.remaining(self.prompts.batches(batch_size), "running the teacher"):
                 batch = self.prompts.batch(rows, with_answers).to(self.network.device)
                 with torch.inference_mode():

@@ -16,7 +16,8 @@ def section(folder: str | Path) -> Section | None:
     """
     folder = Path(folder)
     steps: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(folder.rglob("*.tsv")):
+    # An empty one is being written.
+    for path in sorted(one for one in folder.rglob("*.tsv") if one.stat().st_size):
         options = pa_csv.ParseOptions(delimiter="\t")
         named = pa_csv.ConvertOptions(null_values=["", "-", "NA"], strings_can_be_null=True)
         for row in pa_csv.read_csv(path, parse_options=options, convert_options=named).to_pylist():
