@@ -16,11 +16,12 @@ def rows_of(dataset, recommender):
 
 
 def generative_rows(dataset):
+    """The generative recommenders among them."""
     return rows_of(dataset, "generative")
 
 
 def analysed(wildcards):
-    """The same, of which there must be one."""
+    """The generative rows, of which there must be one."""
     dataset = wildcards.dataset
     if not (generative := generative_rows(dataset)):
         raise WorkflowError(
@@ -57,7 +58,9 @@ def decoding_at_width(wildcards):
     A cascade's ranker orders as many candidates.
     """
     decoding, beams = section("decoding", ("batch_size",))(wildcards), int(wildcards.beams)
-    return decoding | {"beams": beams, "rerank": beams, "top": min(decoding["top"], beams)}
+    if VARIANTS[wildcards.variant]["recommender"] == "cascade":
+        decoding = decoding | {"rerank": beams}
+    return decoding | {"beams": beams, "top": min(decoding["top"], beams)}
 
 
 def width(wildcards):
@@ -215,8 +218,8 @@ def teacher_compared(wildcards):
     names, dataset = analysed(wildcards), wildcards.dataset
     if (teacher := teacher_of(dataset)) is None:
         raise WorkflowError(
-            f"None of {', '.join(names)}, which {dataset} compares, has learned from one teacher, so "
-            f"there is none to hold them against; add one that has to datasets.{dataset}.variants."
+            f"None of {', '.join(names)}, which {dataset} compares, has learned from one teacher, "
+            f"so there is none to hold them against; add one that has to datasets.{dataset}.variants."
         )
     return teacher
 

@@ -12,7 +12,8 @@ OF_A_ROW = ("fit", "recommend", "teach")
 def memory(rule):
     """Memory of a job's machine in MB, as a resource: of its files, its network, and the attempt.
 
-    A recommender's weights lie beside the file that a rule names.
+    A recommender's weights lie beside the file that a rule names. Of a language model the network's
+    own demands have them, and fits for folds teach one after another.
     """
 
     def megabytes(wildcards, input, attempt):
@@ -20,7 +21,8 @@ def memory(rule):
         values, checked = SETTINGS[wildcards.dataset], checked_model(wildcards)
         network, files = demands.network(step, values, gpus, checked), [*map(str, input)]
         models = [Path(path).parent for path in files if path.endswith("/recommender.json")]
-        files += [str(path) for folder in models for path in folder.rglob("*.safetensors")]
+        counted = models[: {"teach": 1}.get(rule)] if step != "recommend_teacher" else []
+        files += [str(path) for folder in counted for path in folder.rglob("*.safetensors")]
         return demands.megabytes(files, network, gpus, attempt)
 
     return megabytes

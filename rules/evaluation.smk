@@ -152,7 +152,7 @@ def share_trainings(one, other):
 
 
 def paired(wildcards):
-    """{variant: those that share trainings with it, seed by seed}, of the reference and baselines."""
+    """{variant: those that share trainings with it}, of the reference and of baselines."""
     owners, of = compared(wildcards), kinds_of_compared(wildcards)
     bases = [n for n in owners if n == reference(wildcards) or of[n] == "baseline"]
     sharing = {

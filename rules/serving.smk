@@ -34,10 +34,25 @@ def takes_items(wildcards):
     names = [name for name in compared if name in VARIANTS and can_grow(name)]
     if not names:
         raise WorkflowError(
-            f"New items can be added to none of {', '.join(compared)}, which {dataset} compares; add "
-            f"a generative row, such as tiger, to datasets.{dataset}.variants."
+            f"New items can be added to none of {', '.join(compared)}, which {dataset} compares; "
+            f"add a generative row, such as tiger, to datasets.{dataset}.variants."
         )
     return [(name, seed) for name in names for seed in seeds(dataset, name)]
+
+
+def memory_of_encoder(wildcards, input, attempt):
+    """Memory in MB where the texts of all items are embedded once more, without a GPU."""
+    network = demands.network("embed_items", SETTINGS[wildcards.dataset], 0, {})
+    files = [*map(str, input), *model_folder("text")(wildcards)]
+    return demands.megabytes(files, network, 0, attempt)
+
+
+def runtime_of_encoder(wildcards, threads, attempt):
+    """Minutes of the same."""
+    found = facts(f"results/{wildcards.dataset}/data/statistics.json")
+    settings = SETTINGS[wildcards.dataset]
+    operations = demands.operations("embed_items", settings, {}, found, {})
+    return demands.minutes(operations, threads, 0, attempt)
 
 
 rule measure_new_items:
@@ -55,9 +70,9 @@ rule measure_new_items:
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("embed_items")
-    resources:  # texts of all items are embedded again
-        mem_mb=memory("embed_items"),
-        runtime=runtime("embed_items"),
+    resources:
+        mem_mb=memory_of_encoder,
+        runtime=runtime_of_encoder,
     params:
         code=code("measure_new_items", modules_of("variant")),
         share=lambda wildcards: section("sources")(wildcards)["older_items"]["share"],

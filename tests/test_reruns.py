@@ -91,6 +91,15 @@ def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
             {"variants": {"dwr": {"ranking": 0.5}}},
             {"fit": 1, "recommend": 1, "evaluate": 1, "summarise": 1},
         ),
+        # How much is computed at once is no reason to do so again.
+        (
+            {
+                "presets": {
+                    "demo": {"candidates": {"batch_size": 7}, "probabilities": {"batch_size": 7}}
+                }
+            },
+            {"summarise": 1},
+        ),
         # Where a job runs, and what other rows say, is no part of a result.
         (
             {

@@ -120,8 +120,9 @@ class Executor(AbstractExecutor):
 def with_model(path: str) -> list[str]:
     """A file; of a model's folder all that is in it, of which rules declare a part alone."""
     folder = Path(path).parent
-    whole = folder.rglob("[!.]*") if folder.name == "model" else [Path(path)]
-    return [str(one) for one in whole if one.is_file()]
+    if folder.name != "model":
+        return [path]
+    return [str(one) for one in folder.rglob("[!.]*") if one.is_file()]
 
 
 def packed(job: Any) -> "Job":

@@ -13,7 +13,8 @@ NOTE = (
     "learned to avoid the others, and one whose softmax ran over those that go on to an item "
     "(`codewords: legal`) not even its own level's; a compact network has no logits of other "
     "levels. Do not compare invalid identifiers of rows that differ in this. The ranker of a "
-    "cascade orders as many candidates as there are beams; invalid ones are its retriever's."
+    "cascade orders as many candidates as there are beams, in Table 1 `decoding.rerank` of them; "
+    "invalid ones are its retriever's."
 )
 
 

@@ -27,7 +27,7 @@ LETTERS = 62  # of a line of a title
 LINE = 0.16  # inches, of a legend
 STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "lohrec",
-    "pdf.fonttype": 42,  # outlines of letters; many publishers refuse drawn ones
+    "pdf.fonttype": 42,  # TrueType; many publishers refuse Type 3, the default
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.titlepad": 3,

@@ -83,7 +83,7 @@ def about_seeds(
     if others := [name for name in single if name != reference]:
         said.append(
             f"{mark or ', '.join(others)}: one seed, so that the interval covers users only on "
-            "this side, not the training."
+            "that side, not the training."
         )
     if reference in single:
         said.append(f"The reference {reference} has one seed: its side is users only.")

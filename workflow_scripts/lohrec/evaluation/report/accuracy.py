@@ -263,13 +263,14 @@ class Accuracy:
             f"resamples. p is corrected for the {len(places)} differences of this table by Holm's "
             f"method; *: below {SURE}."
         )
-        base = (self.reference, self.paired) if kind == "difference" else ("", [])
+        base = (self.reference, self.paired) if kind == "difference" and not seeds else ("", [])
         note = " ".join([note, *comparison_page.about_seeds(self.variants, *base)])
         if kind != "difference":
             of = [f"{tables.label(m)}: {self._baseline_of(m)}" for m in self.metrics]
             note += (
-                f" Best baselines: {', '.join(of)}. Each is the best on these users, so gains are "
-                "rather too small, and a small loss may come of that choice, whatever its p."
+                f" Best baselines: {', '.join(of)}; what goes on from one shares its seeds. Each "
+                "is the best on these users, so gains are rather too small, and a small loss may "
+                "come of that choice, whatever its p."
             )
         header = ["method", *map(tables.label, self.metrics)]
         return [Table(f"gains: {kind}{added}", f"Gains over {against}", header, rows, note)]
