@@ -20,7 +20,7 @@ def memory(rule):
         step, gpus = step_of(rule, wildcards)
         values, checked = SETTINGS[wildcards.dataset], checked_model(wildcards)
         network, files = demands.network(step, values, gpus, checked), [*map(str, input)]
-        models = [Path(path).parent for path in files if path.endswith("/recommender.json")]
+        models = [path.parent for path in map(Path, files) if path.name == "recommender.json"]
         counted = models[: {"teach": 1}.get(rule)] if step != "recommend_teacher" else []
         files += [str(path) for folder in counted for path in folder.rglob("*.safetensors")]
         return demands.megabytes(files, network, gpus, attempt)
