@@ -21,7 +21,7 @@ def memory(rule):
         values, checked = SETTINGS[wildcards.dataset], checked_model(wildcards)
         network, files = demands.network(step, values, gpus, checked), [*map(str, input)]
         models = [path.parent for path in map(Path, files) if path.name == "recommender.json"]
-        counted = models[: {"teach": 1}.get(rule)] if step != "recommend_teacher" else []
+        counted = [] if step == "recommend_teacher" else models[:1] if rule == "teach" else models
         files += [str(path) for folder in counted for path in folder.rglob("*.safetensors")]
         return demands.megabytes(files, network, gpus, attempt)
 
