@@ -49,6 +49,7 @@ localrules:
     all,
     check_language_model,
     download_reviews,
+    fetch_text_model,
 
 
 rule all:

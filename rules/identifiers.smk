@@ -34,9 +34,39 @@ def encoder_of(dataset):
     return [f"results/{dataset}/ids/encoder/{part}.safetensors" for part in ("text", "rqvae")]
 
 
+def fetched_text_model(wildcards):
+    """What tells that the language model of the texts is at hand."""
+    if SETTINGS[wildcards.dataset]["text"]["method"] != "llama":
+        return []
+    return f"results/{wildcards.dataset}/text/language_model.json"
+
+
+# Where the workflow was started: other machines of a cluster may have no way to the hub, and a GPU
+# would wait for the download.
+rule fetch_text_model:
+    input:
+        model_folder("text"),
+    output:
+        report="results/{dataset}/text/language_model.json",
+    log:
+        "logs/{dataset}/fetch_text_model.log",
+    priority: 2
+    conda:
+        "../envs/lohrec.yaml"
+    params:
+        code=code("fetch_text_model"),
+        text=lambda wildcards: {
+            name: SETTINGS[wildcards.dataset]["text"][name] for name in ("model", "revision")
+        },
+        sizes=model_sizes("text"),
+    script:
+        "../workflow_scripts/identifiers/fetch_text_model.py"
+
+
 rule embed_items:
     input:
         model_folder("text"),
+        fetched_text_model,
         unpack(examples_of_neighbours),
         catalogue="results/{dataset}/data/items.parquet",
     output:

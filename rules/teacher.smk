@@ -7,7 +7,7 @@ def checked_settings(wildcards):
     parts = sections("teacher", "adaptation")(wildcards)
     return {
         "teacher": {"training": {"bf16": parts["teacher"]["training"]["bf16"]}},
-        "adaptation": less(parts["adaptation"], ("vocabulary", "alpha", "dropout")),
+        "adaptation": less(parts["adaptation"], ("vocabulary", "alpha")),
     }
 
 

@@ -9,6 +9,22 @@ pytest_plugins = ["digest_workflow", "shipped_config", "tiny_shop"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The longest files first, so that no core waits for another in the end.
+LONGEST = (
+    "test_end_to_end.py",
+    "test_reruns.py",
+    "test_planning.py",
+    "test_end_to_end_text.py",
+    "test_elsewhere.py",
+    "test_extending.py",
+    "test_your_data.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:

@@ -53,6 +53,11 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     """{rule: jobs} of a dry run."""
     status, printed = snakemake(folder, "-n", "--cores", "8", *arguments)
     assert status == 0, printed
+    return counted(printed)
+
+
+def counted(printed: str) -> dict[str, int]:
+    """{rule: jobs} of what a dry run has printed."""
     if "Nothing to be done" in printed:
         return {}
     table = printed.split("Job stats:")[-1].split("total")[0]

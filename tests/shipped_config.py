@@ -1,6 +1,7 @@
 """The configuration that ships, as it is written and as the workflow completes it."""
 
 import json
+from functools import cache
 
 import pytest
 import yaml
@@ -11,21 +12,33 @@ from lohrec.configuration import settings
 SCHEMA = ROOT / "config/schemas/config.schema.yaml"
 
 
+# As text, of which each test gets objects of its own: anchors and defaults are shared ones.
+@cache
+def read() -> str:
+    shipped = {}
+    for name in ("config.yaml", "variants.yaml"):
+        shipped |= yaml.load((ROOT / "config" / name).read_text(), yaml.CSafeLoader)
+    return json.dumps(shipped)
+
+
+@cache
+def completed() -> str:
+    shipped = json.loads(read())
+    settings.check(shipped, SCHEMA)
+    settings.complete(shipped, SCHEMA)
+    return json.dumps(shipped)
+
+
 @pytest.fixture
 def written() -> dict:
     """config.yaml and variants.yaml."""
-    shipped = {}
-    for name in ("config.yaml", "variants.yaml"):
-        shipped |= yaml.safe_load((ROOT / "config" / name).read_text())
-    return json.loads(json.dumps(shipped))  # anchors are shared objects
+    return json.loads(read())
 
 
 @pytest.fixture
-def config(written: dict) -> dict:
+def config() -> dict:
     """The same with the defaults that the workflow fills in."""
-    settings.check(written, SCHEMA)
-    settings.complete(written, SCHEMA)
-    return json.loads(json.dumps(written))  # defaults are shared objects too
+    return json.loads(completed())
 
 
 def own(settings: dict) -> dict:

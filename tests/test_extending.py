@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import ROOT
+from digest_workflow import snakemake
 from test_packages import ORDER
 
 from lohrec.configuration import registry
@@ -224,11 +225,9 @@ def test_the_walks_are_the_code_and_never_go_up() -> None:
             assert place(called[0]) <= place(caller[0]), f"{called} is above {caller}"
 
 
-def test_the_picture_shows_the_rules() -> None:
+def test_the_picture_shows_the_rules(fresh: Path) -> None:
     """If this fails: make docs."""
-    command = ["snakemake", "--rulegraph", "--", "results/games/comparison.md"]
-    drawn = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, check=True, text=True
-    ).stdout
+    status, drawn = snakemake(fresh, "--rulegraph", "--", "results/games/comparison.md")
+    assert status == 0, drawn
     shown = re.findall(r"<text [^>]*>(\w+)</text>", (ROOT / "docs/dag.svg").read_text())
     assert sorted(shown) == sorted(re.findall(r'label ?= ?"(\w+)"', drawn))

@@ -40,13 +40,13 @@ def test_editing_an_imported_module_reruns_its_users_and_what_follows(run: Path)
     [
         ("losses/margin_ranking", 1),  # dwr alone
         ("losses/distilled", 2),  # distill, and dwr that starts from it
-        ("losses/smoothed", 0),
-        ("baselines/popularity", 0),
+        ("losses/smoothed baselines/popularity", 0),
     ],
 )
 def test_editing_a_module_reruns_the_rows_that_name_it(run: Path, module: str, reruns: int) -> None:
-    path = run / f"workflow_scripts/lohrec/recommender/{module}.py"
-    path.write_text(path.read_text() + "\n\nedited = True\n")
+    for name in module.split():
+        path = run / f"workflow_scripts/lohrec/recommender/{name}.py"
+        path.write_text(path.read_text() + "\n\nedited = True\n")
     assert planned(run, TARGET).get("fit", 0) == reruns
 
 
@@ -91,22 +91,20 @@ def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
             {"variants": {"dwr": {"ranking": 0.5}}},
             {"fit": 1, "recommend": 1, "evaluate": 1, "summarise": 1},
         ),
-        # How much is computed at once is no reason to do so again.
+        # How much is computed at once, where a job runs, and what other rows say is no part of a
+        # result; settings are recorded with it.
         (
             {
                 "presets": {
-                    "demo": {"candidates": {"batch_size": 7}, "probabilities": {"batch_size": 7}}
-                }
-            },
-            {"summarise": 1},
-        ),
-        # Where a job runs, and what other rows say, is no part of a result.
-        (
-            {
-                "presets": {"demo": {"cuda": {"train_teacher": {"count": 1}}}},
+                    "demo": {
+                        "candidates": {"batch_size": 7},
+                        "probabilities": {"batch_size": 7},
+                        "cuda": {"train_teacher": {"count": 1}},
+                    }
+                },
                 "variants": {"smooth": {"generation": 2.0}},
             },
-            {},
+            {"summarise": 1},
         ),
     ],
 )
@@ -134,6 +132,11 @@ def test_another_row_makes_again_its_own_results_and_what_shows_them(
     shown += ("draw_training_curves", "draw_slices", "write_report")
     expected = dict.fromkeys((*of_row, *shown), 1)
     assert planned(folder, *asked, "other.yaml") == expected
+
+    # A report shows every sweep that is there.
+    (folder / "results/demo/sweeps").mkdir()
+    (folder / "results/demo/sweeps/size.svg").write_text("made since")
+    assert planned(folder, *asked)["write_report"] == 1
 
 
 def test_exchanged_parts_of_a_cascade_rerun_it(run: Path) -> None:

@@ -21,7 +21,7 @@ def started(fresh: Path, folder: Path, factor: int, *arguments: str) -> tuple[in
 
 
 def test_what_a_run_takes_is_summed_and_said(fresh: Path, tmp_path: Path) -> None:
-    status, said = started(fresh, tmp_path, 1, TARGET)
+    status, said = started(fresh, tmp_path, 1, "results/demo/ids/semantic_ids.npy")
     assert status == 0, said
     assert "This run takes" in said and " MB of disk; " in said
 
@@ -34,7 +34,7 @@ def test_a_run_that_does_not_fit_stops_before_its_first_job(fresh: Path, tmp_pat
 
 def test_data_that_are_not_read_yet_are_named(fresh: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(fresh, tmp_path / "run"))
-    status, said = snakemake(folder, "--cores", "4", "results/demo/popularity/metrics.json")
+    status, said = snakemake(folder, "--cores", "4", "results/demo/data/sequences.npy")
     assert status == 0, said
     assert "How much disk the run takes is known when the data are read: demo." in said
 

@@ -1,7 +1,9 @@
 """A small shop with all that any recommender may read, and small settings."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,6 @@ from lohrec.data.examples import Examples, read_examples
 from lohrec.data.sequences import leave_one_out
 from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.recommender import Recommender, named
-from lohrec.teacher.model import build_llama, save_teacher
 
 USERS, ITEMS, LENGTH = 40, 60, 7
 DECODING = {
@@ -65,6 +66,24 @@ class Shop:
     dev: Examples
     artefacts: dict[str, Any]
 
+    @classmethod
+    def of(cls, folder: Path) -> "Shop":
+        """The shop that lies in a folder."""
+        train, dev = (
+            read_examples(folder / "sequences.npy", folder / "examples", s)
+            for s in ("train", "dev")
+        )
+        parts = [str(folder / role) for role in ("retriever", "ranker")]
+        artefacts = {
+            "catalogue": str(folder / "items.parquet"),
+            "ids": str(folder / "ids.npy"),
+            "teacher": str(folder / "teacher/model/model.safetensors"),
+            "retriever": parts[0],
+            "ranker": parts[1],
+            "members": parts,
+        }
+        return cls(folder, Catalogue.of(folder / "items.parquet", train), train, dev, artefacts)
+
     def fit(self, name: str, settings: dict[str, Any] | None = None, seed: int = 0) -> Recommender:
         """Fit the recommender `name` with small settings, or with its defaults under `settings`."""
         given = defaults(tree()["recommenders"].get(name, {}))
@@ -82,8 +101,10 @@ class Shop:
         return found | {"statistics": str(statistics)}
 
 
-def make(folder: Path) -> Shop:
+def fill(folder: Path) -> None:
     """Users go from an item to one of the next few; the teacher has learned nothing."""
+    from lohrec.teacher.model import build_llama, save_teacher  # takes seconds
+
     rng = np.random.default_rng(0)
     step = rng.integers(1, 4, (USERS, LENGTH))
     items = (rng.integers(0, ITEMS, (USERS, 1)) + step.cumsum(1)) % ITEMS
@@ -98,20 +119,27 @@ def make(folder: Path) -> Shop:
     np.save(folder / "ids.npy", ids.astype(np.int16))
     torch.manual_seed(0)
     save_teacher(build_llama(LLAMA), folder / "teacher/model")
-    train, dev = (
-        read_examples(folder / "sequences.npy", folder / "examples", s) for s in ("train", "dev")
-    )
-    artefacts: dict[str, Any] = {
-        "catalogue": str(folder / "items.parquet"),
-        "ids": str(folder / "ids.npy"),
-        "teacher": str(folder / "teacher/model/model.safetensors"),
-    }
-    shop = Shop(folder, Catalogue.of(folder / "items.parquet", train), train, dev, artefacts)
+    shop = Shop.of(folder)
     for seed, role in enumerate(("retriever", "ranker")):
         shop.fit("generative", seed=seed).save(folder / role)
-        artefacts[role] = str(folder / role)
-    artefacts["members"] = [artefacts["retriever"], artefacts["ranker"]]
-    return shop
+
+
+@cache
+def files() -> dict[str, bytes]:
+    """What `fill` makes, once for all tests: {path in the folder: content}."""
+    with TemporaryDirectory() as folder:
+        fill(Path(folder))
+        made = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in made}
+
+
+def make(folder: Path) -> Shop:
+    """A shop of one's own in a folder."""
+    for name, content in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return Shop.of(folder)
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def program(folder: Path, *lines: str) -> Path:
 def test_what_came_before_the_time_was_up_is_kept(data: Path, tmp_path: Path) -> None:
     python = program(tmp_path, "echo '{\"users\": 60}'", "echo '{\"epoch\": 1}'", "exec sleep 60")
     began = time.monotonic()
-    found = list(race.theirs(split(data, "test"), {}, python, 1, minutes=1 / 12))
+    found = list(race.theirs(split(data, "test"), {}, python, 1, minutes=1 / 30))
     assert found == [{"users": 60}, {"epoch": 1}]
     with closing(race.theirs(split(data, "test"), {}, python, 1, minutes=1)) as lines:
         assert next(lines) == {"users": 60}  # and who has seen enough need not wait

@@ -1,5 +1,7 @@
 """Language models made ready to learn identifiers, and those that are refused."""
 
+import json
+
 import pytest
 import tiny_llama
 import torch
@@ -80,6 +82,15 @@ def test_a_checkpoint_is_checked_without_loading_it(untied_llama, tmp_path, monk
     assert f'"parameters": {model.num_parameters()}' in (tmp_path / "r.json").read_text()
     with pytest.raises(RuntimeError, match="does not fit into 0 GB"):
         check_language_model.main(settings, {"count": 1, "memory_gb": 1e-4}, tmp_path / "r.json")
+
+    import fetch_text_model
+
+    fetch_text_model.main({"model": str(untied_llama), "revision": None}, tmp_path / "t.json")
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert found["parameters"] == model.num_parameters() and found["model_type"] == "llama"
+    with pytest.raises(FileNotFoundError, match=r"text\.model .* cannot be loaded"):
+        fetch_text_model.main({"model": str(tmp_path), "revision": None}, tmp_path / "no.json")
+    assert not (tmp_path / "no.json").exists()
 
     def run(model, revision=None):
         settings["adaptation"] |= {"model": str(model), "revision": revision}

@@ -134,13 +134,17 @@ def test_renormalised_probabilities_of_all_items_add_up_to_one(model):
     ids = random_ids(120, 5)
     tree = PrefixTree.from_ids(ids)
     tokens, length = prompts_and_lengths(ids, histories(120, 6, 5))
-    prompt, row = read_prompts(model, tokens), torch.arange(6)
+    row = torch.arange(6)
+    prompt = read_prompts(model, tokens)
     beams = continue_prompts(model, prompt, row, length, 700, tree, renormalise=True)
+    with pytest.raises(ValueError, match="read them again"):
+        continue_prompts(model, prompt, row, length, 700, tree)
     torch.testing.assert_close(beams.score.logsumexp(1), torch.zeros(6), atol=1e-4, rtol=0)
-    plain = continue_prompts(model, prompt, row, length, 700, tree)
+    plain = continue_prompts(model, read_prompts(model, tokens), row, length, 700, tree)
     assert not torch.equal(beams.leaf, plain.leaf)
     # The first codeword's probabilities are divided by one number for each example.
     only_one = PrefixTree.from_ids(ids[:1])
+    prompt = read_prompts(model, tokens)
     alone = continue_prompts(model, prompt, row, length, 3, only_one, renormalise=True)
     torch.testing.assert_close(alone.score[:, 0], torch.zeros(6), atol=1e-5, rtol=0)
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from lohrec.common import artefacts, processes
 from lohrec.identifiers.codewords import written
-from lohrec.teacher import training
+from lohrec.teacher import training, training_job
 from lohrec.teacher.beams import generate_beams
 from lohrec.teacher.model import load_teacher, save_teacher
 from lohrec.teacher.probabilities import answer_logits
@@ -48,6 +48,14 @@ def test_prompts_are_those_of_training_with_the_answer_behind(untied_llama):
         row = with_answer.tokens[2:3, : n + 3]
         expected = learner.network(row).logits[0, n - 1 :]
     torch.testing.assert_close(logits[2], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_history_that_no_row_holds_is_refused(untied_llama):
+    examples = tiny_llama.split()["train"]
+    longest = int(examples.length.max())
+    assert tiny_llama.text_learner(untied_llama, row_tokens=4 * longest + 100)
+    with pytest.raises(ValueError, match=rf"row_tokens \(32\) .* {longest} items.*ingest.history"):
+        tiny_llama.text_learner(untied_llama, row_tokens=32)
 
 
 def test_beams_over_the_whole_vocabulary_equal_generate_whatever_its_filters(
@@ -206,7 +214,10 @@ def test_two_processes_train_what_one_trains_on_one_node_and_on_two(
         job = [inputs, outputs, settings, True, None, {}, {"count": 0, "memory_gb": 0}, 1]
         artefacts.write_json(folder / "job.json", job)
         path = [str(folder / "job.json")]
-        processes.launch("lohrec.teacher.training_job", path, count, nodes)
+        if count * nodes == 1:
+            training_job.run_training(*job)
+        else:
+            processes.launch("lohrec.teacher.training_job", path, count, nodes)
         assert (tmp_path / "asked").exists() == (nodes > 1)
         row = pq.read_table(outputs["history"]).to_pylist()[0]
         results.append((row, AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # to import it takes seconds
 
 _HEXADECIMAL = set("0123456789abcdef")
 _PATTERNS = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+_COPIES = ["consolidated*", "original/*"]  # the same weights in another layout
 _REMEDY = (
     "It must be a folder or hub name with config.json, a tokenizer and *.safetensors. "
     "Without a network, download it elsewhere, name its folder in {section}.model, and set "
@@ -74,7 +75,7 @@ def load(
             output_loading_info=True,
             **where,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # see `fetch`
         raise _unusable(name, section, error) from error
     model, report = loaded
     if missing := sorted(report["missing_keys"]):
@@ -103,7 +104,11 @@ def fetch(name: str, revision: str | None, section: str) -> dict[str, Any]:
     try:
         folder = Path(name)
         if not folder.is_dir():
-            folder = Path(snapshot_download(name, revision=revision, allow_patterns=_PATTERNS))
+            folder = Path(
+                snapshot_download(
+                    name, revision=revision, allow_patterns=_PATTERNS, ignore_patterns=_COPIES
+                )
+            )
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         AutoTokenizer.from_pretrained(folder, trust_remote_code=where["trust_remote_code"])
         parameters = _parameters(folder)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def gathered(value: Any) -> list[Any]:
 def join(device: torch.device) -> torch.device:
     """Join the processes that torchrun started, with this one's device, which is returned."""
     if "LOCAL_RANK" in os.environ:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # The others wait while the first writes a checkpoint, which may be tens of gigabytes.
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        distributed.init_process_group(backend, timeout=timedelta(hours=2))
     return device
 
 

@@ -150,7 +150,7 @@ def preset(name: str, presets: Table, what: str, behind: tuple[str, ...] = ()) -
 @cache
 def schema(path: str | Path) -> Values:
     """The schema of the configuration: its file, with the sections that modules declare."""
-    whole: Values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    whole: Values = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.CSafeLoader)
     definitions = whole["$defs"]
     definitions["sections"] = sections.schema(sections.tree())
     definitions["preset"] = sections.schema(sections.tree())

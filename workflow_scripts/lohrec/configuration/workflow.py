@@ -36,7 +36,7 @@ SETTINGS = {
             "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "score_codewords": {
-            "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 16},
+            "$ref": "#/$defs/gpus", "default": {"count": 1, "memory_gb": 24},
             "description": "GPUs of a job (count; 0 runs on the CPU) and the memory of each.",
         },
         "fit": {

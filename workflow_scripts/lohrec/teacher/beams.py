@@ -40,7 +40,8 @@ class ReadPrompts:
 
     Attributes:
         state: (rows, length, hidden), last hidden states.
-        memory: per layer, keys and values (rows, heads, length, head dimensions).
+        memory: per layer, keys and values (rows, heads, length, head dimensions); of a large model
+            they take gigabytes, so whoever goes on from them takes them away.
     """
 
     state: Tensor
@@ -114,9 +115,12 @@ class PromptSteps:
         """From the last token of each prompt."""
         row, device = self.row, self.row.device
         longest = int(self.length.max())
-        self.cache = DynamicCache(
-            [(k[row, :, :longest], v[row, :, :longest]) for k, v in self.prompts.memory]
-        )
+        self.cache, memory = DynamicCache(), self.prompts.memory
+        if not memory:
+            raise ValueError("These prompts have been continued before; read them again.")
+        for layer in range(len(memory)):
+            keys, values = memory.pop(0)
+            self.cache.update(keys[row, :, :longest], values[row, :, :longest], layer)
         self.in_prompt = torch.arange(longest, device=device) < self.length[:, None]
         self.lineage = torch.empty(len(row), 1, 0, dtype=torch.bool, device=device)
         return self._log_p(self.prompts.state[row, self.length - 1].unsqueeze(1), 0)

@@ -40,6 +40,7 @@ class Step:
         answers: tokens that are predicted.
         checkpointing: whether layers are computed again for the gradients.
         bf16: whether matrices are multiplied in bfloat16.
+        dropped: matrices of a layer whose inputs LoRA drops a part of.
     """
 
     tokens: int
@@ -47,6 +48,7 @@ class Step:
     answers: int
     checkpointing: bool
     bf16: bool
+    dropped: tuple[str, ...] = ()
 
 
 def plan(
@@ -74,6 +76,10 @@ def plan(
     # intermediate size. Attention through a mask keeps no square of the length but the mask,
     # which it casts for itself.
     kept = (34 if step.bf16 else 40) * hidden + 4 * size * config.intermediate_size
+    # LoRA's dropout leaves each of its matrices a mask and an input of its own: measured on a CPU,
+    # at most so many bytes a value.
+    widths = [config.intermediate_size if m == "down_proj" else hidden for m in step.dropped]
+    kept += (4 if step.bf16 else 7) * sum(widths)
     layer = step.tokens * kept
     inputs = step.tokens * hidden * size
     return {
@@ -102,8 +108,10 @@ def of_network(network: PreTrainedModel, step: Step) -> dict[str, float]:
 def of_packed(training: dict[str, Any], adaptation: dict[str, Any]) -> Step:
     """A step of packed samples; their responses are at most a third of their tokens or so."""
     tokens = max(adaptation["batch_tokens"], adaptation["row_tokens"])
-    bf16 = training["bf16"] is True
-    return Step(tokens, adaptation["row_tokens"], tokens // 3, adaptation["checkpointing"], bf16)
+    bf16, row = training["bf16"] is True, adaptation["row_tokens"]
+    lora = adaptation["method"] == "lora" and adaptation["dropout"] > 0
+    dropped = tuple(adaptation["modules"]) if lora else ()
+    return Step(tokens, row, tokens // 3, adaptation["checkpointing"], bf16, dropped)
 
 
 def lora_parameters(

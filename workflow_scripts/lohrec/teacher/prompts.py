@@ -65,7 +65,7 @@ class CodewordPrompts:
         self.table = token_table(ids)
 
     def batches(self, size: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
-        """Windows for `batch`, of like length, with about `size` examples each."""
+        """Windows for `batch`, of like length, with about `size` examples each; see `Windows`."""
         return self.windows.batches(size, rng)
 
     def batch(self, rows: np.ndarray, with_answers: bool) -> PromptBatch:
@@ -103,9 +103,9 @@ class TextPrompts:
         self.table = token_table(ids) + self.first
 
     def batches(self, size: int) -> list[np.ndarray]:
-        """Examples for `batch`, of like length, `size` at a time."""
+        """Examples for `batch`, of like length, `size` at a time, the longest first."""
         order = np.argsort(self.examples.length, kind="stable")
-        return [order[low : low + size] for low in range(0, len(order), size)]
+        return [order[low : low + size] for low in range(0, len(order), size)][::-1]
 
     def batch(self, rows: np.ndarray, with_answers: bool) -> PromptBatch:
         """Prompts of the examples `rows`; with answers the true targets stand after them."""

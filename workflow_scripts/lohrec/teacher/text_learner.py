@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from lohrec.common import processes
 from lohrec.data.examples import Examples
+from lohrec.identifiers.codewords import LEVELS
 from lohrec.teacher import adaptation, memory_plan, sequence_packing, text_tasks
 from lohrec.teacher.model import add_dropout
 from lohrec.teacher.prompts import TextPrompts, save_words
@@ -20,6 +21,8 @@ from lohrec.teacher.text_tasks import Phrasing
 from lohrec.teacher.texts import Texts
 from lohrec.teacher.training import Part
 
+# Room of a dev example's prompt in what is computed at once, 20 items and a template among others.
+DEV_TOKENS = 128
 # Seeds of a step, and its samples by task and number.
 Drawn = tuple[list[int], list[tuple[str, int]]]
 
@@ -31,8 +34,6 @@ class TextLearner:
         settings: the groups `network`, with the teacher's kind, `training`, `adaptation` and
             `tasks`, by these names.
     """
-
-    dev_batch = 64
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class TextLearner:
         self.adapted = adaptation.adapt(network | self.training, self.adaptation, texts, templates)
         self.network = self.adapted.network
         self.planned = memory_plan.of_packed(self.training, self.adaptation)
+        self.dev_batch = max(1, self.planned.tokens // DEV_TOKENS)
         self.remedy = memory_plan.SMALLER[network["kind"]]
         fresh = network["kind"] == "scratch_text"
         self.hooks = add_dropout(self.network, network["dropout"]) if fresh else []
@@ -55,6 +57,7 @@ class TextLearner:
         self.tasks = text_tasks.TextTasks(
             examples, ids, texts, templates, settings["tasks"]["characters"]
         )
+        self._check_room(examples)
         first = self._draw(0)
         if not first:
             raise ValueError(
@@ -63,6 +66,18 @@ class TextLearner:
             )
         counts = {task: sum(name == task for name, _ in first) for task in sorted(self.mixture)}
         self.description = "samples an epoch: " + ", ".join(f"{k} {v:,}" for k, v in counts.items())
+
+    def _check_room(self, examples: Examples) -> None:
+        """Refuse rows in which the longest history does not fit: lists would read all of it."""
+        longest = int(np.argmax(examples.length))
+        prompt = self.prompts(examples).batch(np.array([longest]), with_answers=True)
+        needed, most = int(prompt.length[0]) + LEVELS + 1, self.adaptation["row_tokens"]
+        if needed > most:
+            raise ValueError(
+                f"adaptation.row_tokens ({most}) is too short for the longest history, of "
+                f"{examples.length[longest]} items: prompt and answer take {needed} tokens. Raise "
+                "it, or lower ingest.history."
+            )
 
     def _draw(self, number: int) -> list[tuple[str, int]]:
         rng = np.random.default_rng([self.training["seed"], number])

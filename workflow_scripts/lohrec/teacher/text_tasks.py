@@ -178,9 +178,15 @@ class TextTasks:
         self.descriptions = [text[:characters] for text in texts.descriptions]
         # The last example of each user: the only one that a user's text is paired with.
         self._last = {int(user): row for row, user in enumerate(examples.user)}
+        self._populations: dict[str, np.ndarray] = {}
 
     def population(self, task: str) -> np.ndarray:
         """What samples are made of: items, or rows of the train examples, that a phrasing fits."""
+        if task not in self._populations:
+            self._populations[task] = self._population(task)
+        return self._populations[task]
+
+    def _population(self, task: str) -> np.ndarray:
         if task in OF_ITEMS:
             every = np.arange(len(self.index))
         elif task in OF_USERS:

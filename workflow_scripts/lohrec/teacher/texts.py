@@ -46,6 +46,8 @@ def read_texts(inputs: dict[str, str]) -> Texts:
             task: {number[user]: text for user, text in by_user.items() if user in number}
             for task, by_user in by_task.items()
         }
+        for task, by_user in of_users.items():
+            print(f"{task}: {len(by_user):,} of {len(by_task[task]):,} users of {path} are known")
         if not any(of_users.values()):
             raise ValueError(f"{path} knows none of the {len(number)} users of this set.")
     return Texts(items["title"], items["description"], **of_users)

@@ -57,7 +57,8 @@ class Windows:
     def batches(self, examples: int, rng: np.random.Generator | None = None) -> list[np.ndarray]:
         """All windows in batches of like length, each with about `examples` examples.
 
-        With `rng` the windows of one length and the batches come in random order.
+        With `rng` the windows of one length and the batches come in random order; without it the
+        longest come first, so that memory that does not suffice is told of at once.
         """
         order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
         order = order[np.argsort(self.length[order], kind="stable")]
@@ -67,7 +68,7 @@ class Windows:
         # Cut by examples, not windows, so that those of short users weigh no more than others.
         number = (np.cumsum(count) - 1) // examples
         parts = np.split(order, np.flatnonzero(np.diff(number)) + 1)
-        return parts if rng is None else [parts[i] for i in rng.permutation(len(parts))]
+        return parts[::-1] if rng is None else [parts[i] for i in rng.permutation(len(parts))]
 
     def items(self, rows: np.ndarray, targets: bool) -> np.ndarray:
         """Items of windows, int32 (rows, longest), -1 on the right; with or without the target."""

@@ -1,0 +1,36 @@
+"""What is asked of the map: one frame, in which an item's points are tied from model to model."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lohrec.evaluation import embedding_maps
+
+
+@pytest.mark.parametrize(("items", "neighbours"), [(40, 15), (6, 5)])
+def test_each_model_is_tied_to_the_one_before_item_by_item(
+    monkeypatch: pytest.MonkeyPatch, items: int, neighbours: int
+) -> None:
+    asked = {}
+
+    class Aligned:
+        """In the place of UMAP's, which takes a minute to compile."""
+
+        def __init__(self, random_state: int, n_neighbors: int) -> None:
+            asked.update(random_state=random_state, n_neighbors=n_neighbors)
+
+        def fit_transform(self, vectors, relations):
+            asked.update(relations=relations)
+            return [one[:, :2] + number for number, one in enumerate(vectors)]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(AlignedUMAP=Aligned))
+    rng = np.random.default_rng(0)
+    embedded = {name: rng.standard_normal((items, d)) for name, d in (("a", 8), ("b", 3), ("c", 5))}
+    points = embedding_maps.maps(embedded)
+    assert list(points) == list(embedded)  # each has its own, not another's
+    for number, (name, xy) in enumerate(points.items()):
+        assert (xy == embedded[name][:, :2] + number).all()
+    assert asked["relations"] == [{n: n for n in range(items)}] * 2
+    assert asked["n_neighbors"] == neighbours and isinstance(asked["random_state"], int)
