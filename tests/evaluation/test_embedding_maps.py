@@ -29,8 +29,8 @@ def test_each_model_is_tied_to_the_one_before_item_by_item(
     rng = np.random.default_rng(0)
     embedded = {name: rng.standard_normal((items, d)) for name, d in (("a", 8), ("b", 3), ("c", 5))}
     points = embedding_maps.maps(embedded)
-    assert list(points) == list(embedded)  # each has its own, not another's
-    for number, (name, xy) in enumerate(points.items()):
+    assert list(points) == list(embedded)
+    for number, (name, xy) in enumerate(points.items()):  # each has its own, not another's
         assert (xy == embedded[name][:, :2] + number).all()
     assert asked["relations"] == [{n: n for n in range(items)}] * 2
     assert asked["n_neighbors"] == neighbours and isinstance(asked["random_state"], int)

@@ -70,7 +70,7 @@ class TextLearner:
     def _check_room(self, examples: Examples) -> None:
         """Refuse rows in which the longest history does not fit: lists would read all of it."""
         longest = int(np.argmax(examples.length))
-        prompt = self.prompts(examples).batch(np.array([longest]), with_answers=True)
+        prompt = self.prompts(examples).batch(np.array([longest]), with_answers=False)
         needed, most = int(prompt.length[0]) + LEVELS + 1, self.adaptation["row_tokens"]
         if needed > most:
             raise ValueError(
