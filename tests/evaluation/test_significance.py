@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import norm, ttest_ind
+from scipy.stats import norm, t, ttest_ind
 
 from lohrec.evaluation import bootstrap, significance
 
@@ -47,6 +47,17 @@ def test_p_is_the_share_of_sums_that_lie_further_out(users, seeds, freedom):
         share = (abs(sums) >= mean).mean()
         p = significance.p_of_difference(mean, users, seeds, freedom)
         assert p == pytest.approx(share, abs=4 * np.sqrt(share / draws) + 1e-5)
+
+
+@pytest.mark.parametrize(("users", "seeds", "freedom"), [(1, 0.3, 2), (1, 1, 1), (1e-9, 2, 3.7)])
+def test_p_at_the_end_of_an_interval_is_what_its_level_leaves(users, seeds, freedom):
+    for level in (0.5, 0.95, 0.999):
+        normal = norm.isf((1 - level) / 2) * np.hypot(users, seeds)
+        far = significance.wider(level, users, seeds, freedom) * normal
+        p = significance.p_of_difference(far, users, seeds, freedom)
+        assert p == pytest.approx(1 - level, rel=0.05)
+    assert significance.wider(0.95, 1, 0, np.inf) == 1
+    assert significance.wider(0.95, 0, 1, 2) == pytest.approx(t.ppf(0.975, 2) / norm.ppf(0.975))
 
 
 @pytest.mark.parametrize("seeds", [(1, 3), (3, 3)])

@@ -1,10 +1,11 @@
-"""How sure many differences are at once: p values, corrected by Holm's method."""
+"""How far chance goes: quantiles and p values of differences, and Holm's correction of many."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import ndtr
-from scipy.stats import t
+from scipy.stats import norm, t
 
 # A grid of standard normal quantiles, and the probability around each.
 GRID = np.linspace(-8, 8, 1601)
@@ -31,8 +32,36 @@ def p_of_difference(mean: float, users: float, seeds: float, freedom: float) -> 
         return float(2 * t.sf(far / seeds, freedom))
     if seeds == 0:
         return float(2 * ndtr(-far / users))
-    student = t.isf(ndtr(-GRID), freedom)  # T at the quantiles of the grid
-    return float(2 * WEIGHTS @ ndtr((seeds * student - far) / users))
+    return _beyond(far, users, seeds, _students(freedom))
+
+
+def wider(level: float, users: float, seeds: float, freedom: float) -> float:
+    """How many times as far such chance goes as a normal one of the same variance.
+
+    Args:
+        level: the share of chance that both distances hold, such as 0.95.
+        users, seeds, freedom: as in `p_of_difference`, whose p is 1 - level at that distance.
+    """
+    if seeds == 0:
+        return 1.0
+    normal, students = norm.isf((1 - level) / 2), t.isf((1 - level) / 2, freedom)
+    if users == 0:
+        return float(students / normal)
+    values = _students(freedom)
+    most = users * normal + seeds * students  # further out than either part goes by itself
+    far = brentq(lambda d: _beyond(d, users, seeds, values) - (1 - level), 0, 2 * most)
+    return float(far / (normal * np.hypot(users, seeds)))
+
+
+def _students(freedom: float) -> np.ndarray:
+    """T at the quantiles of the grid."""
+    values: np.ndarray = t.isf(ndtr(-GRID), freedom)
+    return values
+
+
+def _beyond(far: float, users: float, seeds: float, students: np.ndarray) -> float:
+    """P(|users Z + seeds T| >= far)."""
+    return float(2 * WEIGHTS @ ndtr((seeds * students - far) / users))
 
 
 def holm(p: Sequence[float]) -> list[float]:
