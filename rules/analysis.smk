@@ -87,6 +87,7 @@ use rule recommend as recommend_at_width with:
         code=code("recommend", modules_of("variant")),
         decoding=decoding_at_width,
         batch_size=at_once("decoding"),
+        both=False,  # else that of `recommend` holds here too
         cuda=cuda_of("recommend"),
 
 

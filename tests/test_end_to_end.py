@@ -104,6 +104,7 @@ def test_analyses(workflow: Path) -> None:
     assert widths["metrics"]["recall@10"]["dwr"][1] == metrics["test"]["recall@10"]["mean"]
     of_lists = pl.read_parquet(folder / "dtr/beams_10/recommendations.parquet")
     assert of_lists["rank"].max() == 10
+    assert set(of_lists["split"]) == {"dev", "test"}  # not with own items the other way too
     assert all(
         0 <= share <= 1 for shares in widths["metrics"]["invalid"].values() for share in shares
     )
