@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from lohrec.data import interactions
+from lohrec.data import interactions, times
 from lohrec.data.interactions import Ingested, Interactions
 from lohrec.data.item_texts import ItemText
 
@@ -35,11 +35,16 @@ def read(paths: Mapping[str, Path], core: int, share: float) -> Ingested:
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: nothing is left.
+        ValueError: times only order each user's own items, or nothing is left.
     """
     table = pq.read_table(paths["interactions"])
     items, users = pq.read_table(paths["catalogue"]), pq.read_table(paths["users"])
     user, item, time = (table[name].to_numpy() for name in ("user", "item", "time"))
+    if only_order(user, time):
+        raise ValueError(
+            f"{paths['interactions']}: times, the largest {time.max()}, only order each user's own "
+            "items, so no items are the newest. Take a dataset whose times say when."
+        )
     names = items["asin"].combine_chunks(), users["reviewer"].combine_chunks()
     new = newest(item, time, share)
     every = Interactions(user, item, np.arange(len(item)), names[1], names[0])
@@ -51,6 +56,22 @@ def read(paths: Mapping[str, Path], core: int, share: float) -> Ingested:
     }
     counted = {"lines": len(every), "held_out_items": len(new), "core_rounds": rounds}
     return Ingested(interactions.renumber(kept), texts, counted)
+
+
+def only_order(user: np.ndarray, time: np.ndarray) -> bool:
+    """Whether times do not say when: they are small, or the same for every user's first, second ...
+
+    Args:
+        user: (interactions,), from 0 on, in blocks of one user.
+        time: of the same rows, rising within a user.
+    """
+    if time.max() < times.FIRST:
+        return True
+    length = np.bincount(user)
+    place = np.arange(len(user)) - (np.cumsum(length) - length)[user]
+    longest = time[user == length.argmax()]
+    # Times of a few days have ties, and may be alike for all users and true.
+    return bool((np.diff(longest) > 0).all() and (time == longest[place]).mean() > 0.5)
 
 
 def newest(item: np.ndarray, time: np.ndarray, share: float) -> np.ndarray:
