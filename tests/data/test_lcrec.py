@@ -1,5 +1,6 @@
 import json
 import os
+import re
 
 import ingest as script
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from lohrec.common import artefacts
 from lohrec.data.interactions import core, drop_repeats, renumber
+from lohrec.data.sources import lcrec
 from lohrec.data.sources.amazon2018 import read_reviews
 from lohrec.data.sources.lcrec import read_identifiers, read_inter, read_items
 from lohrec.identifiers import index as index_file
@@ -160,6 +162,19 @@ def test_script_joins_texts_by_item(tmp_path):
     assert report["repeats_dropped"] == 0 and report["without_metadata"] == 2
     assert artefacts.read_json(outputs["statistics"])["repeats"] == 1
     assert set(report["files"]) == {"x.inter.json", "x.item.json"}
+
+
+def test_texts_that_cannot_be_used_are_told_of_and_too_many_are_an_error(tmp_path, capsys):
+    path = put(tmp_path / "x.item.json", {"a": {"title": "t"}, "b": {"title": True}, "c": 5})
+    inter = put(tmp_path / "x.inter.json", {"0": ["a", "b", "c"]})
+    said = f"{path}: 2 of 3 lines rejected: {{'wrong_type_item': 1, 'wrong_type_title': 1}}"
+    lcrec.read({"inter": inter, "item": path}, 0.7)
+    assert f"WARNING: {said}" in capsys.readouterr().out
+    allows = re.escape(
+        f"{said}. ingest.most_rejected allows 50.00%.\n  line 2 (wrong_type_title): b"
+    )
+    with pytest.raises(ValueError, match=allows):
+        lcrec.read({"inter": inter, "item": path}, 0.5)
 
 
 def test_texts_of_another_set_are_refused(tmp_path):

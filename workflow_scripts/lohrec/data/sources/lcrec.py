@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from lohrec.common import job_log
 from lohrec.data.interactions import Ingested, Interactions
 from lohrec.data.item_texts import ItemText, item_text
 from lohrec.data.object_files import Names, whole_object
+from lohrec.data.rejected import Rejected
 from lohrec.data.sequences import SHORTEST
 
 SETTINGS: dict[str, Any] = {}
 TERMS = "those of LC-Rec and of the Amazon review data that its files are made from"
-READS: tuple[str, ...] = ()
+READS = ("most_rejected",)
 FILES: dict[str, dict[str, Any]] = {
     "inter": {"file": "{category}.inter.json"},
     "index": {"file": "{category}.index.json"},
@@ -34,20 +36,22 @@ _NUMBER = re.compile("[0-9]{1,18}")
 OWN = "source: table, recipe: lcrec trains identifiers of your own from the same files."
 
 
-def read(paths: Mapping[str, Path]) -> Ingested:
+def read(paths: Mapping[str, Path], most_rejected: float = 1.0) -> Ingested:
     """Read the sequences as they were published: nothing is dropped.
 
     Args:
         paths: of `inter`, and of `item` if there are texts.
+        most_rejected: the largest share of the items of `item` that may be unusable.
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: a file has another layout, or the texts are of none of the items.
+        ValueError: a file has another layout or too many unusable items, or the texts are of none
+            of the items.
     """
     inter, item = paths["inter"], paths.get("item")
     kept = read_inter(inter)
     cleaned: Counter[str] = Counter()
-    texts, rejected = read_items(item, cleaned) if item else ({}, {})
+    texts, rejected = read_items(item, cleaned, most_rejected) if item else ({}, {})
     counted = {
         "lines": len(kept),
         "rejected": rejected,
@@ -112,31 +116,35 @@ def read_inter(path: str | Path) -> Interactions:
 
 
 def read_items(
-    path: str | Path, cleaned: Counter[str] | None = None
+    path: str | Path, cleaned: Counter[str] | None = None, most_rejected: float = 1.0
 ) -> tuple[dict[str, ItemText], dict[str, int]]:
     """Read `{item: {"title": ..., "description": ..., ...}}`.
 
     Args:
         cleaned: counts the texts by what was done to them.
+        most_rejected: the largest share of the items that may be unusable.
 
     Returns:
         Cleaned text by item, and {reason: items rejected}.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no such JSON.
+        ValueError: the file is no such JSON, or has too many unusable items.
     """
     texts = {}
-    rejected: dict[str, int] = {}
-    for item, record in whole_object(Path(path)).items():
+    rejected = Rejected(path)
+    records = whole_object(Path(path))
+    for number, (item, record) in enumerate(records.items(), 1):
         try:
             if not isinstance(record, dict):
                 raise TypeError("item")
             texts[item] = item_text(record, cleaned)
         except TypeError as error:
-            reason = f"wrong_type_{error}"
-            rejected[reason] = rejected.get(reason, 0) + 1
-    return texts, rejected
+            rejected.add(f"wrong_type_{error}", number, item)
+    rejected.check(len(records), most_rejected)
+    if said := rejected.summary(len(records)):
+        job_log.warn(said)
+    return texts, rejected.counts()
 
 
 def read_identifiers(path: str | Path, items: Sequence[str]) -> np.ndarray:
