@@ -77,7 +77,7 @@ def test_distances_follow_the_equation():
     np.testing.assert_array_equal(priors.distances(ids, np.arange(40)), expected)
 
 
-def test_by_distance_samples_every_distance_once_and_uniformly():
+def test_by_distance_samples_every_distance_once_and_uniformly(monkeypatch):
     rng = np.random.default_rng(2)
     ids = random_ids(50, 3, rng)
     distance = priors.distances(ids, np.arange(50)).astype(int)
@@ -89,6 +89,10 @@ def test_by_distance_samples_every_distance_once_and_uniformly():
         assert distance[target][real[1:]].tolist() == sorted(set(distance[target]) - {0})
     np.testing.assert_array_equal(found, priors.by_distance(targets, ids, seed=3))
     assert (found != priors.by_distance(targets, ids, seed=4)).any()
+
+    for name, value in (("CHUNK", 7), ("CELLS", 150)):  # examples, and three targets, at once
+        monkeypatch.setattr(priors, name, value)
+        np.testing.assert_array_equal(found, priors.by_distance(targets, ids, seed=3))
 
     far = found[np.arange(len(found)), (found >= 0).sum(1) - 1]  # at the largest distance
     drawn = far[targets == 7]
@@ -119,13 +123,18 @@ def test_cooccurrence_equals_brute_force_and_sees_no_dev_or_test_item():
     np.testing.assert_array_equal(pairs.toarray(), expected)
 
     targets = rng.integers(0, items, 50)
+    ids = random_ids(items, 2, rng)  # of which several items share one
     for keep in (4, 16, 40):
-        found = priors.by_cooccurrence(targets, pairs, keep)
+        found = priors.by_cooccurrence(targets, pairs, ids, keep)
         for target, row in zip(targets, found, strict=True):
-            order = sorted(
+            listed, seen = [target], {tuple(ids[target])}
+            for q in sorted(
                 np.flatnonzero(expected[target]), key=lambda q: (-expected[target][q], q)
-            )
-            assert row.tolist() == ([target, *order] + [-1] * keep)[:keep]
+            ):
+                if tuple(ids[q]) not in seen:
+                    seen.add(tuple(ids[q]))
+                    listed.append(q)
+            assert row.tolist() == (listed + [-1] * keep)[:keep]
 
 
 def test_summary_counts_candidates():
@@ -150,7 +159,10 @@ def test_labels_are_real_items_of_the_beams():
     assert np.array_equal(drawn[7], beam_items.labels(beams, targets, ids, "random", 7))
 
 
-def test_beams_of_other_examples_are_refused():
+def test_beams_of_other_examples_are_refused(tmp_path):
     ids = np.array([[0, 0, 0, 0], [0, 0, 0, 1]], dtype=np.int16)
-    with pytest.raises(ValueError, match="beams of 2 examples for 1 targets"):
-        priors.correct(ids[:, None], np.array([1]), ids)
+    np.save(tmp_path / "beams.npy", ids[:, None])
+    beams = np.load(tmp_path / "beams.npy", mmap_mode="r")
+    said = rf"beams of 2 examples for 1 targets.*delete {tmp_path}/beams\.npy"
+    with pytest.raises(ValueError, match=said):
+        priors.correct(beams, np.array([1]), ids)

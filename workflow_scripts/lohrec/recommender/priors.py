@@ -17,6 +17,7 @@ SETTINGS = {
 }  # fmt: skip
 
 CHUNK = 4096  # examples at once, so that intermediate arrays stay small
+CELLS = 2**23  # distances at once: a few MB
 SEED = 0  # of the draw by distance
 
 
@@ -38,8 +39,9 @@ def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int =
     """
     if len(beams) != len(targets):
         raise ValueError(
-            f"There are beams of {len(beams)} examples for {len(targets)} targets; they come "
-            "from other data: delete beams.npy and generate the candidates again."
+            f"There are beams of {len(beams)} examples for {len(targets)} targets; they come from "
+            f"other data: delete {getattr(beams, 'filename', 'beams.npy')} and generate the "
+            "candidates again."
         )
     same_identifier = identifier_items(ids, ids)
     out = np.full((len(beams), keep), -1, dtype=np.int32)
@@ -83,48 +85,62 @@ def by_distance(targets: np.ndarray, ids: np.ndarray, seed: int) -> np.ndarray:
         are found there; -1 on the right for the distances that no item has.
     """
     width = 2 ** ids.shape[1]
-    chance = np.random.default_rng(seed).random((len(targets), width))
+    rng = np.random.default_rng(seed)
     out = np.full((len(targets), width), -1, dtype=np.int32)
     by_target = np.argsort(targets, kind="stable")
     unique, first = np.unique(targets[by_target], return_index=True)
     first = np.append(first, len(targets))
-    step = max(1, 2**23 // len(ids))  # targets at once: a few MB of distances
+    step = max(1, CELLS // len(ids))  # targets at once
     for low in range(0, len(unique), step):
         item = unique[low : low + step]
         distance = distances(ids, item)
         order = np.argsort(distance, axis=1, kind="stable")
         count = np.stack([np.bincount(row, minlength=width) for row in distance])
         begin = np.cumsum(count, 1) - count
-        example = by_target[first[low] : first[low + len(item)]]
-        row = np.searchsorted(item, targets[example])[:, None]
-        # A random one of the `count` items that sort to `begin` and after.
-        place = begin[row[:, 0]] + (chance[example] * count[row[:, 0]]).astype(np.int64)
-        drawn = np.where(count[row[:, 0]] > 0, order[row, np.minimum(place, len(ids) - 1)], -1)
-        drawn[:, 0] = targets[example]
-        packed = np.argsort(drawn < 0, axis=1, kind="stable")
-        out[example] = np.take_along_axis(drawn, packed, 1)
+        # Target by target, a row of draws each: the same whatever is done at once.
+        for at in range(first[low], first[low + len(item)], CHUNK):
+            example = by_target[at : min(at + CHUNK, first[low + len(item)])]
+            row = np.searchsorted(item, targets[example])
+            # A random one of the `count` items that sort to `begin` and after.
+            chance = rng.random((len(example), width))
+            place = begin[row] + (chance * count[row]).astype(np.int64)
+            found = order[row[:, None], np.minimum(place, len(ids) - 1)]
+            drawn = np.where(count[row] > 0, found, -1)
+            drawn[:, 0] = targets[example]
+            packed = np.argsort(drawn < 0, axis=1, kind="stable")
+            out[example] = np.take_along_axis(drawn, packed, 1)
     return out
 
 
-def by_cooccurrence(targets: np.ndarray, pairs: sparse.csr_array, keep: int = 16) -> np.ndarray:
+def by_cooccurrence(
+    targets: np.ndarray, pairs: sparse.csr_array, ids: np.ndarray, keep: int = 16
+) -> np.ndarray:
     """The items seen most often together with the target, the target first (Appendix B.2).
+
+    No identifier comes twice: of items that share one, the first stays.
 
     Args:
         targets: int (examples,), the true items.
         pairs: counts (items, items) with a zero diagonal; ties go to the lower item.
+        ids: int (items, levels).
         keep: candidates an example, the target among them.
 
     Returns:
-        int32 (examples, keep), items; -1 where fewer items ever came together with the target.
+        int32 (examples, keep), items; -1 where fewer ever came together with the target.
     """
     items = pairs.shape[0]
     row = np.repeat(np.arange(items), np.diff(pairs.indptr))
     order = np.lexsort((pairs.indices, -pairs.data, row))  # keeps the rows where they are
-    rank = np.arange(len(row)) - pairs.indptr[row]
+    other, same_identifier = pairs.indices[order], identifier_items(ids, ids)
+    _, kept = np.unique(row * items + same_identifier[other], return_index=True)
+    kept = np.sort(kept)
+    kept = kept[same_identifier[row[kept]] != same_identifier[other[kept]]]
+    row, other = row[kept], other[kept]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
     best = rank < keep - 1
     table = np.full((items, keep), -1, dtype=np.int32)
     table[:, 0] = np.arange(items)
-    table[row[best], rank[best] + 1] = pairs.indices[order][best]
+    table[row[best], rank[best] + 1] = other[best]
     first: np.ndarray = table[targets]
     return first
 
@@ -153,6 +169,6 @@ PRIORS: dict[str, Callable[[Examples, np.ndarray, int, np.ndarray | None], np.nd
     "teacher": _by_teacher,
     "distance": lambda train, ids, keep, _: by_distance(train.target, ids, SEED)[:, :keep],
     "cooccurrence": lambda train, ids, keep, _: by_cooccurrence(
-        train.target, cooccurrences(train, len(ids)), keep
+        train.target, cooccurrences(train, len(ids)), ids, keep
     ),
 }
