@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -104,5 +105,9 @@ def test_an_identifier_is_used_up_by_all_of_its_items(ids):
 
 
 def test_codewords_out_of_range(ids):
-    with pytest.raises(ValueError, match=r"0 \.\. 99"):
+    wrong = np.flatnonzero((ids >= 100).any(1))[:3]
+    said = f"0 .. 99 for at least 1 item; of 500, items {wrong.tolist()} have {ids[wrong].tolist()}"
+    with pytest.raises(ValueError, match=re.escape(said)):
         PrefixTree.from_ids(ids, codes=100)
+    with pytest.raises(ValueError, match="at least 1 item"):
+        PrefixTree.from_ids(ids[:0])

@@ -51,12 +51,14 @@ class PrefixTree:
             ValueError: a codeword is out of range, or there are no items.
         """
         ids = np.asarray(ids)
-        if not len(ids) or ids.min() < 0 or ids.max() >= codes:
-            raise ValueError(f"Identifiers need codewords in 0 .. {codes - 1} for at least 1 item.")
+        wrong = np.flatnonzero(((ids < 0) | (ids >= codes)).any(-1))[:3]
+        if len(wrong) or not len(ids):
+            raise ValueError(
+                f"Identifiers need codewords in 0 .. {codes - 1} for at least 1 item; of "
+                f"{len(ids)}, items {wrong.tolist()} have {ids[wrong].tolist()}."
+            )
         levels = ids.shape[1]
-        key = np.zeros(len(ids), dtype=np.int64)
-        for level in range(levels):
-            key = key * codes + ids[:, level]
+        key = ids.astype(np.int64) @ codes ** np.arange(levels)[::-1]
         item = np.argsort(key, kind="stable")
         key = key[item]
         leaf, position = np.unique(key, return_index=True)
@@ -72,8 +74,7 @@ class PrefixTree:
             nodes = parents
         table = None
         if sum(len(f) - 1 for f in first) * codes * 4 <= DENSE_BYTES:
-            rows = zip(first, code, strict=True)
-            table = [torch.from_numpy(_dense(f, c, codes)) for f, c in rows]
+            table = [torch.from_numpy(_dense(*row, codes)) for row in zip(first, code, strict=True)]
         return cls(
             codes,
             [torch.from_numpy(f) for f in first],
@@ -214,8 +215,7 @@ class PrefixTree:
         """Whether nodes lead to one identifier alone, so that no choice is left; bool (...).
 
         Args:
-            depth: depth of the nodes.
-            node: int (...), node numbers at that depth; any answer may come for -1.
+            depth, node: as in `children`; any answer may come for -1.
         """
         first = self.first_leaf[depth]
         return first[node + 1] - first[node] == 1

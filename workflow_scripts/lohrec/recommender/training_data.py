@@ -1,6 +1,7 @@
 """What the recommender learns from: histories, targets, candidates and teacher probabilities."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -84,6 +85,10 @@ class TrainingData:
         taught: bool (examples,), which examples have the teacher's probabilities, the others having
             none at all; or None, all have them.
         dropped: share of the items that a batch's histories are without; others each time.
+        files: paths of the attributes that were read, for messages.
+
+    Raises:
+        ValueError: an attribute is of other train examples.
     """
 
     examples: Examples
@@ -94,14 +99,17 @@ class TrainingData:
     labels: np.ndarray | None = None
     taught: np.ndarray | None = None
     dropped: float = 0.0
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("prior", "teacher", "labels", "taught"):
             array = getattr(self, name)
             if array is not None and len(array) != len(self.examples):
+                own, examples = (self.files.get(n, "in memory") for n in (name, "examples"))
                 raise ValueError(
-                    f"The {name} has {len(array)} rows for {len(self.examples)} train examples; "
-                    "they come from different runs: delete the older file and run again."
+                    f"The {name} has {len(array)} rows ({own}) for {len(self.examples)} train "
+                    f"examples ({examples}); they come from different runs: delete the older file "
+                    "and run again."
                 )
 
     @cached_property

@@ -39,7 +39,8 @@ class Cascade(Recommender):
         """
         parts = [_generative(Path(inputs.artefacts[role]), inputs.device) for role in ROLES]
         if not np.array_equal(parts[0].ids, parts[1].ids):
-            raise ValueError("Retriever and ranker have other identifiers; fit both again.")
+            folders = " and ".join(f"{role} ({inputs.artefacts[role]})" for role in ROLES)
+            raise ValueError(f"{folders} have other identifiers; fit both again.")
         return cls(*parts)
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:

@@ -27,6 +27,7 @@ from lohrec.recommender.training_data import TrainingData
 
 SETTINGS: dict[str, Any] = {}
 READS = ["ids", "encoder"]
+PATHS = {"examples": "examples", "prior": "prior", "teacher": "probabilities"}  # of TrainingData
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches", "takes_items"]
 
@@ -95,6 +96,7 @@ class Generative(Recommender):
             labels=learned,
             taught=drawn < share if share < 1 else None,
             dropped=settings["training"]["dropped_items"],
+            files={name: str(paths[key]) for name, key in PATHS.items() if key in paths},
         )
         start = networks.load(kind, home(paths["start"])) if "start" in paths else None
         network, curve = train(
