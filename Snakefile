@@ -21,6 +21,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, [LIBRARY, os.environ.g
 from lohrec.benchmarks import demands
 from lohrec.common import disk, tracking, unfinished
 from lohrec.configuration import (
+    agreement,
     cluster,
     code_hash,
     kinds,

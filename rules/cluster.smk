@@ -19,7 +19,10 @@ def memory(rule):
     def megabytes(wildcards, input, attempt):
         step, gpus = step_of(rule, wildcards)
         values, checked = SETTINGS[wildcards.dataset], checked_model(wildcards)
-        network, files = demands.network(step, values, gpus, checked), [*map(str, input)]
+        row = VARIANTS[wildcards.variant] if rule in OF_A_ROW else {}
+        items = facts(f"results/{wildcards.dataset}/data/statistics.json").get("items", 0)
+        of_row = (row.get("recommender", ""), items)
+        network, files = demands.network(step, values, gpus, checked, *of_row), [*map(str, input)]
         models = [path.parent for path in map(Path, files) if path.name == "recommender.json"]
         counted = [] if step == "recommend_teacher" else models[:1] if rule == "teach" else models
         files += [str(path) for folder in counted for path in folder.rglob("*.safetensors")]

@@ -14,7 +14,7 @@ try:
     searches.check_studies(config["studies"], config["variants"], settings.schema(SCHEMA))
     for option, target in zip(sys.argv, sys.argv[1:]):
         if option not in ("--lohrec-folder", "--report"):  # what these name may lie in results/
-            targets.check(target, config["datasets"], config["variants"])
+            targets.check(target, config["datasets"], config["variants"] | TRIALS)
 except ValueError as error:
     raise WorkflowError(str(error))
 

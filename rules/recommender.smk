@@ -53,11 +53,19 @@ def fitting(wildcards):
 def fitting_decoding(wildcards):
     """What fitting reads of the section `decoding`: a ranker is tried on a retriever's lists."""
     row = VARIANTS[wildcards.variant]
-    if "ids" not in rows.reads(row) and row["recommender"] != "cascade":  # it searches for nothing
+    if not kinds.searches_beams(row):
         return {"exclude_history": SETTINGS[wildcards.dataset]["decoding"]["exclude_history"]}
     orders = row["recommender"] == "cascade" or row.get("generation") == 0
     without = ("top", "batch_size") if orders else ("top", "batch_size", "rerank")
     return section("decoding", without)(wildcards)
+
+
+def listing_decoding(wildcards):
+    """What lists read of it; but for `batch_size`, which they do not depend on."""
+    row = VARIANTS[wildcards.variant]
+    idle = [] if row["recommender"] == "cascade" else ["rerank"]
+    idle += [] if kinds.searches_beams(row) else ["beams", "renormalise"]
+    return section("decoding", ("batch_size", *idle))(wildcards)
 
 
 def cuda_of(step):
@@ -138,7 +146,7 @@ rule recommend:
         runtime=runtime("recommend"),
     params:
         code=code("recommend", modules_of("variant")),
-        decoding=section("decoding", without=("batch_size",)),
+        decoding=listing_decoding,
         batch_size=at_once("decoding"),
         both=True,
         cuda=cuda_of("recommend"),

@@ -17,7 +17,7 @@ def check_tried(dataset, names):
     """Refuse rows that are tried and cannot work together with others in a dataset."""
     try:
         for name in names:
-            settings.check_row(dataset, name, VARIANTS[name], SETTINGS[dataset], VARIANTS)
+            agreement.check_row(dataset, name, VARIANTS[name], SETTINGS[dataset], VARIANTS)
     except ValueError as error:
         raise WorkflowError(str(error))
 

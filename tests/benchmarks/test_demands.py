@@ -104,6 +104,16 @@ def test_the_teacher_takes_its_weights_beside_a_gpu_and_its_whole_plan_without(
     assert demands.network("train_teacher", paper, 0, checked) == pytest.approx(18e9)
 
 
+def test_ease_asks_for_the_matrix_that_it_inverts() -> None:
+    others, few, many = (
+        demands.network("fit", {"text": {}}, 0, {}, name, items)
+        for name, items in (("sasrec", 40_000), ("ease", 100), ("ease", 40_000))
+    )
+    assert few == pytest.approx(others, rel=1e-3)
+    # Three tables of float32, one more than the inverse itself and what it came from.
+    assert many - others == 3 * 4 * 40_000**2
+
+
 def test_operations_are_known_with_the_data_and_grow_with_them(resolved: dict) -> None:
     of_teacher = ["train_teacher", "generate_candidates", "score_codewords"]
     for step in ["train_rqvae", "fit", "recommend", *of_teacher]:

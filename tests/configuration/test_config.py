@@ -91,6 +91,18 @@ from lohrec.configuration import settings
             {"variants": {"sasrec": own({"recommenders": {"sasrec": {"heads": 3}}})}},
             ["variant sasrec: recommenders.sasrec.width (128)", "sasrec.heads (3): change one"],
         ),
+        (
+            {"variants": {"dwr": own({"losses": {"margin_ranking": {"candidates": 99}}})}},
+            ["variant dwr: losses.margin_ranking.candidates (99)", "candidates.keep (16)"],
+        ),
+        (
+            {"datasets": {"gift_cards": {"sha256": {"Gift_Card.json.gz": "0" * 64}}}},
+            ["datasets.gift_cards.sha256: Gift_Card.json.gz", "Gift_Cards.json.gz"],
+        ),
+        (
+            {"datasets": {"demo": {"sha256": {"Gift_Cards.json.gz": "0" * 64}}}},
+            ["datasets.demo.sha256: Gift_Cards.json.gz", "downloads of this row are: none"],
+        ),
         ({"datasets": {"demo": {"settings": {"decoding": {"top": 5}}}}}, ["top (5)", "cutoffs"]),
         (
             {"datasets": {"demo": {"settings": {"decoding": {"beams": 15}}}}},

@@ -66,6 +66,10 @@ def test_the_weight_of_ranking_is_tried_too(config: dict) -> None:
             ["decoding.beams: 0", "0 is not"],
         ),
         (
+            {"row": "sasrec", "setting": "decoding.beams", "values": [20, 50]},
+            ["sasrec (sweeps.one, decoding.beams: 20)", "no beam search"],
+        ),
+        (
             {"row": "tiger", "setting": "decoding.top", "values": [5, 10]},
             ["decoding.top", "no effect"],
         ),

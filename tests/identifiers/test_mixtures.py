@@ -6,10 +6,12 @@ import torch
 
 from lohrec.identifiers.beam_search import TreeSteps, tree_search
 from lohrec.identifiers.mixtures import (
+    CELLS,
     ItemSteps,
     Mixture,
     WithNew,
     Without,
+    fewer,
     log_probabilities,
     with_new,
 )
@@ -69,6 +71,12 @@ def test_a_codeword_has_the_probability_of_the_items_below_it(ids, tree) -> None
     for identifier in ids:
         found = along(ItemSteps(p.log(), tree), tree, identifier)
         torch.testing.assert_close(found, by_sums(p, ids, identifier), rtol=1e-4, atol=1e-6)
+
+
+def test_fewer_users_at_once_where_there_are_many_items() -> None:
+    assert fewer(512, 10_000) == 512
+    assert fewer(512, 400_000) * 400_000 <= CELLS < (fewer(512, 400_000) + 1) * 400_000
+    assert fewer(512, 2 * CELLS) == 1
 
 
 def test_a_mixture_is_the_mean_over_items(ids, tree) -> None:

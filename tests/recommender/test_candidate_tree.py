@@ -110,3 +110,18 @@ def test_a_single_item_is_certain():
     score = candidate_tree.score(model, model.encode(tokens(ids).flatten(1)), ids, tree)
     assert score.total.item() == 0
     assert score.along[0].exp().nonzero().tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]]
+
+
+def test_nothing_is_copied_from_the_host_into_a_tree_of_one_shape(monkeypatch):
+    """A CUDA graph can record no such copy."""
+    ids = torch.randint(0, 3, (4, 7, LEVELS))
+
+    def refused(*_, **__):
+        raise AssertionError("values come from the host")
+
+    for place, name in ((torch.Tensor, "new_tensor"), (torch, "tensor"), (torch, "as_tensor")):
+        monkeypatch.setattr(place, name, refused)
+    built = candidate_tree.build(ids, full=True)
+    assert built.path.shape == (4, 7, LEVELS)
+    with pytest.raises(AssertionError, match="from the host"):
+        ids.new_tensor([1, 2])

@@ -98,6 +98,18 @@ def test_probabilities_add_up_to_one_and_padding_learns_nothing(name):
     torch.testing.assert_close(p.sum(1), torch.ones(2))
 
 
+def test_scores_are_of_float32_whatever_the_rest_is():
+    """In bfloat16 the head of a list would be full of ties."""
+    made = network("sasrec").eval()
+    with torch.no_grad():
+        made.item.weight.mul_(20)
+    histories = Histories(np.array([[3, 4, 5], [7, -1, -1]]), np.array([3, 1]))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = log_probabilities(made, histories)
+    assert found.dtype == torch.float32
+    assert all(len(row.unique()) == ITEMS for row in found)
+
+
 @pytest.mark.parametrize(
     "name", [n for n in EVERY if issubclass(named(n).network_class, WindowNetwork)]
 )

@@ -79,8 +79,9 @@ def test_history_is_left_out_and_lists_stay_full():
     [(False, 0, False), (True, 9, True), ("auto", 0, True), ("auto", 1, False)],
 )
 def test_script_makes_both_lists_of_every_test_user_and_they_are_evaluated(
-    dataset, tmp_path, exclude_history, repeats, left_out
+    dataset, tmp_path, monkeypatch, exclude_history, repeats, left_out
 ):
+    monkeypatch.setattr(recommend, "USERS", 2)  # of five
     sequences, *paths = dataset
     output, statistics = tmp_path / "recommendations.parquet", tmp_path / "statistics.json"
     artefacts.write_json(statistics, {"repeats": repeats})
@@ -97,6 +98,7 @@ def test_script_makes_both_lists_of_every_test_user_and_they_are_evaluated(
     assert recommendations.splits(output) == splits
     assert recommendations.excludes_history(splits) is left_out
     assert len(rows) == 3 * 10 * len(LENGTHS)
+    assert [row["user"] for row in rows[::10]] == [*range(len(LENGTHS))] * 3
 
     def seen(split, history):
         own = {row["item"] for row in rows if row["split"] == split and row["user"] == 4}

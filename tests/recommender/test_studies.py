@@ -7,6 +7,7 @@ import optuna
 import pytest
 import search_ranges
 import tiny_shop
+import torch
 
 from lohrec.common import artefacts, tracking
 from lohrec.recommender import studies
@@ -83,7 +84,9 @@ def test_what_is_below_the_median_is_given_up(tmp_path):
     assert again.best_value == found[0]
 
 
-@pytest.mark.parametrize("kind", [FloatingPointError, ValueError])
+@pytest.mark.parametrize(
+    "kind", [FloatingPointError, ValueError, MemoryError, torch.OutOfMemoryError]
+)
 def test_what_cannot_be_fitted_ends_a_trial_and_not_the_search(tmp_path, kind):
     def diverges(chosen, trial):
         if chosen["networks.t5.layers"] > 2:

@@ -1,14 +1,18 @@
 """Lists of a fitted recommender for all dev and test users."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from lohrec.common import devices, job
 from lohrec.data.examples import read_examples
 from lohrec.data.sequences import leaves_out
 from lohrec.evaluation.recommendations import OTHER, write
 from lohrec.recommender.recommender import Recommender
+
+USERS = 2**16  # whose lists are in memory at once
 
 
 def main(
@@ -44,14 +48,19 @@ def main(
     ends = read_examples(sequences, examples, "test").stop
     first = np.append(0, ends[:-1] + 1)  # where each user's sequence begins
     items = np.load(sequences)
-    tables = []
-    for name, split, without in wanted:
-        users = read_examples(sequences, examples, split)
-        # Whole histories: the last items are read, and the older ones may have to be left out too.
-        histories = [items[low:high] for low, high in zip(first, users.stop, strict=True)]
-        lists = recommender.recommend(histories, decoding["top"], without)
-        tables.append(lists.table(name, users.user))
-    write(recommendations, tables)
+
+    def tables() -> Iterator[pa.Table]:
+        for name, split, without in wanted:
+            users = read_examples(sequences, examples, split)
+            for begin in range(0, len(users), USERS):
+                rows = slice(begin, begin + USERS)
+                # Whole histories: the last items are read, and older ones may have to be left out.
+                ends = zip(first[rows], users.stop[rows], strict=True)
+                histories = [items[low:high] for low, high in ends]
+                lists = recommender.recommend(histories, decoding["top"], without)
+                yield lists.table(name, users.user[rows])
+
+    write(recommendations, tables())
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main(
         taught: .npy to write: float16 (examples, 4, 256), or int16 (examples, beams, 4).
         lesson: "probabilities" along the true items (Eq. 12), or "beams", the best identifiers.
         settings: of the section `lessons` what the lesson depends on.
-        batch_size: as many examples at once.
+        batch_size: as many examples at once, or fewer where the teacher cannot take so many.
         code: hashes of the program.
         cuda: GPUs to use.
         threads: of the CPU.
@@ -52,6 +52,8 @@ def main(
     semantic = store.load_ids(ids)
     tree = PrefixTree.from_ids(semantic).to(device)
     target = torch.from_numpy(semantic[train.target])
+    teacher, recommender = 0, Recommender.load(models[0], device)
+    batch_size = recommender.at_once(batch_size)
     of_models = [read_json(model)["sha256"] for model in models]
     excluded = leaves_out(settings["exclude_history"], statistics)
     made_of = fingerprint(
@@ -68,7 +70,6 @@ def main(
         order = users[np.argsort(train.length[users], kind="stable")]
         begin = range(0, len(order), batch_size)
         parts += [(fold, np.sort(order[low : low + batch_size])) for low in begin]
-    teacher = -1
     with PartialArray(taught, (len(train), *shape), dtype, made_of) as out:
         for fold, rows in out.remaining(parts, f"teaching {lesson}"):
             if fold != teacher:

@@ -31,6 +31,8 @@ MIXED, RANKED = 1e4, 3
 # Bytes of a parameter in the file of a network, and in its checkpoint, which stays until the run
 # has ended: the latest weights, the best ones, their average, two moments of the optimiser.
 WEIGHT, CHECKPOINT = 4, 20
+# Bytes of a pair of items while EASE inverts their matrix.
+INVERSE = 12.0
 # Bytes of a place in a list: with score and user, in both kinds of lists, packed.
 PLACE = 10
 
@@ -68,7 +70,14 @@ def minutes(operations: float, threads: int, gpus: int, attempt: int) -> int:
     return int((LEAST_MINUTES + math.ceil(operations / speed / 60)) * 2 ** (attempt - 1))
 
 
-def network(step: str, settings: dict[str, Any], gpus: int, checked: Mapping[str, Any]) -> float:
+def network(
+    step: str,
+    settings: dict[str, Any],
+    gpus: int,
+    checked: Mapping[str, Any],
+    recommender: str = "",
+    items: int = 0,
+) -> float:
     """Bytes of a step's network on its machine, beside those on a GPU.
 
     Args:
@@ -76,12 +85,16 @@ def network(step: str, settings: dict[str, Any], gpus: int, checked: Mapping[str
         settings: of the dataset.
         gpus: of the job.
         checked: what `check_language_model` reported; nothing before it ran.
+        recommender: of the row, for a fit.
+        items: of the dataset; 0 before its statistics are known.
     """
     text = settings["text"]
     if step == "embed_items" and text["method"] == "llama" and not Path(text["model"]).exists():
         return WEIGHTS * 2 * TEXT_MODEL
-    if step in ("fit", "teach"):
-        return BATCHES if step == "fit" else DISTRIBUTIONS
+    if step == "fit" and recommender == "ease":
+        return BATCHES + INVERSE * items**2
+    if step in ("fit", "recommend", "teach"):
+        return DISTRIBUTIONS if step == "teach" else BATCHES
     teacher = _teacher(settings, checked)
     if step == "train_teacher":
         return sum(size for part, size in teacher.items() if part in memory_plan.KEPT or not gpus)

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,19 @@ def read_json(path: str | Path) -> Any:
 
 def write_parquet(path: str | Path, table: pa.Table) -> None:
     """Write an Arrow table as one Parquet file."""
-    with whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_tables(path, [table])
+
+
+def write_tables(path: str | Path, tables: Iterable[pa.Table]) -> None:
+    """Write Arrow tables of one schema as one Parquet file, one at a time."""
+    rest = iter(tables)
+    first = next(rest)
+    with (
+        whole(path) as temporary,
+        pq.ParquetWriter(temporary, first.schema, compression="zstd") as writer,
+    ):
+        for table in chain([first], rest):
+            writer.write_table(table)
 
 
 def write_npy(path: str | Path, array: np.ndarray) -> None:

@@ -1,7 +1,7 @@
-"""What a row of variants.yaml is in a table of results: a baseline, a teacher, or the method."""
+"""What a row of variants.yaml is: a baseline, a teacher or the method, and how it makes lists."""
 
 from lohrec.configuration import registry, rows
-from lohrec.configuration.sections import Table
+from lohrec.configuration.sections import Table, Values
 
 
 def of_row(name: str, variants: Table) -> str:
@@ -20,3 +20,8 @@ def of_row(name: str, variants: Table) -> str:
     if registry.path("recommender", row["recommender"]).parent.name == "baselines":
         return "baseline"
     return "own" if row["recommender"] == "cascade" else "teacher"
+
+
+def searches_beams(row: Values) -> bool:
+    """Whether a row's lists come from beams over identifiers."""
+    return "ids" in rows.reads(row) or row["recommender"] == "cascade"

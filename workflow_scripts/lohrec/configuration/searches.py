@@ -1,6 +1,6 @@
 """Settings that are tried for a row, as rows of their own: on the dev set, or value by value."""
 
-from lohrec.configuration import rows
+from lohrec.configuration import kinds, rows
 from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
 from lohrec.configuration.sections import Table, Values, overlaid, tree
@@ -57,6 +57,11 @@ def swept(sweeps: Table, variants: Table, schema: Values) -> Table:
         for value in sweep["values"]:
             place = f"{sweep['row']} (sweeps.{name}, {sweep['setting']}: {shown(value)})"
             trial = _with(place, row, sweep["setting"], value, schema)
+            if sweep["setting"] == BEAMS and not kinds.searches_beams(row):
+                raise ValueError(
+                    f"{place} would have no effect: the row has no beam search. Name one that has, "
+                    "or another setting."
+                )
             if sweep["setting"] != BEAMS:
                 rows.check(place, trial, variants)
                 found[value_name(name, value)] = trial

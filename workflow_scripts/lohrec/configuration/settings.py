@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from lohrec.configuration import registry, rows, sections, targets
+from lohrec.configuration import agreement, registry, rows, sections, targets
 from lohrec.configuration.config_files import check_once
 from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
@@ -84,8 +84,9 @@ def resolve(config: Values) -> Table:
     for dataset, row in datasets.items():
         values = preset(row["preset"], config["presets"], f"datasets.{dataset}.preset")
         resolved[dataset] = sections.overlaid(values, row["settings"])
-        _check_together(dataset, resolved[dataset], variants)
+        agreement.check(dataset, resolved[dataset], variants)
         files = registry.declared("source", row["source"], "FILES")
+        _check_digests(dataset, row, files)
         _complete_files(dataset, row["source"], files, resolved[dataset])
         published = "index" in files
         if published and resolved[dataset]["evaluation"]["diversity"] == "latent":
@@ -109,6 +110,21 @@ def _check_origin(dataset: str, datasets: Table, on_the_way: tuple[str, ...] = (
     if any(file.get("made", "").startswith("results/{category}/") for file in files):
         known(row["category"], datasets, f"datasets.{dataset}.category")
         _check_origin(row["category"], datasets, (*on_the_way, dataset))
+
+
+def _check_digests(dataset: str, row: Values, files: Table) -> None:
+    """Refuse a digest that no download of the dataset would be compared with."""
+    published = registry.declared("source", row["source"], "PUBLISHED") or ()
+    urls = [
+        file["file"].format(**row)
+        for file in files.values()
+        if "url" in file and row.get("category") in published
+    ]
+    if wrong := sorted(row["sha256"].keys() - set(urls)):
+        raise ValueError(
+            f"datasets.{dataset}.sha256: {', '.join(wrong)} would be compared with nothing; "
+            f"downloads of this row are: {', '.join(urls) or 'none'}."
+        )
 
 
 def _complete_files(dataset: str, source: str, files: Table, values: Values) -> None:
@@ -209,86 +225,6 @@ def _in_parts(source: str) -> bool:
     """Whether a source has a file for each category."""
     files = registry.declared("source", source, "FILES").values()
     return any("{category}" in file.get("file", file.get("made", "")) for file in files)
-
-
-def check_row(dataset: str, name: str, row: Values, values: Values, variants: Table) -> None:
-    """Refuse a row that cannot work together with others in a dataset.
-
-    Args:
-        values: all sections of the dataset.
-
-    Raises:
-        ValueError: it learns from a softmax over others than its own, or starts from another
-            network; or its own settings are no multiples where they have to be.
-    """
-    sections.check_multiples(rows.of_row(values, row), f"datasets.{dataset}, variant {name}")
-    if not rows.is_trained(row):
-        return
-    of_teacher = values["probabilities"]["codewords"]
-    network = rows.fitting(values, row)["network"]
-    of_network = network.get("codewords", of_teacher)
-    taught = "legal" if row["teacher"] else of_teacher
-    unlike = of_network != taught and "all" in (of_network, taught)
-    if "probabilities" in rows.loss_reads(row["loss"]) and unlike:
-        theirs = f"of {row['teacher']}" if row["teacher"] else "probabilities.codewords"
-        raise ValueError(
-            f"datasets.{dataset}: networks.{row['network']}.codewords ({of_network}, variant "
-            f"{name}) and those of its teacher ({theirs}: {taught}) must be alike: one softmax "
-            "is over the codewords of all levels, the other over a level's."
-        )
-    if row["start_from"]:
-        start = rows.fitting(values, variants[row["start_from"]])["network"]
-        if differ := [key for key in network if network[key] != start.get(key)]:
-            raise ValueError(
-                f"variants.{name} starts from {row['start_from']} and so has its network: give "
-                f"both the same {', '.join(differ)} in `settings.networks`."
-            )
-
-
-def _check_together(dataset: str, values: Values, variants: Table) -> None:
-    """Refuse values that are right one by one and cannot work together."""
-    sections.check_multiples(values, f"datasets.{dataset}")
-    for name, row in variants.items():
-        check_row(dataset, name, row, values, variants)
-    top, most = values["decoding"]["top"], max(values["evaluation"]["cutoffs"])
-    if top < most:
-        raise ValueError(
-            f"datasets.{dataset}: decoding.top ({top}) is below evaluation.cutoffs ({most}): lists "
-            "would end before they are measured."
-        )
-    if (beams := values["decoding"]["beams"]) < top:
-        raise ValueError(
-            f"datasets.{dataset}: decoding.beams ({beams}) is below decoding.top ({top}): a beam "
-            "search finds no more items than it has beams."
-        )
-    if values["text"]["method"] == "llama" and not values["text"]["model"]:
-        raise ValueError(
-            f"datasets.{dataset}: text.method is llama, but text.model names no model; give a "
-            "folder or a name on the hub."
-        )
-    if values["teacher"]["kind"] == "pretrained" and not values["adaptation"]["model"]:
-        raise ValueError(
-            f"datasets.{dataset}: teacher.kind is pretrained, but adaptation.model names no model; "
-            "give a folder or a name on the hub, or choose teacher.kind: scratch."
-        )
-    used = {
-        "text": values["text"]["method"] == "llama",
-        "adaptation": values["teacher"]["kind"] == "pretrained",
-    }
-    for section in (name for name, read in used.items() if read):
-        model = values[section]["model"]
-        if not values[section]["revision"] and not Path(model).is_dir():
-            raise ValueError(
-                f"datasets.{dataset}: {section}.revision is null, and {section}.model {model!r} is "
-                "no folder here. Give the 40 digits of its commit on the hub, or a folder."
-            )
-    tasks = values["tasks"]
-    wanted = [task for task in ("preference", "intention") if tasks["mixture"].get(task)]
-    if wanted and not tasks["user_texts"]:
-        raise ValueError(
-            f"datasets.{dataset}: tasks.mixture asks for {', '.join(wanted)}, which needs a "
-            "file in tasks.user_texts."
-        )
 
 
 def _fill(values: Values, properties: Values) -> None:

@@ -1,6 +1,6 @@
 """The one table that every recommender fills and the evaluation reads."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lohrec.common.artefacts import write_parquet
+from lohrec.common.artefacts import write_tables
 
 # By whether the lists of dev and test leave out the items of a user's history: what the lists for
 # the same test users are called that do it the other way.
@@ -36,9 +36,9 @@ def table(
     )
 
 
-def write(path: str | Path, tables: list[pa.Table]) -> None:
-    """Write the splits' tables as one Parquet file."""
-    write_parquet(path, pa.concat_tables(tables).unify_dictionaries())
+def write(path: str | Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables of lists, one after another, as one Parquet file."""
+    write_tables(path, tables)
 
 
 def splits(path: str | Path) -> list[str]:

@@ -57,7 +57,9 @@ def token_table(ids: np.ndarray) -> np.ndarray:
 
 def tokens(ids: Tensor) -> Tensor:
     """Token of each codeword: identifiers (..., levels) -> int64 of the same shape."""
-    return ids.long() + ids.new_tensor(range(0, PAD, CODES)).long()
+    # Nothing is copied from the host: CUDA graphs hold this, and a copy would make them wait.
+    first = ids.long().new_full((ids.shape[-1],), CODES).cumsum(0) - CODES
+    return ids.long() + first
 
 
 def written(ids: np.ndarray) -> list[str]:

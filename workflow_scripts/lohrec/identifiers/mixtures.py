@@ -13,6 +13,14 @@ from torch import Tensor
 from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.prefix_tree import PrefixTree
 
+# Probabilities of a batch: some arrays of so many in double precision, 134 MB each.
+CELLS = 2**24
+
+
+def fewer(users: int, items: int) -> int:
+    """So many users, or as many as `CELLS` allows with a probability of each item."""
+    return min(users, max(1, CELLS // items))
+
 
 class ItemSteps:
     """A node by the probabilities of the items below it.

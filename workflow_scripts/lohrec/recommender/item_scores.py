@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lohrec.common.job_log import progress
 from lohrec.identifiers.beam_search import TreeSteps
-from lohrec.identifiers.mixtures import ItemSteps
+from lohrec.identifiers.mixtures import ItemSteps, fewer
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.recommender import Histories, Recommender
@@ -44,6 +44,10 @@ class ItemScores(Recommender):
         """The sums of the probabilities of all items below a prefix."""
         with torch.inference_mode():
             return ItemSteps(self.log_probabilities(histories).to(tree.item.device), tree)
+
+    def at_once(self, wanted: int) -> int:
+        """No more than memory is meant to hold distributions of; see `mixtures.ItemSteps`."""
+        return fewer(wanted, len(self.catalogue))
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable items; equal ones of a list come in the order of item numbers."""

@@ -156,8 +156,9 @@ def log_probabilities(network: ItemNetwork, histories: Histories) -> Tensor:
     items, length = (torch.from_numpy(a).to(device) for a in histories)
     row = torch.arange(len(length), device=device)
     with exact_products():
-        state = network.states(Batch(items, row, length, row))
-        score = state.float() @ network.output().T
+        state = network.states(Batch(items, row, length, row)).float()
+        with torch.autocast(device.type, enabled=False):
+            score = state @ network.output().float().T
     if (bias := network.bias()) is not None:
         score = score + bias
     return score.log_softmax(-1)

@@ -115,6 +115,10 @@ class Recommender(ABC):
         """
         raise ValueError(f"A recommender of the kind {self.name!r} cannot teach.")
 
+    def at_once(self, wanted: int) -> int:
+        """How many histories `steps` should take at once, where so many are wanted."""
+        return wanted
+
     def recommend(
         self,
         histories: Given,

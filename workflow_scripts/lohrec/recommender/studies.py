@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.trial import TrialState
 
 from lohrec.common import tracking
@@ -15,6 +16,9 @@ SEED = 0  # of the first draw; each trial has the next
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 MEASURE = "dev_ndcg@10"
 REASON = "given up"  # why, of a trial that was
+GIVEN_UP = (
+    optuna.TrialPruned, FloatingPointError, ValueError, MemoryError, torch.OutOfMemoryError,
+)  # fmt: skip
 
 Chosen = dict[str, Any]  # {setting: value}
 
@@ -30,8 +34,8 @@ def search(
 
     Trials are drawn by TPE, and each depends on those before it alone. From the sixth on, one is
     given up where its best figure is below the median of those that were not, at the same
-    evaluation; any is where its losses are no longer finite or its settings cannot be used. Of a
-    trial that was cut off the settings are tried again.
+    evaluation; any is where its losses are no longer finite, its settings cannot be used or memory
+    runs out. Of a trial that was cut off the settings are tried again.
 
     Args:
         path: of the study, an SQLite file; one of another name is begun afresh.
@@ -57,7 +61,7 @@ def search(
         print(f"trial {done} of {trials}: {chosen}", flush=True)
         try:
             value = attempt(chosen, tracking.Trial(f"trial_{done}", _Follower(trial)))
-        except (optuna.TrialPruned, FloatingPointError, ValueError) as error:
+        except GIVEN_UP as error:
             said = f"{REASON}: {error}"
             print(said, flush=True)
             trial.set_user_attr(REASON, " ".join(str(error).split()))

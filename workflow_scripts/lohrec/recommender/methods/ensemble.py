@@ -85,9 +85,14 @@ class Ensemble(Recommender):
             weights.append(1.0 - sum(weights))
         return Mixture(steps, tree, weights)
 
+    def at_once(self, wanted: int) -> int:
+        """As many as each of its members takes."""
+        return min(member.at_once(wanted) for group in self.members for member in group)
+
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The identifiers with the greatest mean probability, as items."""
         decoding = searched(self.decoding, top, exclude_history)
+        decoding["batch_size"] = self.at_once(decoding["batch_size"])
 
         def search(users: np.ndarray, excluded: Tensor | None) -> tuple[Tensor, Tensor]:
             steps = self.steps(
