@@ -123,7 +123,8 @@ def test_a_row_with_other_identifiers_asks_for_no_text(fresh: Path) -> None:
 def test_a_search_fits_a_row_for_each_of_its_trials(fresh: Path, tmp_path: Path) -> None:
     trials = [{}, {"training": {"epochs": 2}}, {"networks": {"t5": {"dropout": 0.5}}}]
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"searches": {"tiger": trials}}))
-    given = "results/demo/searches/tiger.md", "--configfile", str(tmp_path / "mine.yaml")
+    one = "results/demo/tiger-1/seed_0/model/recommender.json"
+    given = "results/demo/searches/tiger.md", one, "--configfile", str(tmp_path / "mine.yaml")
     jobs = planned(fresh, *given)
     assert jobs["fit"] == 3 and jobs["tabulate_search"] == 1 and "recommend" not in jobs
 
