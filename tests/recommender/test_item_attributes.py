@@ -43,6 +43,20 @@ def test_brands_and_categories_of_several_items_are_numbered(tmp_path):
     assert (np.diff((told == len(names)).astype(int), axis=1) >= 0).all()
 
 
+def test_of_an_item_with_very_many_the_most_frequent_are_kept(tmp_path, capsys):
+    # Item 0 has 40, of which the n-th is of n % 8 + 1 other items; these have a few each.
+    categories = [[f"c{n:02d}" for n in range(40)], *([] for _ in range(79))]
+    for n in range(40):
+        for other in range(n + 1, n + n % 8 + 2):
+            categories[other].append(f"c{n:02d}")
+    told = of_data(written(tmp_path, [""] * 80, categories))
+    assert told.shape == (81, 32)
+    assert sorted(told[0]) == sorted([1, 9, *(n for n in range(40) if n % 8 > 1)])
+    for row, of in list(zip(told, categories, strict=False))[1:]:
+        assert row[row < 41].tolist() == ([int(name[1:]) for name in of] or [40])  # "none"
+    assert "attributes beyond 32 left out: 8, of 1 items" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("brands", "categories"),
     [

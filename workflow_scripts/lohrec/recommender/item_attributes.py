@@ -24,6 +24,8 @@ COLUMNS = ["brand", "categories"]
 # An attribute of a single item tells no more than the item does, and one of most items next to
 # nothing.
 FEWEST, MOST = 2, 0.5  # items, and share of the items
+# Attributes of an item: the table is as wide as the one with the most, which may be a mistake.
+LONGEST = 32
 ENOUGH = 0.5  # share of the items that must have such an attribute for the data's to be read
 
 
@@ -75,7 +77,8 @@ class AttributeRecommender(ItemRecommender):
 def of_data(items: str | Path) -> np.ndarray | None:
     """Brand and categories of items, as `AttributeNetwork` takes them; None where few have any.
 
-    An item without one has "none", as all such items.
+    An item without one has "none", as all such items; of one with more than `LONGEST` those of the
+    most items are kept, and of ties the first by name.
 
     Args:
         items: items.parquet.
@@ -89,6 +92,13 @@ def of_data(items: str | Path) -> np.ndarray | None:
     every = [[name for name in found if FEWEST <= count[name] <= most] for found in every]
     if sum(map(bool, every)) < ENOUGH * len(every):
         return None
+    dropped = [len(found) - LONGEST for found in every if len(found) > LONGEST]
+    if dropped:
+        print(f"attributes beyond {LONGEST} left out: {sum(dropped):,}, of {len(dropped):,} items")
+    every = [
+        found if len(found) <= LONGEST else sorted(found, key=lambda n: (-count[n], n))[:LONGEST]
+        for found in every
+    ]
     every = [found or ["none"] for found in every]
     number = {name: place for place, name in enumerate(sorted(set(chain.from_iterable(every))))}
     told = np.full((len(every) + 1, max(map(len, every))), len(number), dtype=np.int64)
