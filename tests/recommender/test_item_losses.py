@@ -86,7 +86,7 @@ def test_losses_against_one_other_item_are_as_printed(monkeypatch, name):
     torch.testing.assert_close(item_losses.loss(name, network, batch), torch.stack(costs).mean())
 
 
-def test_the_other_item_is_one_that_the_user_has_not_had():
+def test_the_other_item_is_neither_the_target_nor_in_the_row():
     torch.manual_seed(0)
     batch = some_batch()
     had = [{0, 1, 2}, {0, 1, 2, 5}, {3, 4, 6}]

@@ -58,9 +58,9 @@ def train(
         evaluate: figures of the model as it is, plain numbers; called in evaluation mode.
         better: the score of a row of the history, of which the greatest wins and a later one must
             be greater; None: the state is no candidate.
-        settings: epochs; evaluations (how many, evenly spread) and patience (the training stops
-            after so many without a better one); averaging (decay of an exponential moving average
-            of the weights, which is then what is evaluated and returned; 0.0, as without it: none);
+        settings: epochs; evaluations (at most so many, evenly spread) and patience (the training
+            stops after so many without a better one); averaging (decay of an exponential moving
+            average of the weights, which is then evaluated and returned; 0.0, as without it: none);
             learning_rate, weight_decay and warmup for the default optimiser and its schedule.
         optimizer, schedule: AdamW and a factor of its learning rate by step; see `optimiser`.
         after: called with the history, the new row last, when the best state has been chosen; it

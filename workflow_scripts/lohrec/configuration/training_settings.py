@@ -33,7 +33,9 @@ SETTINGS = {
     },
     "evaluations": {
         "type": "integer", "minimum": 1, "default": 100,
-        "description": "Evaluations on the dev set, to choose the best state.",
+        "description": (
+            "At most so many evaluations on the dev set, evenly spread, to choose the best state."
+        ),
     },
     "patience": {
         "type": "integer", "minimum": 1, "default": 20,

@@ -93,7 +93,8 @@ SETTINGS = {
     "exclude_history": {
         "enum": [True, False, "auto"], "default": "auto",
         "description": (
-            "Whether items of the history are left out of the list, on the dev set too; auto: of "
+            "Whether items of the history are left out of the list, on the dev set too "
+            "(while training, only of the last ingest.history items, which are read); auto: of "
             "data where no user has an item twice."
         ),
     },

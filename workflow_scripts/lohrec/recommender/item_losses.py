@@ -1,6 +1,6 @@
 """What networks over items learn: all items at once, or the next one against a sampled other.
 
-With the score r of the next item, r' of an item that the user has not had, and r_i of all items:
+With the score r of the next item, r' of another that is not in the row read, and r_i of all items:
 
     cross_entropy   -r + log sum_i exp(r_i)
     binary          -log sigmoid(r) - log(1 - sigmoid(r'))    Kang and McAuley (2018)
@@ -21,7 +21,7 @@ CELLS = 2**22  # scores that are computed at once, or those of TILE places
 # Places and items are padded to multiples of this: for few shapes, and because a CPU reads rows
 # faster that begin where a line of its cache does.
 TILE = 64
-DRAWS = 5  # of another item, until it is one that the user has not had
+DRAWS = 5  # of another item, until it is neither the target nor in the row
 
 
 def loss(name: str, network: ItemNetwork, batch: Batch) -> Tensor:
@@ -40,7 +40,7 @@ def loss(name: str, network: ItemNetwork, batch: Batch) -> Tensor:
 def others(batch: Batch, items: int) -> Tensor:
     """For each example an item that is neither its target nor in its row, int64 (examples,).
 
-    Users who have had nearly all `items` may get one that they have had.
+    What else its user has is not known here and may be drawn, as may any if a row has nearly all.
     """
     had = torch.cat([batch.items[batch.row], batch.target.unsqueeze(1)], 1)
     found = torch.randint_like(batch.target, items)

@@ -261,7 +261,11 @@ class T5(CodewordNetwork):
         return torch.mean(self.shared(tokens(ids)), 1)
 
     def save(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors; transformers reads the folder as it is."""
+        """Write config.json and model.safetensors, which transformers reads too.
+
+        What was trained is computed there only if it has neither `causal_encoder` nor `recency`,
+        and a softmax over all codewords.
+        """
         folder = Path(folder)
         weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
         with whole(folder / "model.safetensors") as temporary:
