@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lohrec.serving.history_rows import read
+from lohrec.serving.history_rows import Row, read
 from lohrec.serving.user_histories import gathered
 
 ROWS = [("007", "A,1", 30), ("zoë", "B", 5), ("007", 'C"', 10), ("007", "D", 30), ("zoë", "A,1", 4)]
@@ -177,6 +178,9 @@ def test_a_user_without_items_is_one(tmp_path) -> None:
         ),
         ("user,item\nu,\xe9\n", "not UTF-8"),
         pytest.param("user,item\n" + "u" * (2**24 + 1), "line 2: it is longer", id="endless"),
+        pytest.param("u" * 2**18 + ",v\n", "line 1: field larger than", id="long name"),
+        pytest.param("user,item\n" + "u" * 2**18 + ",v\n", "line 2: field larger", id="long field"),
+        ('user,item\nu,"a"b\n', "line 2: ',' expected after '\"'. Close all double quotes"),
     ],
 )
 def test_what_is_no_history_is_refused_with_its_place(tmp_path, text, said) -> None:
@@ -184,6 +188,35 @@ def test_what_is_no_history_is_refused_with_its_place(tmp_path, text, said) -> N
     with pytest.raises(ValueError) as caught:
         histories(tmp_path / "h")
     assert said in str(caught.value)
+
+
+def test_a_first_line_that_is_a_row_is_named_too(tmp_path) -> None:
+    (tmp_path / "h").write_text("u," + "v" * 2**18 + "\n")
+    with pytest.raises(ValueError, match=r"h, line 1: field larger .* take the right file"):
+        next(read(tmp_path / "h", {"user": 1, "item": 2}))
+
+
+def test_a_full_temporary_folder_is_named(tmp_path, monkeypatch) -> None:
+    connect = sqlite3.connect
+
+    def tiny(name: str) -> sqlite3.Connection:
+        database = connect(name)
+        database.execute("PRAGMA max_page_count = 2")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", tiny)
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
+    said = f"cannot be sorted in {tmp_path}: database or disk is full. Make room there"
+    rows = [Row(f"user {n}", f"item {n}", n) for n in range(10_000)]
+    with pytest.raises(OSError, match=said), gathered(rows):
+        pass
+    # Sorting takes room too, once the rows are in.
+    with pytest.raises(OSError, match=said), gathered([Row("u", "a", 1)]):
+        raise sqlite3.OperationalError("database or disk is full")
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with pytest.raises(OSError, match=said), gathered(rows):
+        pass
 
 
 def test_numbers_with_a_point_are_no_names_in_parquet(tmp_path) -> None:

@@ -106,11 +106,11 @@ def _separated(first: str, lines: Iterable[str], name: str, columns: Columns) ->
     if len(delimiter) > 1:  # the reader takes one character
         first, lines = first.replace(delimiter, NO_BYTE), _replaced(lines, delimiter)
         delimiter = NO_BYTE
-    header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
-    places, rows = _places(header, name, columns), Rows()
     named = not any(isinstance(place, int) for place in columns.values())
     reader = csv.reader(lines if named else chain([first], lines), delimiter=delimiter, strict=True)
     try:
+        header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
+        places, rows = _places(header, name, columns), Rows()
         for cells in reader:
             if not cells:
                 continue
@@ -123,7 +123,10 @@ def _separated(first: str, lines: Iterable[str], name: str, columns: Columns) ->
             user, item, time = (None if p is None else cells[p] for p in places)
             yield rows.row(user, item, time, where)
     except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num + named}: {error}.") from None
+        raise ValueError(
+            f"{name}, line {max(1, reader.line_num + named)}: {error}. Close all double quotes, "
+            "write one inside a field twice, or take the right file."
+        ) from None
 
 
 def _replaced(lines: Iterable[str], delimiter: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 The rows go through a temporary database on disk, so memory does not grow with them.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def gathered(rows: Iterable[Row]) -> Iterator[Histories]:
 
     Raises:
         ValueError: there are none.
+        OSError: the folder for temporary files has no room for them.
     """
     database = sqlite3.connect("")  # a private file, in the folder for temporary ones
     try:
@@ -67,5 +69,18 @@ def gathered(rows: Iterable[Row]) -> Iterator[Histories]:
         if not found.users:
             raise ValueError("There is no history below the header: nobody to recommend to.")
         yield found
+    except sqlite3.OperationalError as error:
+        raise OSError(
+            f"The histories cannot be sorted in {_temporary_folder()}: {error}. Make room there, "
+            "or name a folder that has it in the environment variable SQLITE_TMPDIR."
+        ) from error
     finally:
         database.close()
+
+
+def _temporary_folder() -> str:
+    """Where SQLite keeps its files, the first that it may write to (sqlite.org/tempfiles.html)."""
+    named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
+    places = [*filter(None, named), "/var/tmp", "/usr/tmp", "/tmp"]
+    usable = (p for p in places if os.path.isdir(p) and os.access(p, os.W_OK | os.X_OK))
+    return next(usable, ".")
