@@ -10,6 +10,7 @@ import tiny_shop
 import torch
 
 import lohrec
+from lohrec.common.artefacts import write_json
 from lohrec.data.catalogue import Catalogue
 from lohrec.identifiers import collisions, lsa, rqvae, store, text_encoder
 from lohrec.identifiers.mixtures import WithNew, log_probabilities
@@ -101,6 +102,24 @@ def test_new_items_are_known_and_listed_and_nothing_moves(model, shop, tmp_path)
     assert files(tmp_path / "twice") == files(tmp_path / "new")
     new_items.add(tmp_path / "new", [NewItem("N4", "red pad", "")], tmp_path / "more")
     assert len(lohrec.Recommender.load(tmp_path / "more").catalogue) == len(old) + 4
+
+
+def test_figures_without_the_new_items_are_not_those_of_the_grown_one(
+    shop, tmp_path, capsys
+) -> None:
+    seed, made = tmp_path / "mine/seed_0", {"dataset": "shop", "variant": "mine"}
+    shop.fit("generative").save(seed, made)
+    metrics = made | {"seeds": [0], "exclude_history": True, "test": {"ndcg@10": {"mean": 0.25}}}
+    write_json(seed / "metrics.json", metrics)
+    (seed / "README.md").write_text("NDCG@10 is 0.25")
+    assert "0.2500" in shown(capsys, seed)
+    new_items.add(seed, NEW, tmp_path / "mine/grown")
+    grown = json.loads((tmp_path / "mine/grown/recommender.json").read_text())
+    assert not {"README.md", "metrics.json"} & {*grown["sha256"], *files(tmp_path / "mine/grown")}
+    # Nor are those that a run has left above its seeds.
+    (seed / "metrics.json").rename(tmp_path / "mine/metrics.json")
+    assert "0.2500" in shown(capsys, seed)
+    assert "test set" not in shown(capsys, tmp_path / "mine/grown")
 
 
 def test_lists_go_by_what_new_items_share_with_others(model, shop, tmp_path) -> None:

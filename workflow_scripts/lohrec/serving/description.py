@@ -58,11 +58,14 @@ def _kept(curve: list[dict[str, Any]]) -> str:
 def metrics(folder: Path) -> Path | None:
     """The metrics.json of a recommender: in its folder or, where a run leaves it, above the seeds.
 
+    What a run has left is of the recommender that it trained, before items were added.
+
     Args:
         folder: as `home` gives it.
     """
     made, folder = read_json(folder / FILE)["made"], folder.resolve()
-    for place in (folder, folder.parent, folder.parent.parent):
+    above = [] if made.get("added_items") else [folder.parent, folder.parent.parent]
+    for place in (folder, *above):
         if (path := place / METRICS).is_file():
             found = read_json(path)
             # The figures of another row are none of this one's.

@@ -15,8 +15,11 @@ from lohrec.identifiers.codewords import filled
 from lohrec.recommender.inputs import CPU
 from lohrec.recommender.places import FILE, home
 from lohrec.recommender.recommender import ITEMS, digests
-from lohrec.serving import item_files
+from lohrec.serving import description, item_files, model_card
 from lohrec.serving.item_files import NewItem
+
+# What was measured without the new items: figures of another recommender than the grown one.
+MEASURED = {model_card.CARD, description.METRICS}
 
 
 def add(model: str | Path, items: Sequence[NewItem], output: str | Path) -> np.ndarray:
@@ -25,7 +28,7 @@ def add(model: str | Path, items: Sequence[NewItem], output: str | Path) -> np.n
     Each gets the identifier nearest to its text that is free, one after the other; the identifiers
     of all others stay. A new item is as probable as those are that share its first codewords and
     are like it (`identifiers.mixtures.WithNew`), and counts as never bought. Unchanged files are
-    linked where the file system can.
+    linked where the file system can; the card and the figures of the old one stay behind.
 
     Args:
         model: the folder of a recommender; it stays as it is.
@@ -56,7 +59,13 @@ def add(model: str | Path, items: Sequence[NewItem], output: str | Path) -> np.n
         np.append(catalogue.count, np.zeros(len(items), np.int64)),
     )
     with whole_folder(output) as temporary:
-        shutil.copytree(model, temporary, copy_function=link, dirs_exist_ok=True)
+        shutil.copytree(
+            model,
+            temporary,
+            ignore=lambda folder, _: MEASURED if Path(folder) == model else set(),
+            copy_function=link,
+            dirs_exist_ok=True,
+        )
         _grow(temporary, grown, np.concatenate([old, new]), len(items))
     return new
 
