@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import torch
 from objectives import grouped
 
+from lohrec.common import job_log
 from lohrec.common import training as runs
 from lohrec.common.optimiser import learning_rate
 from lohrec.data.examples import Examples
@@ -234,6 +236,18 @@ def test_every_kind_of_row_trains(cycle, row):
     _, history = train(data, splits["dev"], settings, DECODING, 0, torch.device("cpu"))
     losses = history["loss"].to_pylist()
     assert losses[-1] < losses[0]
+
+
+def test_a_model_that_ranking_keeps_uniform_is_told_of_once_on_the_terminal(cycle, monkeypatch):
+    splits, data = cycle
+    monkeypatch.setattr(job_log, "_terminal", io.StringIO())
+    # A model that learns nothing stays near uniform, at each of its evaluations.
+    settings = SETTINGS | {"learning_rate": 0.0, "epochs": 1}
+    for ranking, told in ((0.0, 0), (0.5, 1)):
+        row = settings | {"ranking": ranking}
+        _, history = train(data, splits["dev"], row, DECODING, 0, torch.device("cpu"))
+        assert len(history) == 3
+        assert job_log._terminal.getvalue().count("WARNING: L_gen") == told
 
 
 # Checkpoints at evaluations, or at every step.

@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from lohrec.common import job_log
 from lohrec.common import training as runs
 from lohrec.common.checkpoints import Checkpoint, fingerprint
 from lohrec.common.devices import autocast
@@ -157,12 +158,16 @@ def train(
 
     uniform = _uniform_loss(tree) if model.legal else math.log(normalised(network["codewords"]))
 
+    warned = not (objective["ranking"] and objective["generation"])
+
     def warn(history: list[dict[str, Any]]) -> dict[str, Any]:
+        nonlocal warned
         collapsed = history[-1]["generation"] > 0.95 * uniform
-        if len(history) > 1 and collapsed and objective["ranking"] and objective["generation"]:
-            print(
-                f"WARNING: L_gen is {history[-1]['generation']:.2f}, near {uniform:.2f}: the "
-                "ranking loss is driving the model to uniform probabilities. Lower ranking "
+        if len(history) > 1 and collapsed and not warned:
+            warned = True  # once a run is enough for a terminal
+            job_log.warn(
+                f"L_gen is {history[-1]['generation']:.2f}, near {uniform:.2f}: the ranking loss "
+                "is driving the model to uniform probabilities. Lower ranking "
                 f"({objective['ranking']}) or use reduction: mean."
             )
         return {}
