@@ -86,7 +86,7 @@ use rule recommend as recommend_at_width with:
     params:
         code=code("recommend", modules_of("variant")),
         decoding=decoding_at_width,
-        batch_size=at_once("decoding"),
+        batch_size=users_at_once,
         both=False,  # else that of `recommend` holds here too
         cuda=cuda_of("recommend"),
 

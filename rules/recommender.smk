@@ -68,6 +68,14 @@ def listing_decoding(wildcards):
     return section("decoding", ("batch_size", *idle))(wildcards)
 
 
+def users_at_once(wildcards, resources):
+    """Users that are searched at once; see `cuda` for the name `resources`."""
+    row = VARIANTS[wildcards.variant]
+    values = rows.of_row(SETTINGS[wildcards.dataset], row)
+    own = values["recommenders"].get(row["recommender"], {})
+    return own.get("batch_size", values["decoding"]["batch_size"])
+
+
 def cuda_of(step):
     """GPUs of a step of a row's recommender, as a parameter; see `cuda`."""
     return lambda wildcards, resources: gpus_of_row(wildcards, step)
@@ -108,7 +116,7 @@ rule fit:
         code=code("fit", modules_of("variant")),
         settings=fitting,
         decoding=fitting_decoding,
-        batch_size=at_once("decoding"),
+        batch_size=users_at_once,
         cuda=cuda_of("fit"),
         folds=folds_of_fit,
     script:
@@ -147,7 +155,7 @@ rule recommend:
     params:
         code=code("recommend", modules_of("variant")),
         decoding=listing_decoding,
-        batch_size=at_once("decoding"),
+        batch_size=users_at_once,
         both=True,
         cuda=cuda_of("recommend"),
     script:

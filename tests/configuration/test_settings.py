@@ -93,3 +93,9 @@ def reordered(values: dict) -> dict:
         name: reordered(value) if isinstance(value, dict) else value
         for name, value in reversed(values.items())
     }
+
+
+def test_how_many_users_are_computed_at_once_is_no_part_of_a_fit(config: dict) -> None:
+    values = settings.resolve(config)["games"]
+    assert values["recommenders"]["teacher"]["batch_size"] == 64
+    assert rows.fitting(values, config["variants"]["lcrec"]) == {"constrained": True}

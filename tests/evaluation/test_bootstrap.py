@@ -136,10 +136,10 @@ def covered(seeds, of_users, of_seeds, of_both, paired=False, trials=1000):
     return shares
 
 
-@pytest.mark.parametrize(("ratio", "too_few"), [(1, 0.93), (3, 0.85), (10, 0.45)])
+@pytest.mark.parametrize(("ratio", "too_few"), [(1, 0.93), (10, 0.45)])
 @pytest.mark.parametrize(
     ("seeds", "paired"),
-    [((3, 3), False), ((3, 5), False), ((1, 3), False), ((3, 3), True), ((2, 2), True)],
+    [((3, 5), False), ((1, 3), False), ((3, 3), True), ((2, 2), True)],
 )
 def test_intervals_cover_what_seeds_and_users_do_by_chance(seeds, paired, ratio, too_few):
     """A seed's spread is `ratio` times the standard error that users leave in a method's mean."""

@@ -9,7 +9,7 @@ from lohrec.teacher.model import load_teacher
 
 def test_without_the_tree_a_list_may_end_early_or_hold_nothing(shop, tmp_path) -> None:
     """What no beam fills is not invented; an evaluation reads that there is an empty list."""
-    free = shop.fit("teacher", {"constrained": False, "batch_size": 4})
+    free = shop.fit("teacher", {"constrained": False})
     histories = [shop.train.sequences[a : a + 4].tolist() for a in range(0, 70, 7)]
     lists = free.recommend(histories, 5)
     names = shop.catalogue.names
@@ -43,8 +43,11 @@ def test_the_model_is_read_once(shop, monkeypatch) -> None:
 
 def test_more_users_at_once_give_the_same_lists(shop) -> None:
     histories = [shop.train.sequences[a : a + 3].tolist() for a in range(0, 70, 7)]
-    few, many = (
-        shop.fit("teacher", {"batch_size": size}).recommend(histories, 5) for size in (2, 64)
-    )
+    lists = []
+    for size in (2, 64):
+        fitted = shop.fit("teacher")
+        fitted.decoding = {**fitted.decoding, "batch_size": size}
+        lists.append(fitted.recommend(histories, 5))
+    few, many = lists
     for user in range(len(histories)):
         assert [item for item, _ in few[user]] == [item for item, _ in many[user]]

@@ -202,7 +202,8 @@ def fitting(sections: Values, row: Values) -> Table:
     if not is_trained(row):
         roles: Table = {role: row[role] for role in (*TRAINED, *TEACHES) if role in row}
         settings: Table = values["recommenders"][row["recommender"]]
-        return roles | settings
+        # No result depends on how many users are computed at once.
+        return roles | {name: value for name, value in settings.items() if name != "batch_size"}
     idle = _idle(row)
     return {
         "network": {"name": row["network"], **values["networks"][row["network"]]},

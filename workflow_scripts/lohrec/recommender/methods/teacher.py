@@ -45,7 +45,6 @@ class Teacher(Recommender):
         folder: its transformers folder.
         ids: int64 (items, levels).
         constrained: whether its beams are items only. Without it, lists may be shorter.
-        batch_size: users at once.
         device: where to compute.
     """
 
@@ -54,11 +53,10 @@ class Teacher(Recommender):
         folder: Path,
         ids: np.ndarray,
         constrained: bool,
-        batch_size: int,
         device: torch.device,
     ) -> None:
         self.folder, self.ids, self.device = folder, ids, device
-        self.constrained, self.batch_size = constrained, batch_size
+        self.constrained = constrained
         self.tree = PrefixTree.from_ids(ids).to(device)
 
     @classmethod
@@ -66,7 +64,7 @@ class Teacher(Recommender):
         """Take over the teacher that `inputs.artefacts` names (model.safetensors)."""
         folder = Path(inputs.artefacts["teacher"]).parent
         ids = store.load_ids(inputs.artefacts["ids"])
-        return cls(folder, ids, settings["constrained"], settings["batch_size"], inputs.device)
+        return cls(folder, ids, settings["constrained"], inputs.device)
 
     @cached_property
     def network(self) -> PreTrainedModel:
@@ -86,7 +84,7 @@ class Teacher(Recommender):
             *histories,
             self.ids,
             self.tree,
-            searched({**self.decoding, "batch_size": self.batch_size}, top, exclude_history),
+            searched(self.decoding, top, exclude_history),
             self.constrained,
             "recommending",
         )
@@ -98,12 +96,12 @@ class Teacher(Recommender):
         for path in self.folder.iterdir():
             link(path, folder / path.name)
         store.save(folder, self.ids)
-        return {"constrained": self.constrained, "batch_size": self.batch_size}
+        return {"constrained": self.constrained}
 
     @classmethod
     def load_parts(cls, folder: Path, saved: Mapping[str, Any], device: torch.device) -> "Teacher":
         """All but the model itself."""
-        return cls(folder, store.load(folder), **saved, device=device)
+        return cls(folder, store.load(folder), saved["constrained"], device)
 
     @classmethod
     def item_vectors(cls, folder: Path) -> np.ndarray:
