@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,16 @@ def test_by_distance_samples_every_distance_once_and_uniformly(monkeypatch):
     drawn = far[targets == 7]
     among = np.flatnonzero(distance[7] == distance[7].max())
     assert set(drawn) <= set(among) and len(set(drawn)) > min(len(among), 40) / 3
+
+
+def test_by_distance_needs_little_memory_beside_the_candidates():
+    rng = np.random.default_rng(6)
+    targets, ids = rng.integers(0, 50, 200_000), random_ids(50, 3, rng)
+    tracemalloc.start()
+    found = priors.by_distance(targets, ids, seed=0)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2 * found.nbytes  # all draws at once would be twice as much alone
 
 
 def test_cooccurrence_equals_brute_force_and_sees_no_dev_or_test_item():
