@@ -62,6 +62,25 @@ def test_every_figure_is_as_wide_as_a_column_and_tells_lines_apart(drawn):
         ]
 
 
+def test_names_are_shown_as_they_are_written(drawn):
+    """Prices are no formulas, and a name that begins with an underscore is one too."""
+    names = ["$10_$20 gifts", "$5 & up, $10 & up", "_misc", "plain"]
+    pair, points = {name: [1, 2] for name in names}, np.random.default_rng(0).random((40, 2))
+    charts.scatter(["x"], "$10_$20", {"_a": points, "$b_$": points}, names * 10, names)
+    charts.lines(["x"], "t", "beams", [10, 20], {"m": pair})
+    charts.curves(["x"], "t", "step", {"m": {n: ([1, 2], [1, 2], 0) for n in names}})
+    charts.slices(["x"], "t", {("m", "w"): (["p", "q"], pair)})
+    bars = {name: [(1, 0, 2), (2, 1, 3)] for name in names}
+    charts.intervals(["x"], "t", "setting", ["p", "q"], {"m": bars}, 1)
+    for figure in drawn:
+        FigureCanvasAgg(figure).draw()
+        (legend,) = figure.legends
+        shown = [text.get_text().strip("\N{ZERO WIDTH SPACE}") for text in legend.get_texts()]
+        assert shown == names
+        priced = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+        assert len(priced) >= 2 and not any(text.get_parse_math() for text in priced)
+
+
 def test_all_letters_are_in_the_figure_and_large_enough(drawn):
     names = ["dwr_cooccurrence", "distill_more_compact", "w/o DISTILL", *"abcdef"]
     title = "instruments_lcrec, against the teacher's top 20, 24,772 test users"

@@ -28,6 +28,7 @@ LINE = 0.16  # inches, of a legend
 STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "lohrec",
     "pdf.fonttype": 42,  # TrueType; many publishers refuse Type 3, the default
+    "text.parse_math": False,  # names are people's, and "$5 & up, $10 & up" is no formula
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.titlepad": 3,
@@ -78,7 +79,7 @@ def lines(
     with _panels(paths, title, list(panels), [axis, axis]) as axes:
         for panel, series in zip(axes, panels.values(), strict=True):
             for number, (name, values) in enumerate(series.items()):
-                panel.plot(x, values, label=name, **_line(number))
+                panel.plot(x, values, label=_listed(name), **_line(number))
             panel.set_xscale("log")
             panel.set_xticks(x, map(str, x))
             panel.minorticks_off()
@@ -105,7 +106,7 @@ def intervals(
                 value, low, high = np.array(points).T
                 bars = np.array([value - low, high - value]).clip(min=0)
                 x = np.arange(len(ticks)) + 0.08 * (number - (len(series) - 1) / 2)  # side by side
-                panel.errorbar(x, value, bars, label=name, capsize=2, **_line(number))
+                panel.errorbar(x, value, bars, label=_listed(name), capsize=2, **_line(number))
             panel.set_xticks(range(len(ticks)), ticks)
             panel.margins(x=0.1)
 
@@ -124,7 +125,7 @@ def curves(
     with _panels(paths, title, list(panels), [axis]) as axes:
         for panel, series in zip(axes, panels.values(), strict=True):
             for number, (name, (x, values, marked)) in enumerate(series.items()):
-                panel.plot(x, values, label=name, markevery=[marked], **_line(number))
+                panel.plot(x, values, label=_listed(name), markevery=[marked], **_line(number))
             panel.xaxis.set_major_locator(MaxNLocator(4))
 
 
@@ -168,7 +169,7 @@ def slices(
     with _panels(paths, title, measures, list(dict.fromkeys(ways))) as axes:
         for panel, (ticks, series) in zip(axes, panels.values(), strict=True):
             for number, (name, values) in enumerate(series.items()):
-                panel.plot(range(len(ticks)), values, label=name, **_line(number))
+                panel.plot(range(len(ticks)), values, label=_listed(name), **_line(number))
             panel.set_xticks(range(len(ticks)), ticks, fontsize=6)
             panel.margins(x=0.1)
             panel.set_ylim(bottom=0)
@@ -202,12 +203,17 @@ def scatter(
                     continue
                 colour = COLOURS[number - 1] if number else OTHERS
                 x, y = points[rows].T
-                dots = panel.scatter(x, y, size, colour, label=name, linewidths=0)
+                dots = panel.scatter(x, y, size, colour, label=_listed(name), linewidths=0)
                 dots.set_rasterized(True)
             panel.set_xlim(low[0] - margin[0], high[0] + margin[0])
             panel.set_ylim(low[1] - margin[1], high[1] + margin[1])
             panel.set_xticks([])
             panel.set_yticks([])
+
+
+def _listed(name: str) -> str:
+    """A name that a legend shows: matplotlib leaves out what begins with an underscore."""
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
 
 
 def _line(number: int) -> dict[str, Any]:
