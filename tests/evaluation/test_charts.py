@@ -103,7 +103,9 @@ def test_all_letters_are_in_the_figure_and_large_enough(drawn):
     charts.scatter(["x"], title, maps, groups * 15, groups)
     gains = {"relative": {"mean": -0.4, "low": -0.5, "high": -0.3}, "excludes_zero": True}
     shown = ("recall@10", "ndcg@10", "diversity@10")
-    of_names = {n: {"metrics": dict.fromkeys(shown, gains)} for n in names}
+    of_names = {
+        n: {"metrics": dict.fromkeys(shown, gains), "seeds": 1 + (n in "ab")} for n in names
+    }
     part = {"users": 24772, "variants": of_names}
     compared = {"reference": "tiger_compact", "level": 0.95, "dataset": "instruments_compact"}
     compared |= {"exclude_history": True, "splits": {"test": part, "test_kept": part}}

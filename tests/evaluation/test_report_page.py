@@ -13,6 +13,7 @@ from conftest import ROOT
 from lohrec.common import artefacts
 from lohrec.evaluation import best_baseline, comparison, metrics, slices
 from lohrec.evaluation.report import analyses, cost, page, paper, tables
+from lohrec.evaluation.report import slices as sliced
 from lohrec.evaluation.report.accuracy import Accuracy
 from lohrec.evaluation.report.tables import Cell, Section, Table
 
@@ -85,7 +86,7 @@ def test_table_1_marks_the_best_and_leaves_teachers_out(compared):
 
 
 def test_slices_rank_no_teacher(compared):
-    for table in Accuracy(compared, "test").by_slice("x.svg").tables:
+    for table in sliced.section(Accuracy(compared, "test"), "x.svg").tables:
         rows = rows_of(table)
         assert {cell.mark for cell in rows["lcrec"]} == {""}
         assert [cell.mark for cell in rows["smooth"]] == ["best", "best"]
@@ -94,8 +95,30 @@ def test_slices_rank_no_teacher(compared):
 def test_a_slice_of_few_users_has_no_best(compared):
     for parts in compared["splits"]["test"]["slices"].values():
         list(parts.values())[1]["users"] = 99
-    for table in Accuracy(compared, "test").by_slice("x.svg").tables:
+    for table in sliced.section(Accuracy(compared, "test"), "x.svg").tables:
         assert [cell.mark for cell in rows_of(table)["smooth"]] == ["best", ""]
+
+
+def test_diversity_of_vectors_that_each_model_has_of_its_own_is_not_ranked(compared, figures):
+    metrics = compared["splits"]["test"]["variants"]["smooth"]["metrics"]
+    metrics["diversity@10"]["mean"] = 0.9
+    for vectors, mark in (("text", "best"), ("model", "")):
+        accuracy = Accuracy(compared | {"diversity": vectors}, "test")
+        first, headline = accuracy.table_1().tables[0], accuracy.headline("x.svg").tables[0]
+        for table in (first, headline):
+            of_smooth = dict(zip(table.header[1:], rows_of(table)["smooth"], strict=True))
+            assert of_smooth["NDCG@10"].mark == "best"
+            assert of_smooth["Diversity@10"].mark == mark and of_smooth["Diversity@10"].text
+        said = "on vectors of its own"
+        assert (said in headline.note) == (said in accuracy.table_1().text[0]) == (not mark)
+        drawn = {"users": 5, "beams": [10]}
+        drawn["metrics"] = {m: {"a": [0.3], "b": [0.2]} for m in ("recall@10", "diversity@10")}
+        widths = analyses.widths(vectors, drawn, "x.svg")
+        assert [rows_of(one)["a"][0].mark for one in widths.tables] == ["best", mark]
+        assert (said in widths.text[1]) == (not mark)
+    variants = comparison.compare(figures, "tiger", 50, vectors="model")
+    assert "difference" in variants["smooth"]["metrics"]["recall@10"]
+    assert set(variants["smooth"]["metrics"]["diversity@10"]) == {"mean", "std"}
 
 
 def test_identifiers_have_columns_where_items_share_them(compared):
@@ -119,8 +142,21 @@ def test_gains_say_which_rows_have_one_seed(compared):
     assert "Of smooth the same seeds are drawn as of tiger" in first.note
     for variant in compared["splits"]["test"]["variants"].values():
         variant["seeds"] = 1
-    alone = Accuracy(compared, "test").table_1().tables[1].note
-    assert "users alone" in alone and "same seeds" not in alone
+    of_all, headline = (
+        Accuracy(compared, "test").table_1(),
+        Accuracy(compared, "test").headline("x"),
+    )
+    for alone in (of_all.tables[1].note, of_all.tables[2].note, headline.tables[0].note):
+        assert "users alone, for each has one seed" in alone and "same seeds" not in alone
+
+
+def test_the_headline_says_what_its_intervals_are(compared):
+    note = Accuracy(compared, "test").headline("x.svg").tables[0].note
+    assert "95% interval], paired bootstrap over users and seeds, 300 resamples" in note
+    assert "not corrected for the number of comparisons" in note and "one seed" not in note
+    compared["splits"]["test"]["variants"]["smooth"]["seeds"] = 1
+    note = Accuracy(compared, "test").headline("x.svg").tables[0].note
+    assert "smooth: one seed, so that the interval covers users only" in note
 
 
 def test_what_goes_on_from_the_best_baseline_is_paired_with_it(figures):
@@ -322,29 +358,55 @@ def test_candidates_that_a_teacher_has_not_found_are_counted(compared):
     assert [cell.text for cell in rows["distance"]] == [*known, "-", "-"]
 
 
+def test_tables_without_intervals_call_none_the_best(compared):
+    good, worse = (
+        compared["splits"]["test"]["variants"][name]["metrics"] for name in ("smooth", "tiger")
+    )
+    made = {"users": USERS, "seeds": [0], "exclude_history": True}
+    of = {
+        name: made | {"dev": entry, "test": entry}
+        for name, entry in (("dwr", good), ("distill", worse))
+    }
+    ablation = analyses.ablation(of, {"dwr": "DWR", "distill": "w/o RANK"}, {})
+    priors = analyses.priors(of, {"dwr": "teacher", "distill": "distance"}, {})
+    for table in [*ablation.tables, priors.tables[0]]:
+        assert {cell.mark for row in table.rows for cell in row} == {""}
+    assert all("no intervals" in section.text[0] for section in (ablation, priors))
+    assert "For equal steps see `distill_more`" in ablation.text[0]
+
+
 def test_fewer_invalid_identifiers_are_better():
     metrics = {"recall@10": {"a": [0.3], "b": [0.2]}, "invalid": {"a": [0.3], "b": [0.2]}}
     drawn = {"users": 5, "beams": [10], "metrics": metrics}
-    of_recall, of_invalid = map(rows_of, analyses.widths(drawn, "x.svg").tables)
+    of_recall, of_invalid = map(rows_of, analyses.widths("text", drawn, "x.svg").tables)
     assert of_recall["a"][0].mark == of_invalid["b"][0].mark == "best"
     assert of_recall["b"][0].mark == of_invalid["a"][0].mark == "second"
 
 
 def test_a_page_escapes_marks_and_fetches_nothing(tmp_path):
     (tmp_path / "a.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
-    table = Table("t", "<T>", ["", "x"], [[Cell("a<b"), Cell("1", "best", "±2")]], "see `code`")
+    marked = [Cell("1", "best", "±2"), Cell("2", "second"), Cell("3", "wrong"), Cell("4", "sure")]
+    rows = [[Cell("a<b", small="row"), *marked]]
+    table = Table("t", "<T>", ["", "x", "y", "z", "w"], rows, "see `code`")
     shown = [Section("s", "S & T", ["`a`"], [table], [tables.Figure(f"{tmp_path}/a.svg", "Fig")])]
     html = page.render(ROOT / "workflow_scripts/lohrec/evaluation/report/page.html", "R", shown)
     assert "a&lt;b" in html and "&lt;T&gt;" in html and "S &amp; T" in html
-    assert '<span class="best">1</span><small>±2</small>' in html and "<code>code</code>" in html
+    # What marks say is in the page, not in its style: readers aloud and copied text have it too.
+    assert '<th scope="row">a&lt;b<small>row</small></th><td><strong>1</strong>' in html
+    assert "</strong><small>±2</small></td><td><em>2</em></td>" in html
+    assert '<td><span class="wrong">3 ✗</span></td><td>4*</td></tr>' in html
+    assert "content:" not in html and "<code>code</code>" in html
     assert 'src="data:image/svg+xml;base64,' in html and 'alt="Fig"' in html
     links = re.findall(r'(?:src|href)="([^"]*)"', html)
     assert all(link.startswith(("data:", "#")) for link in links) and len(links) == 3
     assert "http" not in html and "url(" not in html and "@import" not in html
 
-    assert "| a<b | **1** (±2) |" in tables.markdown(shown, "R")
+    assert "| a<b (row) | **1** (±2) | _2_ | 3 ✗ |  4* |" in tables.markdown(shown, "R")
     lines = list(csv.reader(tables.long_csv(shown).splitlines()))
     assert lines == [
         ["table", "row", "column", "value", "mark", "small"],
         ["t", "a<b", "x", "1", "best", "±2"],
+        ["t", "a<b", "y", "2", "second", ""],
+        ["t", "a<b", "z", "3", "wrong", ""],
+        ["t", "a<b", "w", "4", "sure", ""],
     ]

@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import compare
@@ -35,16 +36,20 @@ def write_seed(path, place, diversity):
     return str(path)
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def written_data(folder, history):
     """sequences.npy and examples.parquet: 100 users each of 4, 6, 12 and 30 items."""
-    folder = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(1)
     length = np.tile([4, 6, 12, 30], USERS // 4)
     user = np.repeat(np.arange(USERS), length)
     artefacts.write_npy(folder / "sequences.npy", rng.integers(20, size=len(user)) ** 2 // 20)
-    artefacts.write_parquet(folder / "examples.parquet", sequences.leave_one_out(user, 20))
+    artefacts.write_parquet(folder / "examples.parquet", sequences.leave_one_out(user, history))
     return str(folder / "sequences.npy"), str(folder / "examples.parquet")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """As long histories as the slices tell apart."""
+    return written_data(tmp_path_factory.mktemp("data"), 20)
 
 
 @pytest.fixture
@@ -67,13 +72,13 @@ def exposure_of(paths):
     return [path.replace(".parquet", ".json") for path in paths]
 
 
-def run_compare(variants, data, folder, paired=()):
+def run_compare(variants, data, folder, paired=(), **changed):
     outputs = [folder / f"comparison.{ending}" for ending in ("json", "md", "svg")]
     per_user_paths = [path for paths in variants.values() for path in paths]
     seeds = {name: len(paths) for name, paths in variants.items()}
     files = per_user_paths, exposure_of(per_user_paths), *data, *outputs[:2], outputs[2:]
     kinds = {name: "own" if name == "better" else "baseline" for name in variants}
-    compare.main(*files, "demo", seeds, EVALUATION, "tiger", {"tiger": [*paired]}, kinds)
+    compare.main(*files, "demo", seeds, EVALUATION | changed, "tiger", {"tiger": [*paired]}, kinds)
     return outputs
 
 
@@ -129,6 +134,35 @@ def test_the_page_says_of_which_variants_the_training_is_not_covered(variants, d
     assert ("n/a" in page) == ("n/a: tiger's own figure may be zero" in page)
 
 
+def test_diversity_of_each_models_own_vectors_has_no_differences(variants, data, tmp_path):
+    json_file, page, figure = run_compare(variants, data, tmp_path, diversity="model")
+    of = json.loads(json_file.read_text())["splits"]["test"]["variants"]["better"]["metrics"]
+    assert set(of["diversity@10"]) == {"mean", "std"} and "difference" in of["recall@10"]
+    headers = [line for line in page.read_text().splitlines() if line.startswith("| variant")]
+    # Figures, lists and differences of a split; the first alone have the column.
+    assert ["Diversity@10" in line for line in headers[:3]] == [True, False, False]
+    assert "within one variant only:\neach has vectors of its own" in page.read_text()
+    assert "Diversity" not in figure.read_text() and "NDCG@10" in figure.read_text()
+
+
+def test_the_figure_says_what_its_intervals_are(variants, data, tmp_path):
+    def said(variants):
+        svg = run_compare(variants, data, tmp_path)[2].read_text()
+        return " ".join(re.findall("<!-- (.*?) -->", svg, re.DOTALL)).replace("\n", " ")
+
+    one = {name: paths[:1] for name, paths in variants.items()}
+    several = said(variants)
+    assert "95% interval over users and seeds" in several and "one seed" not in several
+    assert "filled: excludes zero, not corrected for the number of comparisons" in several
+    assert "95% interval over users alone, for each has one seed" in said(one)
+    mixed = said(variants | {"better": one["better"]})
+    assert "better: one seed, so that the interval covers users only" in mixed
+    assert "n/a" not in mixed
+    # What has nothing found of the reference's has no share of it.
+    nobody = [write_seed(tmp_path / "0.parquet", np.full(USERS, 60), np.full(USERS, 0.5))]
+    assert "n/a: tiger's own figure may be zero" in said(variants | {"tiger": nobody})
+
+
 def test_seeds_that_differ_more_than_users_take_the_star_away(variants, data, tmp_path):
     """A difference that users alone make sure, of two seeds each that lie further apart."""
     rng = np.random.default_rng(5)
@@ -173,7 +207,10 @@ def test_what_goes_on_from_the_reference_is_held_against_it_seed_by_seed(variant
     assert note not in pages[0] and note in pages[1]
 
 
-def test_slices_are_counted_user_by_user(variants, data, tmp_path):
+@pytest.mark.parametrize("history", [20, 8])
+def test_slices_are_counted_user_by_user(variants, history, tmp_path):
+    """By whole histories, however many items of them models read."""
+    data = written_data(tmp_path, history)
     result = json.loads(run_compare(variants, data, tmp_path)[0].read_text())
     array, cut = np.load(data[0]), pq.read_table(data[1]).to_pylist()
     # Train interactions are a user's but for the last two.
@@ -187,7 +224,7 @@ def test_slices_are_counted_user_by_user(variants, data, tmp_path):
         members = {"history": {}, "popularity": {}}
         for row in cut:
             if row["split"] == split:
-                items, target = row["stop"] - row["start"], array[row["stop"]]
+                items, target = row["stop"] - begin[row["user"]], array[row["stop"]]
                 names = {"to 4": 0, "5 to 9": 5, "10 to 19": 10, "from 20": 20}
                 of_length = [name for name, least in names.items() if items >= least][-1]
                 above = sum(times for times in count if times > count[target]) / sum(count)
@@ -196,6 +233,7 @@ def test_slices_are_counted_user_by_user(variants, data, tmp_path):
                 members["popularity"].setdefault(third, []).append(row["user"])
         for kind, own in result["splits"][split]["slices"].items():
             assert own.keys() == members[kind].keys() and len(own) >= 3
+            assert kind != "history" or "from 20" in own
             for name, users in members[kind].items():
                 assert own[name]["users"] == len(users)
                 for variant in ("tiger", "better"):

@@ -2,7 +2,8 @@
 
 from lohrec.common import artefacts, job
 from lohrec.evaluation import charts, tables
-from lohrec.evaluation.report.accuracy import WAYS, Accuracy
+from lohrec.evaluation.report.accuracy import Accuracy
+from lohrec.evaluation.report.slices import WAYS
 
 
 def main(comparison: str, figure: list[str], dataset: str, cutoff: int) -> None:

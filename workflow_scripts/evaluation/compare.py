@@ -9,6 +9,7 @@ from lohrec.evaluation import (
     best_baseline,
     comparison,
     comparison_page,
+    diversity,
     gain_figure,
     recommendations,
     slices,
@@ -55,12 +56,15 @@ def main(
     largest = max(settings["cutoffs"])
     train = read_examples(sequences, examples, "train")
     popularity = catalogue.counts(train, int(train.sequences.max()) + 1)
+    first = slices.first_items(read_examples(sequences, examples, "test").stop)
     excluded = recommendations.excludes_history(recommendations.splits(per_user[0]))
     with_reference, splits = paired.get(reference, []), {}
     for split in ("test", recommendations.OTHER[excluded], "dev"):
         of_users = {name: [one for one, _ in parts] for name, parts in paths.items()}
         users, figures = comparison.read(of_users, split, reference)
-        variants = comparison.compare(figures, reference, settings["resamples"], with_reference)
+        variants = comparison.compare(
+            figures, reference, settings["resamples"], with_reference, settings["diversity"]
+        )
         best_baseline.add_gains(
             variants, figures, kinds, settings["cutoffs"], settings["resamples"], paired
         )
@@ -71,7 +75,7 @@ def main(
         if not np.array_equal(own.user[order], users):
             raise ValueError(f"{examples} has other {split} users than {per_user[0]}.")
         masks = {
-            "history": slices.by_history(own.length[order]),
+            "history": slices.by_history(own.stop[order] - first[users]),
             "popularity": slices.by_popularity(own.target[order], popularity),
         }
         splits[split] = {
@@ -96,6 +100,7 @@ def main(
     artefacts.write_json(json, result)
     artefacts.write_text(markdown, page)
     panels = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
+    panels = [one for one in panels if diversity.comparable(one, settings["diversity"])]
     gain_figure.draw(figure, result, panels)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lohrec.common import artefacts
-from lohrec.evaluation import bootstrap, per_user, significance, tables
+from lohrec.evaluation import bootstrap, diversity, per_user, significance, tables
 
 LEVEL, SEED = 0.95, 0
 
@@ -38,13 +38,18 @@ def read(variants: dict[str, list[str]], split: str, reference: str) -> tuple[np
 
 
 def compare(
-    figures: Figures, reference: str, resamples: int, paired: Collection[str] = ()
+    figures: Figures,
+    reference: str,
+    resamples: int,
+    paired: Collection[str] = (),
+    vectors: str = "text",
 ) -> dict[str, Any]:
     """{variant: {"seeds": n, "metrics": {metric: ...}}}.
 
     Those of `paired` share trainings with the reference, seed by seed. A metric has `mean` and
     `std` over seeds and, but for the reference, `difference` (mean, low, high, p), `relative` (the
-    same as a share of the reference's mean; None where that may be 0) and `excludes_zero`.
+    same as a share of the reference's mean; None where that may be 0) and `excludes_zero`. Where
+    `vectors`, what diversity is of, are each model's own, diversity has the first two alone.
 
     Raises:
         ValueError: figures contradict each other, see `tables.check`.
@@ -78,7 +83,7 @@ def compare(
         low, high = bootstrap.interval(differences, LEVEL)
         for m, metric in enumerate(metrics):
             entry: dict[str, Any] = {**tables.mean_and_std(figures[name][metric])}
-            if v != base:
+            if v != base and diversity.comparable(metric, vectors):
                 found = {
                     "mean": float(means[v, m] - means[base, m]),
                     "low": float(low[m]),

@@ -43,14 +43,15 @@ def page(result: dict[str, Any]) -> str:
         single = of_one_seed(variants)
         others = {name: metrics for name, metrics in figures.items() if name != reference}
         if others:
+            held = [m for m in shown if "difference" in next(iter(others.values()))[m]]
             parts.append(f"Difference to {reference} in % [{level} interval]:")
             parts.append(
                 markdown(
-                    ["variant", *map(label, shown)],
+                    ["variant", *map(label, held)],
                     [
                         [
                             f"{name} {ONE_SEED}" if name in single else name,
-                            *(_difference(metrics[m]) for m in shown),
+                            *(_difference(metrics[m]) for m in held),
                         ]
                         for name, metrics in others.items()
                     ],
@@ -124,11 +125,13 @@ def _notes(result: dict[str, Any]) -> list[str]:
         intervals += (
             f"\nn/a: {reference}'s own figure may be zero; comparison.json has differences."
         )
-    scope = "variant" if result["diversity"] == "model" else "dataset"
+    scope = "dataset only"
+    if result["diversity"] == "model":
+        scope = "variant only:\neach has vectors of its own, so there are no differences"
     lists = (
         f"Diversity is Eq. 17 of the paper on the vectors `{result['diversity']}`; the usual "
         "intra-list diversity is\nthat times (K + 1) / (K - 1). Compare it within one "
-        f"{scope} only. Catalogue coverage: share of all items\nthat some list shows. Gini: 0 "
+        f"{scope}. Catalogue coverage: share of all items\nthat some list shows. Gini: 0 "
         "where all items are shown equally often, near 1 where a few are."
     )
     slices = (

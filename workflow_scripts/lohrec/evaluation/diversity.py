@@ -18,6 +18,28 @@ SETTINGS = {
 CHUNK_BYTES = 2**22  # sums of vectors at a time; they stay in the cache
 
 
+def comparable(metric: str, vectors: str) -> bool:
+    """Whether figures of two recommenders may be held against each other.
+
+    Diversity may not where each has vectors of its own: a model whose embeddings lie closer
+    together seems to have lists that are less diverse.
+
+    Args:
+        metric: its name, such as diversity@10.
+        vectors: the setting `diversity`.
+    """
+    return vectors != "model" or metric.partition("@")[0] not in ("diversity", "ild")
+
+
+def said(vectors: str) -> str:
+    """What is to be said beside diversities that are not comparable, after another sentence."""
+    own = (
+        " Each method's diversity is on vectors of its own, so that it says nothing beside "
+        "another's: it has no marks and no differences."
+    )
+    return "" if comparable("diversity", vectors) else own
+
+
 def intra_list(
     lists: RankedLists, vectors: np.ndarray, cutoffs: list[int]
 ) -> dict[str, np.ndarray]:

@@ -7,19 +7,28 @@ import numpy as np
 
 from lohrec.evaluation import tables
 
-# Where the second range of lengths begins, the third, the fourth. Fixed, so that a slice means the
-# same on every dataset; a history has at most `ingest.history` items.
+# Where the second range of lengths begins, the third, the fourth. Fixed, and of whole histories,
+# so that a slice means the same on every dataset, however many items models read of a history.
 LENGTHS = (5, 10, 20)
 THIRDS = ("head", "middle", "tail")
 
 Slices = dict[str, np.ndarray]  # {heading: bool (users,)}, each user in one
 
 
+def first_items(last: np.ndarray) -> np.ndarray:
+    """Where each user's items begin in the flat array of all users' items, (users,).
+
+    Args:
+        last: (users,), where they end: the places of all test targets.
+    """
+    return np.append(0, np.sort(last)[:-1] + 1)
+
+
 def by_history(length: np.ndarray) -> Slices:
     """Users by the items in their history; ranges without a user are left out.
 
     Args:
-        length: (users,).
+        length: (users,), all items before the target.
     """
     bounds = [0, *LENGTHS]
     names = [f"to {LENGTHS[0] - 1}"]

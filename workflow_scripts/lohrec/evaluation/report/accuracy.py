@@ -1,17 +1,15 @@
-"""What a report takes from comparison.json: Table 1, gains, slices; and the paper's cells."""
+"""What a report takes from comparison.json: Table 1, gains; and the paper's cells."""
 
 from typing import Any
 
-from lohrec.evaluation import comparison_page, significance, tables
+from lohrec.evaluation import comparison_page, diversity, significance, tables
 from lohrec.evaluation.recommendations import own_items
 from lohrec.evaluation.report import paper
 from lohrec.evaluation.report.tables import MARKS, Cell, Figure, Section, Table, cells, ranked
 
 KINDS = {"baseline": "baseline", "own": "this method", "teacher": "teacher"}
 SURE = 0.05
-FEW = 100  # users: of fewer a slice's best is chance
 PRINTED = ["recall@5", "recall@10", "ndcg@5", "ndcg@10"]  # in the paper's Table 1
-WAYS = {"history": "items in the history", "popularity": "popularity of the target"}
 
 
 class Accuracy:
@@ -78,7 +76,9 @@ class Accuracy:
         header += [f"{tables.label(last)} against {name}" for name in over]
         note = (
             f"The best baseline is the one with the highest {tables.label(last)}; Table 1 has all. "
-            f"Gains in % [{self.level:.0%} interval]. {self._shades()}"
+            f"{self._intervals('Gain', 'difference')} Intervals are not corrected for the number "
+            "of comparisons; the p values of Table 1 are. "
+            f"{self.shades()}{diversity.said(self.diversity)}"
         )
         table = Table("headline", "In short", header, rows, note)
         title = f"Differences to {self.reference} on the test set, {self.users:,} users"
@@ -105,7 +105,7 @@ class Accuracy:
             for name in order
         ]
         header = ["method", "seeds", *map(tables.label, columns)]
-        shown = [Table(f"table_1{added}", "Table 1: accuracy", header, rows, self._shades())]
+        shown = [Table(f"table_1{added}", "Table 1: accuracy", header, rows, self.shades())]
         for kind, against in (
             ("difference", self.reference),
             ("over_best_baseline", "the best baseline of each column"),
@@ -116,7 +116,7 @@ class Accuracy:
         text = [
             f"Test set, {self.users:,} users, each with one target among all items. Items of a "
             f"user's own history are {self.own}. Diversity is Eq. 17 on the vectors "
-            f"`{self.diversity}`."
+            f"`{self.diversity}`.{diversity.said(self.diversity)}"
             f"{' ± is the standard deviation over seeds.' if several else ''}{self._ties()}"
         ]
         if main:
@@ -155,42 +155,6 @@ class Accuracy:
         table = Table("paper_table_1", "Table 1 of the paper", header, rows, note if wrong else "")
         return Section("paper", "Beside the paper's own figures", text, [table])
 
-    def by_slice(self, drawn: str) -> Section:
-        """Recall and NDCG by length of the history and popularity of the target."""
-        shown = []
-        for way, parts in self.slices.items():
-            names = list(next(iter(parts.values()))["variants"])
-            for metric in (f"recall@{self.largest}", f"ndcg@{self.largest}"):
-                columns = [
-                    self._ranked({n: part["variants"][n][metric]["mean"] for n in names})
-                    if part["users"] >= FEW
-                    else {}
-                    for part in parts.values()
-                ]
-                rows = [
-                    cells(
-                        [
-                            name,
-                            *(
-                                figure(part["variants"][name][metric], marks.get(name, ""))
-                                for part, marks in zip(parts.values(), columns, strict=True)
-                            ),
-                        ]
-                    )
-                    for name in names
-                ]
-                header = [WAYS[way], *(f"{h} ({p['users']:,})" for h, p in parts.items())]
-                title = f"{tables.label(metric)} by {WAYS[way]}"
-                shown.append(Table(f"{metric} by {way}", title, header, rows, folded=True))
-        text = [
-            "In brackets: users. The head are the most popular items that have a third of the "
-            "train interactions, the middle the next third, the tail the rest. "
-            f"{self._shades()} Slices of fewer than {FEW} users have no marks, and none has an "
-            "interval."
-        ]
-        title = f"Accuracy by slice, test set, {self.users:,} users"
-        return Section("slices", "Slices of the users", text, shown, [Figure(drawn, title)])
-
     def _lists(self, order: list[str], added: str) -> Table:
         """Which items all lists together show, and places that none fills."""
         figures = [f"{name}@{self.largest}" for name in ("catalogue_coverage", "gini", "unfilled")]
@@ -214,17 +178,30 @@ class Accuracy:
         return {
             (name, metric): mark
             for metric in metrics
-            for name, mark in self._ranked(of[metric]).items()
+            if diversity.comparable(metric, self.diversity)
+            for name, mark in self.ranked(of[metric]).items()
         }
 
-    def _ranked(self, means: dict[str, float]) -> dict[str, str]:
+    def ranked(self, means: dict[str, float]) -> dict[str, str]:
         """The best and the second best of a column; teachers are not ranked."""
         names = [name for name in means if self.kinds[name] != "teacher"]
         return dict(zip(names, ranked([means[name] for name in names]), strict=True))
 
-    def _shades(self) -> str:
+    def shades(self) -> str:
+        """What marks of a table mean."""
         teachers = any(kind == "teacher" for kind in self.kinds.values())
         return f"{MARKS}{', teachers left out' if teachers else ''}."
+
+    def _intervals(self, what: str, kind: str) -> str:
+        """How intervals of a kind of gain were made, and what they do not cover."""
+        alone = all(variant["seeds"] == 1 for variant in self.variants.values())
+        made = (
+            f"{what} in % [{self.level:.0%} interval], paired bootstrap over users"
+            f"{' alone, for each has one seed' if alone else ' and seeds'}, {self.resamples:,} "
+            "resamples."
+        )
+        base = (self.reference, self.paired) if kind == "difference" and not alone else ("", [])
+        return " ".join([made, *comparison_page.about_seeds(self.variants, *base)])
 
     def _ties(self) -> str:
         """What is said where several items share an identifier."""
@@ -256,15 +233,10 @@ class Accuracy:
             )
             for name in names
         ]
-        seeds = all(variant["seeds"] == 1 for variant in self.variants.values())
         note = (
-            f"Difference in % [{self.level:.0%} interval], paired bootstrap over users"
-            f"{' alone, for each has one seed' if seeds else ' and seeds'}, {self.resamples:,} "
-            f"resamples. p is corrected for the {len(places)} differences of this table by Holm's "
-            f"method; *: below {SURE}."
+            f"{self._intervals('Difference', kind)} p is corrected for the {len(places)} "
+            f"differences of this table by Holm's method; *: below {SURE}."
         )
-        base = (self.reference, self.paired) if kind == "difference" and not seeds else ("", [])
-        note = " ".join([note, *comparison_page.about_seeds(self.variants, *base)])
         if kind != "difference":
             of = [f"{tables.label(m)}: {self._baseline_of(m)}" for m in self.metrics]
             note += (

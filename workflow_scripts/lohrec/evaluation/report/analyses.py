@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lohrec.evaluation import beam_widths, tables
+from lohrec.evaluation import beam_widths, diversity, tables
 from lohrec.evaluation.report.accuracy import figure
 from lohrec.evaluation.report.tables import MARKS, Cell, Figure, Section, Table, cells, ranked
 
@@ -17,6 +17,8 @@ def measured(
 ) -> Table:
     """Recall, NDCG and diversity at the largest cutoff of some variants.
 
+    Without intervals nobody can tell which of them is the best, so none is marked.
+
     Args:
         of: {variant: what its metrics.json holds}.
         labels: {variant: what the table calls it}, in order.
@@ -25,7 +27,6 @@ def measured(
     first = next(iter(of.values()))[split]
     largest = max(int(n.removeprefix("recall@")) for n in first if n.startswith("recall@"))
     metrics = [f"{metric}@{largest}" for metric in ("recall", "ndcg", "diversity")]
-    marks = [ranked([of[variant][split][m]["mean"] for variant in labels]) for m in metrics]
     header = ["", "seeds", *map(tables.label, metrics)]
     printed = printed if largest == 10 else None  # as the paper's
     if printed:
@@ -35,14 +36,11 @@ def measured(
             [
                 Cell(label, small=variant),
                 str(len(of[variant]["seeds"])),
-                *(
-                    figure(of[variant][split][m], mark[place])
-                    for m, mark in zip(metrics, marks, strict=True)
-                ),
+                *(figure(of[variant][split][m]) for m in metrics),
                 *(f"{value:.4f}" for value in (printed or {}).get(variant, [])),
             ]
         )
-        for place, (variant, label) in enumerate(labels.items())
+        for variant, label in labels.items()
     ]
     return Table(name, f"{title}, {of[next(iter(labels))]['users']:,} users", header, rows)
 
@@ -62,8 +60,10 @@ def ablation(
         measured("table_2 test", "The same on the test set", of, "test", names),
     ]
     text = [
-        "What each part of DWR adds; each row trains as long as it says (What was run, and "
-        f"variants.yaml). {MARKS}."
+        "DWR without its parts. There are no intervals here, and the rows differ in how long they "
+        "train: DWR goes on from w/o RANK, and w/o DISTILL from w/o All. So a difference is not "
+        "what a part adds. For equal steps see `distill_more` and `tiger_more`, or the same with "
+        "`_compact`, which go on as long without ranking, and for intervals Table 1."
     ]
     if printed and next(iter(of.values()))["exclude_history"]:
         text[0] += " The paper's lists keep items of a user's own history, ours leave them out."
@@ -101,7 +101,7 @@ def priors(
     text = [
         "The rows differ in which candidates the ranking loss orders: the teacher's (Eq. 15), real "
         "items by the distance of their identifiers to the target's (Eq. 18), or items that are "
-        f"chosen by the same users (Appendix B.2). {MARKS}."
+        "chosen by the same users (Appendix B.2). There are no intervals here."
     ]
     return Section("priors", "Other orders of candidates (Appendix B)", text, shown)
 
@@ -158,12 +158,20 @@ def codebooks(quality: dict[str, Any]) -> Section:
     return Section("identifiers", "Semantic IDs", text, shown)
 
 
-def widths(result: dict[str, Any], drawn: str) -> Section:
-    """Figures 1 and 3."""
+def widths(vectors: str, result: dict[str, Any], drawn: str) -> Section:
+    """Figures 1 and 3.
+
+    Args:
+        vectors: what diversity is of; of a model's own there are no marks.
+        result: what beam_widths.json holds.
+        drawn: the figure of the same.
+    """
     shown = []
     for metric, variants in result["metrics"].items():
         sign = -1 if metric == beam_widths.INVALID else 1  # the fewer the better
-        columns = [ranked([sign * v for v in at]) for at in zip(*variants.values(), strict=True)]
+        held = diversity.comparable(metric, vectors)
+        at_widths = zip(*variants.values(), strict=True)
+        columns = [ranked([sign * v if held else None for v in at]) for at in at_widths]
         rows = [
             cells(
                 [
@@ -176,14 +184,10 @@ def widths(result: dict[str, Any], drawn: str) -> Section:
         header = ["method", *(f"{width} beams" for width in result["beams"])]
         title = beam_widths.title(metric)
         shown.append(Table(f"widths: {metric}", title, header, rows, folded=True))
-    title = f"By beam width, test set, {result['users']:,} users"
-    return Section(
-        "widths",
-        "Width of the beam (Figures 1 and 3)",
-        [beam_widths.NOTE, f"{MARKS}; of invalid identifiers fewer are better."],
-        shown,
-        [Figure(drawn, title)],
-    )
+    said = f"{MARKS}; of invalid identifiers fewer are better.{diversity.said(vectors)}"
+    heading = "Width of the beam (Figures 1 and 3)"
+    figures = [Figure(drawn, f"By beam width, test set, {result['users']:,} users")]
+    return Section("widths", heading, [beam_widths.NOTE, said], shown, figures)
 
 
 def alignment(result: dict[str, Any], drawn: str) -> Section:

@@ -4,6 +4,7 @@ import base64
 import json
 import mimetypes
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from lohrec.common import artefacts
-from lohrec.evaluation.report import analyses, cost, paper
+from lohrec.evaluation.report import analyses, cost, paper, slices
 from lohrec.evaluation.report.accuracy import KINDS, PRINTED, Accuracy
 from lohrec.evaluation.report.tables import Figure, Section, Table, cells
 
@@ -51,7 +52,7 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     if printed and set(PRINTED) <= set(accuracy.metrics):
         (like_the_paper,) = (one for one in tests if one.own == "kept")
         result.append(like_the_paper.beside_the_paper(printed["table_1"]))
-    result.append(accuracy.by_slice(inputs["slices_figure"]))
+    result.append(slices.section(accuracy, inputs["slices_figure"]))
     if run["ablation"]:
         table_2 = printed["table_2"] if printed else {}
         ours = {
@@ -61,7 +62,7 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
         }
         result.append(analyses.ablation(of, run["ablation"], ours))
     for name, section in (
-        ("beam_widths", analyses.widths),
+        ("beam_widths", partial(analyses.widths, accuracy.diversity)),
         ("embeddings", analyses.embeddings),
         ("alignment", analyses.alignment),
     ):
