@@ -38,7 +38,7 @@ def labels(
     Returns:
         int32 (examples,), items; the target where no beam is an item.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 0, 1])  # an epoch's order is drawn by two
     out = targets.astype(np.int32)
     for low in range(0, len(beams), CHUNK):
         items = identifier_items(np.asarray(beams[low : low + CHUNK]), ids)

@@ -84,8 +84,9 @@ class Generative(Recommender):
         ranked = objective["losses"].get("margin_ranking", {}).get("candidates")
         prior = _mapped(paths.get("prior"))
         share = objective["losses"].get("distilled", {}).get("share", 1.0)
-        # The same order for every share: a smaller one has a part of a larger one's examples.
-        drawn = np.random.default_rng([seed, 1]).random(len(taught))
+        # The same order for every share: a smaller one has a part of a larger one's examples. An
+        # epoch's order is drawn by two numbers.
+        drawn = np.random.default_rng([seed, 0, 2]).random(len(taught))
         shared = registry.load("network", kind).Network.shares_rows(shape)
         data = TrainingData(
             taught.aligned() if shared else taught,
