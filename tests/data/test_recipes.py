@@ -57,6 +57,17 @@ def test_a_refusal_names_the_recipe_that_reads(name: str, tmp_path: Path) -> Non
     assert found is not None and f"recipe: {name}" in found
 
 
+@pytest.mark.parametrize("name", ["amazon_2014_ratings", "amazon_2018_ratings"])
+def test_a_short_line_among_the_first_is_rejected_and_counted(name: str, tmp_path: Path) -> None:
+    made = MAKE[name](tmp_path)
+    first, *rest = made.interactions.read_text().splitlines(keepends=True)
+    made.interactions.write_text("".join([first, "B000000001\n", *rest]))
+    role = "item" if name == "amazon_2014_ratings" else "user"  # which stands second
+    said = "1 of 33 lines rejected: {'missing_" + role + "': 1}"
+    with pytest.raises(ValueError, match=said):
+        read({"interactions": made.interactions}, recipe=name)
+
+
 def test_times_of_another_unit_are_not_those_of_the_recipe(tmp_path: Path) -> None:
     names = ("user_id", "parent_asin", "rating", "timestamp")
     rows = [(u, i, r, t) for u, i, r, t in ROWS]

@@ -185,12 +185,11 @@ def _check(
         if role in places and _letters(names[places[role]]) in NAMES[other]:
             name = names[places[role]]
             raise _unclear(path, rows, of, places, f"the {role} is {name!r}, an {other} by name")
-    if of.items_look_like and exchanged(
-        [row[places["user"]] for row in rows],
-        [row[places["item"]] for row in rows],
-        of.items_look_like,
-    ):
-        raise _unclear(path, rows, of, places, "users and items seem to be exchanged")
+    user, item = places.get("user"), places.get("item")
+    if of.items_look_like and user is not None and item is not None:
+        wide = [row for row in rows if max(user, item) < len(row)]  # others are counted later
+        if exchanged([row[user] for row in wide], [row[item] for row in wide], of.items_look_like):
+            raise _unclear(path, rows, of, places, "users and items seem to be exchanged")
 
 
 def exchanged(users: Sequence[str], items: Sequence[str], items_look_like: str) -> bool:
