@@ -89,6 +89,20 @@ def test_the_same_arguments_give_the_same_bytes(model, given, tmp_path, capfd) -
     assert printed.encode() == (tmp_path / "1.csv").read_bytes()
 
 
+def test_whoever_reads_the_lists_may_have_enough(model, given) -> None:
+    program = "import sys; from lohrec.serving.command import main; sys.exit(main())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "recommend", "--model", model, "--histories", given[0]],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert done.returncode == 0 and "pipe" not in done.stderr, done.stderr
+
+
 def test_bad_input_is_one_line_and_leaves_no_file(model, tmp_path, capfd) -> None:
     path, output = tmp_path / "h.csv", tmp_path / "out/lists.csv"
 

@@ -86,7 +86,8 @@ def _csv(file: IO[bytes], titles: list[str]) -> Write:
     def write(users: list[str], lists: Lists) -> None:
         frame = pl.from_arrow(table(users, lists, titles))
         assert isinstance(frame, pl.DataFrame)
-        frame.write_csv(file, include_header=False)
+        # Not by polars into the file: its error would not tell that whoever read had enough.
+        file.write(frame.write_csv(include_header=False).encode())
 
     return write
 
