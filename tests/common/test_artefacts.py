@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -137,6 +138,32 @@ def test_what_is_renamed_is_on_the_disk_before(tmp_path, monkeypatch):
     with artefacts.whole_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("all")
     assert done == [("sync", temporary / "weights"), ("sync", temporary), ("sync", tmp_path)]
+
+
+def test_a_file_system_that_syncs_no_folders_keeps_what_is_renamed(tmp_path, monkeypatch):
+    def refuses(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) or not folders_alone:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    folders_alone = True
+    monkeypatch.setattr(os, "fsync", refuses)
+    write_text(tmp_path / "text", "some")
+    folder_of(tmp_path / "model", np.ones(3))
+    assert (tmp_path / "model/values.npy").is_file()
+    folders_alone = False
+    with pytest.raises(OSError, match="Invalid argument"):
+        write_text(tmp_path / "text", "more")
+    assert (tmp_path / "text").read_text() == "some"
+
+
+def test_a_folder_takes_the_place_that_a_link_leads_to(tmp_path):
+    (tmp_path / "disk/model").mkdir(parents=True)
+    (tmp_path / "disk/model/old").touch()
+    (tmp_path / "model").symlink_to("disk/model")
+    folder_of(tmp_path / "model", np.ones(3))
+    assert (tmp_path / "model").is_symlink()
+    assert [path.name for path in (tmp_path / "disk/model").iterdir()] == ["values.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "model"]
 
 
 def test_a_read_only_folder_is_named(small):

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from safetensors.numpy import save_file
 
-from lohrec.common import job, job_log
+from lohrec.common import artefacts, job, job_log
 from lohrec.common.artefacts import damage, write_json, write_parquet
 
 
@@ -127,6 +127,23 @@ def test_lines_of_json_are_not_damaged(tmp_path):
     assert not damage(tmp_path / "shop.json")
     (tmp_path / "shop.json").write_text('{"user": 1')
     assert damage(tmp_path / "shop.json")
+
+
+def test_a_large_file_of_json_lines_is_not_read_to_tell_damage(tmp_path, monkeypatch):
+    path = tmp_path / "shop.json"
+    path.touch()
+    os.truncate(path, artefacts.LOOKED_AT + 1)
+    monkeypatch.setattr(artefacts, "read_json", lambda path: pytest.fail("it was read"))
+    assert not damage(path)
+
+
+def test_an_error_without_words_does_not_take_the_place_of_the_real_one(tmp_path, monkeypatch):
+    def too_large(path):
+        raise MemoryError
+
+    write_json(tmp_path / "index.json", [1])
+    monkeypatch.setattr(artefacts, "read_json", too_large)
+    assert damage(tmp_path / "index.json") == "MemoryError"
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])

@@ -18,6 +18,9 @@ from safetensors import safe_open
 
 from lohrec.common import disk, writers
 
+LOOKED_AT = (
+    2**28
+)  # bytes of JSON that are read to tell damage, which takes ten times as much memory
 UMASK = os.umask(0)  # it can only be read by being set
 os.umask(UMASK)
 
@@ -53,8 +56,12 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it takes its place, as `whole` does."""
-    path = Path(path)
+    """Yield a temporary folder beside `path`; on success it takes its place, as `whole` does.
+
+    Where `path` is a link, that is the place of the folder that it leads to: no folder can be
+    renamed to a link.
+    """
+    path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     writers.remove_killed(path)
     temporary = writers.temporary(path)
@@ -135,7 +142,7 @@ def damage(path: str | Path) -> str:
     """What keeps an array, a table, JSON or tensors from being opened; "" where nothing does.
 
     Readers say less: most name no file. JSON that goes on after its first value may be lines of it,
-    as raw files are.
+    as raw files are; a large one is such a file, and is not looked at.
     """
     opens: dict[str, Callable[[str | Path], object]] = {
         ".npy": partial(np.load, mmap_mode="r"),
@@ -144,10 +151,13 @@ def damage(path: str | Path) -> str:
         ".safetensors": partial(safe_open, framework="numpy"),
     }
     try:
-        if reader := opens.get(Path(path).suffix):
+        kind = Path(path).suffix
+        if kind == ".json" and Path(path).stat().st_size > LOOKED_AT:
+            return ""
+        if reader := opens.get(kind):
             reader(path)
-    except Exception as error:  # each reader has its own
-        said = str(error).splitlines()[0]
+    except Exception as error:  # each reader has its own, some without words
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
         return "" if "Extra data" in said else said
     return ""
 

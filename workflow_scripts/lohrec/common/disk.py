@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-CANNOT = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)  # file systems that reserve nothing
+# File systems that reserve nothing, or have no way to put the names in a folder on the disk.
+CANNOT = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 NOTHING = 2**20  # bytes; a disk with less is full
 
 
@@ -69,10 +70,17 @@ def new_array(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap
 
 
 def sync(path: str | Path) -> None:
-    """Have a file, or the names in a folder, on the disk itself: a power cut takes nothing away."""
+    """Have a file, or the names in a folder, on the disk itself: a power cut takes nothing away.
+
+    Shared folders of virtual machines and some network file systems cannot do so with names, which
+    is no reason to fail after the file is there.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT or not Path(path).is_dir():
+            raise
     finally:
         os.close(descriptor)
 
