@@ -229,7 +229,9 @@ def test_what_cannot_be_added_is_refused(shop, tmp_path) -> None:
         ("i.csv", "item,title\n", "holds no items"),
         ("i.jsonl", '{"item": "A", "title": true}', "item 1: title is neither"),
         ("i.jsonl", '{"item": "A", ', "cannot be read"),
+        ("i.jsonl", '{"item": "A", "title": "b"}\n{"item": "B", ', "read: line 2, column 15: "),
         ("i.jsonl", "[]", "must be an object"),
+        ("i.csv", "item,title\nA,b,c\n", "cannot be read: found more fields than defined in"),
         ("i.parquet", "no such", "cannot be read"),
         ("i.xlsx", "", r"name it *.csv"),
     ],
@@ -238,7 +240,14 @@ def test_files_without_new_items_are_refused(tmp_path, name, text, said) -> None
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError) as caught:
         item_files.read(tmp_path / name)
-    assert said in str(caught.value)
+    assert said in str(caught.value) and "truncate_ragged" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_item(tmp_path) -> None:
+    for name, text in (("i.jsonl", '{"item": "A", "title": "b"}'), ("i.csv", "item,title\nA,b")):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        assert item_files.read(tmp_path / name) == [NewItem("A", "b", "")]
 
 
 def test_usual_names_of_columns_and_gzip_are_known(tmp_path) -> None:

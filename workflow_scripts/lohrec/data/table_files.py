@@ -25,6 +25,7 @@ WIDTH = 200  # characters kept of a line that cannot be used
 
 TEXTS = pl.String()
 # What damaged files lead to. A panic of polars is no Exception.
+MEND = "Mend the line; a field that holds a quote must double it and be in quotes."
 DAMAGED = (
     *(pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException),
     *(UnicodeDecodeError, OSError),
@@ -92,8 +93,7 @@ def collected(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
     Raises:
         ValueError: a file is damaged, or its quotes do not match.
     """
-    remedy = "Mend the line; a field that holds a quote must double it and be in quotes."
-    with _refused(path, remedy):
+    with _refused(path, MEND):
         return frame.collect()
 
 

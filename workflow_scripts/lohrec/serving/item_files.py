@@ -1,5 +1,6 @@
 """New items as files have them: name, title, description."""
 
+import codecs
 import gzip
 import io
 from collections import Counter
@@ -12,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
-from lohrec.data import raw_lines
+from lohrec.data import raw_lines, table_files
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.item_texts import item_text
 from lohrec.data.layout import known_as
@@ -86,9 +87,7 @@ def _records(path: Path, columns: Mapping[str, str]) -> list[Mapping[str, Any]]:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
         if kind == ".jsonl":
-            records = [orjson.loads(line) for line in content.splitlines() if line.strip()]
-            if not all(isinstance(record, dict) for record in records):
-                raise ValueError(f"{path}: each line must be an object.")
+            records = _objects(content, path)
             names = {name for record in records for name in record}
         elif kind == ".parquet":
             # Not by polars: a damaged file ends its process, without an error that could be caught.
@@ -101,9 +100,10 @@ def _records(path: Path, columns: Mapping[str, str]) -> list[Mapping[str, Any]]:
             names, records = set(frame.columns), frame.to_dicts()
         else:
             raise ValueError(f"{path}: name it *.csv, *.tsv, *.parquet or *.jsonl.")
-    except (
-        pl.exceptions.PolarsError, pa.ArrowException, orjson.JSONDecodeError, OSError, EOFError,
-    ) as error:  # fmt: skip
+    except pl.exceptions.PolarsError as error:
+        said = str(error).split("\n")[0].rstrip(".")  # what follows is advice on polars' arguments
+        raise ValueError(f"{path} cannot be read: {said}. {table_files.MEND}") from None
+    except (pa.ArrowException, OSError, EOFError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     called = {role: name for role in COLUMNS if (name := _called(role, names, path, columns))}
     if "item" not in called or len(called) < 2:
@@ -113,6 +113,25 @@ def _records(path: Path, columns: Mapping[str, str]) -> list[Mapping[str, Any]]:
             "Say which is which: --columns item=NAME,title=NAME,description=NAME."
         )
     return [{role: record.get(called.get(role, "")) for role in COLUMNS} for record in records]
+
+
+def _objects(content: bytes, path: Path) -> list[dict[str, Any]]:
+    """The objects of lines of JSON."""
+    records = []
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(
+                f"{path} cannot be read: line {number}, column {error.colno}: {error.msg}. Mend "
+                "the line; each must be an object."
+            ) from None
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, line {number}: each line must be an object.")
+        records.append(record)
+    return records
 
 
 def _called(role: str, names: set[str], path: Path, columns: Mapping[str, str]) -> str | None:
