@@ -66,6 +66,16 @@ def test_a_user_who_is_there_twice_is_named(tmp_path):
         read_inter(path)
 
 
+def test_halves_of_characters_are_left_out_and_told_of(tmp_path, capsys):
+    text = '{"u\\ud800": ["a", "b\\uDC00", "\\ud83d\\ude00"]}'
+    kept = read_inter(put(tmp_path / "x.inter.json", text))
+    assert (kept.users.to_pylist(), kept.items.to_pylist()) == (["u"], ["a", "b", "\U0001f600"])
+    assert "x.inter.json: 2 halves of characters are left out" in capsys.readouterr().out
+    twice = '{"u\\ud800": [1, 2, 3], "u": [1, 2, 3]}'
+    with pytest.raises(ValueError, match=r"x\.inter\.json: .*names are there twice"):
+        read_inter(put(tmp_path / "x.inter.json", twice))
+
+
 def test_a_file_that_would_take_the_memory_is_refused_unread(tmp_path):
     path = tmp_path / "inter.json"
     path.touch()

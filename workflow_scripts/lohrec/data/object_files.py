@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from lohrec.common import job_log
 from lohrec.data import layout as layouts
 from lohrec.data import raw_lines, recipes
 from lohrec.data.layout import Layout
@@ -19,6 +21,7 @@ WIDTH = 200  # characters kept of a line that cannot be used
 WHOLE = 2**30  # bytes of a file that is one object, which takes ten times as much memory
 
 TEXTS = pl.String()
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # or one of two, which are a character
 
 
 class Names:
@@ -168,7 +171,8 @@ def whole_object(path: Path) -> dict[str, Any]:
         return found
 
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=look)
+        text = path.read_bytes().decode("utf-8-sig")
+        value = json.loads(text, object_pairs_hook=look)
     except (ValueError, RecursionError) as error:
         if not path.stat().st_size:
             raise ValueError(f"{path} is empty. Make or fetch it again.") from error
@@ -177,7 +181,17 @@ def whole_object(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} has names twice: {', '.join(twice[:5])}. Keep one of each.")
     if not isinstance(value, dict) or not value:
         raise ValueError(f"{path} is no JSON object. Use a file in LC-Rec's layout.")
-    return value
+    return _without_halves(value, path) if _ESCAPED_HALF.search(text) else value
+
+
+def _without_halves(value: dict[str, Any], path: Path) -> dict[str, Any]:
+    mended: Counter[str] = Counter()
+    whole: dict[str, Any] = raw_lines.whole(value, mended)
+    if len(whole) < len(value):
+        raise ValueError(f"{path}: without halves of characters, names are there twice. Mend them.")
+    if halves := mended["halves_of_characters"]:
+        job_log.warn(f"{path}: {halves:,} halves of characters are left out of names and texts")
+    return whole
 
 
 def _values(

@@ -204,7 +204,7 @@ def json_object(line: bytes, once: Collection[bytes], mended: Counter[str]) -> d
         if not line.strip():
             return "blank"
         try:
-            record = _whole(json.loads(line), mended)
+            record = whole(json.loads(line), mended)
         except (ValueError, RecursionError):
             return "not_json"
         mended["json_of_python"] += 1
@@ -250,15 +250,15 @@ def whole_number(value: Any, what: str, mended: Counter[str]) -> int | None:
     return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
-def _whole(value: Any, mended: Counter[str]) -> Any:
-    """The same without halves of characters, which no file in UTF-8 can hold."""
+def whole(value: Any, mended: Counter[str]) -> Any:
+    """A value without halves of characters, which no file in UTF-8 can hold; they are counted."""
     if isinstance(value, str) and (found := _LONE_SURROGATE.findall(value)):
         mended["halves_of_characters"] += len(found)
         return _LONE_SURROGATE.sub("", value)
     if isinstance(value, list):
-        return [_whole(one, mended) for one in value]
+        return [whole(one, mended) for one in value]
     if isinstance(value, dict):
-        return {_whole(key, mended): _whole(one, mended) for key, one in value.items()}
+        return {whole(key, mended): whole(one, mended) for key, one in value.items()}
     return value
 
 
