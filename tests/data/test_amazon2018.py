@@ -134,6 +134,10 @@ def test_too_many_rejected_lines_stop_with_samples_and_the_edition(tmp_path):
         (["userId,movieId,rating,timestamp", "1,2,3.0,4"], "has a header or another order"),
         (["AAAAAAAAAAAA1,B000000001,5.0,1"], "users are ASINs.*recipe: amazon_2014_ratings"),
         (["B1,A1,5.0,1500000000", "B2,A1,5.0,1500000000000"], "several units .s and ms."),
+        (
+            ["B1,A1,5.0,1500000000", "B2,A1,5.0,1500000000000", "B3,A2,5.0,1500000000"],
+            "several units .s and ms; 1 in ms, first 1500000000000",
+        ),
         # Of January 1973, in milliseconds; and of 1975, in seconds.
         (["B1,A1,5.0,94694400000", "B2,A1,5.0,157766400"], "several units .*94694400000 is after"),
     ],

@@ -153,9 +153,13 @@ def check(value: np.ndarray, path: Path) -> None:
     Raises:
         ValueError: their sizes are of several units, or of none that ends after today.
     """
-    found = [list(UNITS)[n] for n in np.unique(np.digitize(value, list(_BOUND.values())))]
+    places = np.digitize(value, list(_BOUND.values()))
+    kinds, counts = np.unique(places, return_counts=True)
+    found = [list(UNITS)[n] for n in kinds]
     if len(found) > 1:
-        several = " and ".join(found)
+        rarer = counts.argmin()
+        first = value[np.argmax(places == kinds[rarer])]
+        several = f"{' and '.join(found)}; {counts[rarer]:,} in {found[rarer]}, first {first}"
     elif value.max() > LAST * UNITS[found[0]]:
         several = f"{value.max()} is after 2128 in {found[0]}"
     else:
