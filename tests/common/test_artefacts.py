@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -122,6 +123,16 @@ def test_the_next_writer_removes_what_killed_ones_left(tmp_path):
     with whole_folder(folder) as temporary:
         (temporary / "weights").write_text("all")
     assert sorted(tmp_path.iterdir()) == sorted([living, new, others, path, folder])
+
+
+def test_containers_of_one_name_are_two_hosts(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "worker")
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[4026531836]")
+    one = writers._host()
+    monkeypatch.setattr(os, "readlink", lambda path: "pid:[4026532001]")
+    assert one == "worker-4026531836" and writers._host() == "worker-4026532001"
+    monkeypatch.setattr(os, "readlink", lambda path: os.stat("/nowhere"))
+    assert writers._host() == "worker"
 
 
 def test_what_is_renamed_is_on_the_disk_before(tmp_path, monkeypatch):

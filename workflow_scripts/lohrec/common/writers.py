@@ -12,7 +12,21 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-HOST = socket.gethostname()
+
+def _host() -> str:
+    """The host's name, and the number of what holds its processes, where the system tells.
+
+    Containers may share a name and a folder, while none knows the processes of another.
+    """
+    name = socket.gethostname()
+    try:
+        processes = os.readlink("/proc/self/ns/pid")  # "pid:[4026531836]"
+    except OSError:  # not on Linux
+        return name
+    return f"{name}-{''.join(filter(str.isdigit, processes))}"
+
+
+HOST = _host()
 BEAT_SECONDS = 15  # between two signs of life of a lock's owner
 # An owner elsewhere that gives no sign for so long is dead; a network file system may show its
 # last sign a minute late.
