@@ -135,6 +135,8 @@ rule assign_semantic_ids:
     priority: 1
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("assign_semantic_ids"),
     params:
         code=code("assign_semantic_ids"),
         settings=section("collisions"),

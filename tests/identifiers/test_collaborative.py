@@ -69,3 +69,17 @@ def test_a_large_graph_is_clustered_as_a_small_one(monkeypatch):
         monkeypatch.setattr(collaborative, "DENSE", dense)
         label = collaborative.spectral(graph, 4, 0)
         assert len(set(zip(label.tolist(), group.tolist(), strict=True))) == 4
+
+
+def test_items_without_others_are_one_cluster_of_a_large_graph(monkeypatch):
+    monkeypatch.setattr(collaborative, "DENSE", 0)
+    rng = np.random.default_rng(0)
+    edges = np.zeros((300, 300))
+    for _ in range(600):
+        group = rng.integers(5)
+        a, b = 50 * group + rng.integers(50, size=2)
+        edges[a, b] = edges[b, a] = edges[a, b] + (a != b)
+    alone = edges.sum(1) == 0
+    assert 50 <= alone.sum() < 100
+    label = collaborative.spectral(csr_array(edges), 8, 0)
+    assert len(set(label[alone].tolist())) == 1

@@ -32,7 +32,7 @@ def main(
         threads: of the CPU.
     """
     torch.set_num_threads(threads)
-    vectors = np.load(embeddings)
+    vectors = np.load(embeddings, mmap_mode="c")  # PyTorch warns of what it may not write
     trained = rqvae.load(model)
     z = rqvae.encode_all(trained, torch.from_numpy(vectors))
     resolved = collisions.resolve(trained, z, **settings)

@@ -6,16 +6,13 @@ last codeword tells the items of a cluster apart. The codewords of a level are n
 cluster to cluster, and begin anew after the last one there is: so few clusters share a codeword.
 """
 
-import warnings
-
 import numpy as np
 from scipy.sparse import csr_array, diags_array, eye_array
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from lohrec.data.cooccurrence import cooccurrences
 from lohrec.data.examples import Examples
+from lohrec.identifiers.clustering import kmeans
 from lohrec.identifiers.codewords import CODES, LEVELS
 
 SETTINGS = {
@@ -79,10 +76,8 @@ def spectral(graph: csr_array, clusters: int, seed: int) -> np.ndarray:
             vectors = stopped.eigenvectors
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = vectors / np.maximum(length, 1e-12)
-    with warnings.catch_warnings():
-        # Fewer different rows than clusters: then there are fewer clusters.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        label: np.ndarray = KMeans(clusters, n_init=4, random_state=seed).fit_predict(rows)
+    rows[graph.sum(1) == 0] = 0  # where an iteration leaves no more than its own error
+    label: np.ndarray = kmeans(rows, clusters, seed, starts=4).labels_
     return label
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lohrec.common.job_log import progress
 from lohrec.identifiers import quality
-from lohrec.identifiers.rqvae import RQVAE, decode_all
+from lohrec.identifiers.rqvae import RQVAE, decoded
 
 SETTINGS = {
     "epsilon": {
@@ -114,7 +114,7 @@ def report(model: RQVAE, vectors: np.ndarray, resolved: Resolution) -> dict[str,
         "steps": {
             step: {
                 **quality.identifier_quality(assigned, codes),
-                "relative_error": quality.relative_error(vectors, decode_all(model, assigned)),
+                "relative_error": quality.relative_error(vectors, decoded(model, assigned)),
             }
             for step, assigned in ids.items()
         },

@@ -1,10 +1,9 @@
 """How good identifiers are: whether they tell items apart and use their codebooks."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-
-CHUNK = 8192  # vectors at a time
 
 
 def use_and_perplexity(ids: np.ndarray, codes: int) -> tuple[list[int], list[float]]:
@@ -51,16 +50,17 @@ def identifier_quality(ids: np.ndarray, codes: int = 256) -> dict[str, Any]:
     }
 
 
-def relative_error(vectors: np.ndarray, reconstruction: np.ndarray) -> float:
+def relative_error(vectors: np.ndarray, reconstruction: Iterable[np.ndarray]) -> float:
     """Squared error over the vectors' variance: 0 is perfect, 1 is as good as their mean.
 
     Args:
         vectors: float (items, dimensions).
-        reconstruction: float (items, dimensions).
+        reconstruction: the same, some rows after the other.
     """
-    mean, error, variance = vectors.mean(0), 0.0, 0.0
-    for low in range(0, len(vectors), CHUNK):
-        part, near = vectors[low : low + CHUNK], reconstruction[low : low + CHUNK]
+    mean, error, variance, low = vectors.mean(0), 0.0, 0.0, 0
+    for near in reconstruction:
+        part = vectors[low : low + len(near)]
+        low += len(near)
         error += np.square(part - near, dtype=np.float64).sum()
         variance += np.square(part - mean, dtype=np.float64).sum()
     return float(error / variance) if variance > 0 else 0.0

@@ -1,6 +1,7 @@
 """Residual-quantised autoencoder that turns a text vector into codewords (Section 2.2, Eq. 2-6)."""
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,7 +125,8 @@ class RQVAE(nn.Module):
         z = self.encoder(x)
         errors, residual = [], z
         for level, book in enumerate(self.codebooks):
-            e = book[self.nearest(residual.detach(), level)]
+            # Not by index: its gradient's sums come in any order where a CPU has several threads.
+            e = F.embedding(self.nearest(residual.detach(), level), book)
             errors.append(
                 (residual.detach() - e).square() + beta * (residual - e.detach()).square()
             )
@@ -159,11 +161,11 @@ def encode_all(model: RQVAE, vectors: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode_all(model: RQVAE, ids: np.ndarray) -> np.ndarray:
-    """Vectors of identifiers, integers (items, levels): float32 (items, inputs)."""
+def decoded(model: RQVAE, ids: np.ndarray) -> Iterator[np.ndarray]:
+    """Vectors of identifiers, integers (items, levels), in parts: float32 (some items, inputs)."""
     codes = torch.from_numpy(ids.astype(np.int64)).to(model.codebooks.device)
-    chunks = [model.decode(model.embed(chunk)) for chunk in codes.split(CHUNK)]
-    return torch.cat(chunks).cpu().numpy()
+    for chunk in codes.split(CHUNK):
+        yield model.decode(model.embed(chunk)).cpu().numpy()
 
 
 def save(path: str | Path, model: RQVAE) -> None:

@@ -1,17 +1,15 @@
 """Training an RQ-VAE: k-means codebooks first, unused codewords restarted (Section 2.2, Eq. 6)."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from lohrec.common import training as runs
 from lohrec.common.checkpoints import Checkpoint, fingerprint
+from lohrec.identifiers.clustering import kmeans
 from lohrec.identifiers.quality import use_and_perplexity
 from lohrec.identifiers.rqvae import RQVAE, encode_all
 
@@ -186,9 +184,7 @@ def _initialise(model: RQVAE, x: Tensor, seed: int) -> None:
         points = residual.cpu().numpy()
         # Fewer distinct points than codewords leave the rest at zero, to be restarted when needed.
         count = min(len(book), len(np.unique(points, axis=0)))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            clusters = KMeans(count, n_init=1, max_iter=50, random_state=seed).fit(points)
+        clusters = kmeans(points, count, seed, rounds=50)
         book[:count] = torch.from_numpy(clusters.cluster_centers_)
         residual = residual - book[model.nearest(residual, level)]
 
