@@ -18,9 +18,8 @@ from safetensors import safe_open
 
 from lohrec.common import disk, writers
 
-LOOKED_AT = (
-    2**28
-)  # bytes of JSON that are read to tell damage, which takes ten times as much memory
+# Bytes of JSON that are read to tell damage, which takes ten times as much memory.
+LOOKED_AT = 2**28
 UMASK = os.umask(0)  # it can only be read by being set
 os.umask(UMASK)
 
