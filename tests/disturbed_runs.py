@@ -22,8 +22,6 @@ from lohrec.common.artefacts import read_json
 pytest_plugins = ["calm_run"]
 # The shortest way that trains three networks, fills an array part by part, and ends in figures.
 TARGET = "results/demo/distill/metrics.json"
-# What goes on in the run that the test before left.
-in_turn = pytest.mark.xdist_group("disturbed")
 PATIENCE = 1800  # seconds that a run may take
 TIMES = re.compile("seconds|.*_per_second")  # the names of fields that differ from run to run
 
@@ -98,7 +96,6 @@ def same(calm: Path, other: Path) -> None:
     assert [name for name in expected if expected[name] != found[name]] == []
 
 
-@in_turn
 def test_sigterm(disturbed: Path) -> None:
     """Its bytes are compared after the next faults of the same run."""
     started = Started(disturbed)
@@ -107,7 +104,6 @@ def test_sigterm(disturbed: Path) -> None:
     assert started.process.returncode != 0
 
 
-@in_turn
 def test_killed_before_it_is_recorded(disturbed: Path) -> None:
     taught = disturbed / "results/demo/teacher/shards/0/probabilities.npy"
     started = Started(disturbed)
@@ -123,7 +119,6 @@ def test_killed_before_it_is_recorded(disturbed: Path) -> None:
     started.end(signal.SIGKILL)
 
 
-@in_turn
 def test_a_damaged_checkpoint(disturbed: Path, calm: Path) -> None:
     seed = disturbed / "results/demo/distill/seed_0"
     checkpoint = seed / ".model.checkpoint"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 MOST = 600  # seconds that all may take on two free cores; others take longer
-# Groups of tests side by side, for most runs have one job at a time, and the largest first.
-SIDE_BY_SIDE = ["-n", "4", "--dist", "loadgroup"]
+# Files of tests side by side, for most runs have one job at a time, and the longest first.
+SIDE_BY_SIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 # {test: (fault, what comes of it)}
 KINDS = {
     "killed_runs.py::test_kills": (
@@ -126,8 +126,7 @@ class Table:
         self.seconds: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # A name may end with its case and with its group.
-        name = report.nodeid.split("[")[0].split("@")[0].removeprefix("tests/")
+        name = report.nodeid.split("[")[0].removeprefix("tests/")
         self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
         if report.when == "call" or report.outcome != "passed":
             why = f": {report.longrepr[2].removeprefix('Skipped: ')}" if report.skipped else ""

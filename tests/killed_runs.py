@@ -9,18 +9,15 @@ import shutil
 import signal
 from pathlib import Path
 
-import pytest
 from disturbed_runs import TARGET, Started, same
 from small_workflow import copied, run
 
 pytest_plugins = ["calm_run"]
-# Of one seed; each at most such a share of the undisturbed run after the first job.
-KILLS, SHARE = 10, 1 / 6
+KILLS, SHARE = 20, 1 / 6  # each at most such a share of the undisturbed run after the first job
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_kills(seed: int, tmp_path: Path, calm: Path) -> None:
-    folder, rng, kills = copied(tmp_path), random.Random(seed), 0
+def test_kills(tmp_path: Path, calm: Path) -> None:
+    folder, rng, kills = copied(tmp_path), random.Random(0), 0
     took = (calm / TARGET).stat().st_mtime - (calm / "tiny.yaml").stat().st_mtime
     while kills < KILLS:
         started = Started(folder)

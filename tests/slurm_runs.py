@@ -36,7 +36,6 @@ main()
 # try to split has less memory than Python alone.
 SLURM = ["--workflow-profile", "profiles/slurm", "--nolock"]
 STARVED = "split_sequences:mem_mb=60 * 50 ** (attempt - 1)"
-pytestmark = pytest.mark.xdist_group("slurm")  # one story
 PATIENCE = 1800  # seconds that a wait may take
 LIVING = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING")
 

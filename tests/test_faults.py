@@ -18,7 +18,7 @@ def test_what_is_skipped_stands_in_the_table_with_its_reason() -> None:
     table = faults.Table()
     for when in ("setup", "call", "teardown"):
         table.pytest_runtest_logreport(reported(f"{good}[one]", when, "passed"))
-    table.pytest_runtest_logreport(reported(f"{skipped}@slurm", "setup", "skipped", "no slurmd"))
+    table.pytest_runtest_logreport(reported(skipped, "setup", "skipped", "no slurmd"))
     rows = table.text().splitlines()
     assert f"| {fault} | {end} | 1 | 6 |" in rows
     assert f"| {case} | **skipped: no slurmd** | 1 | 2 |" in rows
