@@ -52,18 +52,14 @@ def fitting(wildcards):
 
 def fitting_decoding(wildcards):
     """What fitting reads of the section `decoding`: a ranker is tried on a retriever's lists."""
-    row = VARIANTS[wildcards.variant]
-    if not kinds.searches_beams(row):
-        return {"exclude_history": SETTINGS[wildcards.dataset]["decoding"]["exclude_history"]}
-    orders = row["recommender"] == "cascade" or row.get("generation") == 0
-    without = ("top", "batch_size") if orders else ("top", "batch_size", "rerank")
-    return section("decoding", without)(wildcards)
+    orders = VARIANTS[wildcards.variant].get("generation") == 0
+    return less(listing_decoding(wildcards, orders), ("top",))
 
 
-def listing_decoding(wildcards):
+def listing_decoding(wildcards, orders=False):
     """What lists read of it; but for `batch_size`, which they do not depend on."""
     row = VARIANTS[wildcards.variant]
-    idle = [] if row["recommender"] == "cascade" else ["rerank"]
+    idle = [] if orders or row["recommender"] == "cascade" else ["rerank"]
     idle += [] if kinds.searches_beams(row) else ["beams", "renormalise"]
     return section("decoding", ("batch_size", *idle))(wildcards)
 

@@ -125,6 +125,7 @@ rule draw_sweep:
         settings=lambda wildcards: {
             "cutoff": largest_cutoff(wildcards),
             "resamples": SETTINGS[wildcards.dataset]["evaluation"]["resamples"],
+            "vectors": SETTINGS[wildcards.dataset]["evaluation"]["diversity"],
         },
     script:
         "../workflow_scripts/analysis/draw_sweep.py"

@@ -99,7 +99,6 @@ def test_another_default_reruns_only_what_it_changes(run: Path) -> None:
                     "demo": {
                         "candidates": {"batch_size": 7},
                         "decoding": {"batch_size": 7, "rerank": 60},  # the latter of cascades
-                        "recommenders": {"teacher": {"batch_size": 7}},
                         "probabilities": {"batch_size": 7},
                         "cuda": {"train_teacher": {"count": 1}},
                     }

@@ -9,7 +9,7 @@ import pytest
 import tiny_lists
 
 from lohrec.common import artefacts
-from lohrec.evaluation import metrics, per_user
+from lohrec.evaluation import metrics, per_user, sweeps
 
 USERS = 300
 GAINS = {"0.1": 0, "0.3": 9, "1.0": 0}  # places by which each value finds the target earlier
@@ -38,7 +38,7 @@ def test_the_tables_have_what_each_value_gains(tables, tmp_path, capsys):
     outputs = [str(tmp_path / f"gamma.{ending}") for ending in ("csv", "md", "svg")]
     swept = {"row": "dwr", "setting": "ranking", "reference": "0.1"}
     swept |= {"seeds": dict.fromkeys(GAINS, 2), "paired": ["0.3", "1.0"]}
-    settings = {"cutoff": 10, "resamples": 200}
+    settings = {"cutoff": 10, "resamples": 200, "vectors": "text"}
     draw_sweep.main(paths, outputs[0], outputs[1], outputs[2:], "demo", swept, settings)
 
     with open(outputs[0]) as file:
@@ -61,3 +61,11 @@ def test_the_tables_have_what_each_value_gains(tables, tmp_path, capsys):
     assert f"{recall['0.3']:.4f} ({gain:+.4f} [" in page and "## dev set, 300 users" in page
     figure = (tmp_path / "gamma.svg").read_text()
     assert all(f"<!-- {name} -->" in figure for name in ("0.3", "test set", "NDCG@10"))
+
+
+def test_diversity_of_each_values_own_vectors_has_no_difference(tables):
+    paths = dict(zip(GAINS, zip(tables[0][::2], tables[0][1::2], strict=True), strict=True))
+    for vectors, held in (("text", True), ("model", False)):
+        found = sweeps.compare(paths, "0.1", 10, 50, [], vectors)["test"]["values"]["0.3"]
+        assert ("difference" in found["metrics"]["diversity@10"]) == held
+        assert "difference" in found["metrics"]["recall@10"]

@@ -11,8 +11,8 @@ from lohrec.identifiers.mixtures import (
     Mixture,
     WithNew,
     Without,
-    fewer,
     log_probabilities,
+    most_users,
     with_new,
 )
 from lohrec.identifiers.prefix_tree import PrefixTree
@@ -74,9 +74,9 @@ def test_a_codeword_has_the_probability_of_the_items_below_it(ids, tree) -> None
 
 
 def test_fewer_users_at_once_where_there_are_many_items() -> None:
-    assert fewer(512, 10_000) == 512
-    assert fewer(512, 400_000) * 400_000 <= CELLS < (fewer(512, 400_000) + 1) * 400_000
-    assert fewer(512, 2 * CELLS) == 1
+    for items in (10_000, 400_000):
+        assert most_users(items) * items <= CELLS < (most_users(items) + 1) * items
+    assert most_users(2 * CELLS) == 1
 
 
 def test_a_mixture_is_the_mean_over_items(ids, tree) -> None:

@@ -13,7 +13,7 @@ def main(
     figure: list[str],
     dataset: str,
     swept: dict[str, Any],
-    settings: dict[str, int],
+    settings: dict[str, Any],
 ) -> None:
     """Write the tables and the figure.
 
@@ -24,7 +24,7 @@ def main(
         dataset: its name.
         swept: `row`, `setting`, `seeds` ({value: number of seeds}), and `reference`, the value that
             the others are held against, and `paired`, those that share trainings with it.
-        settings: `cutoff`, K of the metrics, and `resamples`.
+        settings: `cutoff`, K of the metrics, `resamples`, and `vectors`, what diversity is of.
     """
     row, setting, reference = (swept[name] for name in ("row", "setting", "reference"))
     paths = iter(per_user)

@@ -4,7 +4,7 @@ import numpy as np
 
 from lohrec.common import artefacts, job
 from lohrec.data import catalogue
-from lohrec.data.examples import read_examples
+from lohrec.data.examples import first_items, read_examples
 from lohrec.evaluation import (
     best_baseline,
     comparison,
@@ -56,7 +56,7 @@ def main(
     largest = max(settings["cutoffs"])
     train = read_examples(sequences, examples, "train")
     popularity = catalogue.counts(train, int(train.sequences.max()) + 1)
-    first = slices.first_items(read_examples(sequences, examples, "test").stop)
+    first = first_items(read_examples(sequences, examples, "test").stop)
     excluded = recommendations.excludes_history(recommendations.splits(per_user[0]))
     with_reference, splits = paired.get(reference, []), {}
     for split in ("test", recommendations.OTHER[excluded], "dev"):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from lohrec.common import devices, job
-from lohrec.data.examples import read_examples
+from lohrec.data.examples import first_items, read_examples
 from lohrec.data.sequences import leaves_out
 from lohrec.evaluation.recommendations import OTHER, write
 from lohrec.recommender.recommender import Recommender
@@ -45,8 +45,7 @@ def main(
     recommender = Recommender.load(model, devices.acquire(cuda, threads), search)
     wanted = [("dev", "dev", excluded), ("test", "test", excluded)]
     wanted += [(OTHER[excluded], "test", not excluded)] if both else []
-    ends = read_examples(sequences, examples, "test").stop
-    first = np.append(0, ends[:-1] + 1)  # where each user's sequence begins
+    first = first_items(read_examples(sequences, examples, "test").stop)
     items = np.load(sequences)
 
     def tables() -> Iterator[pa.Table]:

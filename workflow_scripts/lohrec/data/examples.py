@@ -168,3 +168,12 @@ def length_batches(length: np.ndarray, size: int, rng: np.random.Generator) -> l
         order = order[keep]
     batches = np.split(order, range(size, len(order), size))
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def first_items(last: np.ndarray) -> np.ndarray:
+    """Where each user's items begin in the flat array of all users' items, (users,).
+
+    Args:
+        last: (users,), where they end: the places of all test targets.
+    """
+    return np.append(0, np.sort(last)[:-1] + 1)

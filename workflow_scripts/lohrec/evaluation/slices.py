@@ -15,15 +15,6 @@ THIRDS = ("head", "middle", "tail")
 Slices = dict[str, np.ndarray]  # {heading: bool (users,)}, each user in one
 
 
-def first_items(last: np.ndarray) -> np.ndarray:
-    """Where each user's items begin in the flat array of all users' items, (users,).
-
-    Args:
-        last: (users,), where they end: the places of all test targets.
-    """
-    return np.append(0, np.sort(last)[:-1] + 1)
-
-
 def by_history(length: np.ndarray) -> Slices:
     """Users by the items in their history; ranges without a user are left out.
 

@@ -15,6 +15,7 @@ def compare(
     cutoff: int,
     resamples: int,
     paired: Collection[str],
+    vectors: str,
 ) -> dict[str, dict[str, Any]]:
     """{split: {"users": their number, "values": what `comparison.compare` finds of each value}}.
 
@@ -24,6 +25,7 @@ def compare(
         cutoff: K of the metrics.
         resamples: of users and seeds.
         paired: values that share trainings with the reference, seed by seed.
+        vectors: what diversity is of, see `comparison.compare`.
 
     Raises:
         ValueError: the tables differ in users or metrics, or figures contradict each other.
@@ -35,7 +37,7 @@ def compare(
             value: {f"{metric}@{cutoff}": of[f"{metric}@{cutoff}"] for metric in METRICS}
             for value, of in figures.items()
         }
-        compared = comparison.compare(shown, reference, resamples, paired)
+        compared = comparison.compare(shown, reference, resamples, paired, vectors)
         found[split] = {"users": len(users), "values": compared}
     return found
 

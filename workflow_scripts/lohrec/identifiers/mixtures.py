@@ -13,13 +13,12 @@ from torch import Tensor
 from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.prefix_tree import PrefixTree
 
-# Probabilities of a batch: some arrays of so many in double precision, 134 MB each.
-CELLS = 2**24
+CELLS = 2**23  # probabilities that are computed at once: some arrays of 67 MB each
 
 
-def fewer(users: int, items: int) -> int:
-    """So many users, or as many as `CELLS` allows with a probability of each item."""
-    return min(users, max(1, CELLS // items))
+def most_users(items: int) -> int:
+    """Users at once, as many as `CELLS` allows with a probability of each item."""
+    return max(1, CELLS // items)
 
 
 class ItemSteps:

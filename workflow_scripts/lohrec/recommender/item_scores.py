@@ -10,12 +10,10 @@ from torch import Tensor
 
 from lohrec.common.job_log import progress
 from lohrec.identifiers.beam_search import TreeSteps
-from lohrec.identifiers.mixtures import ItemSteps, fewer
+from lohrec.identifiers.mixtures import ItemSteps, most_users
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.lists import Ranked
 from lohrec.recommender.recommender import Histories, Recommender
-
-CELLS = 2**23  # scores that are computed at once
 
 
 class Best(NamedTuple):
@@ -47,7 +45,7 @@ class ItemScores(Recommender):
 
     def at_once(self, wanted: int) -> int:
         """No more than memory is meant to hold distributions of; see `mixtures.ItemSteps`."""
-        return fewer(wanted, len(self.catalogue))
+        return min(wanted, most_users(len(self.catalogue)))
 
     def rank(self, histories: Histories, top: int, exclude_history: bool) -> Ranked:
         """The most probable items; equal ones of a list come in the order of item numbers."""
@@ -90,13 +88,13 @@ def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -
 def parts(
     histories: Histories, items: int, description: str
 ) -> Iterator[tuple[np.ndarray, Histories]]:
-    """Users of like length together, as many as `CELLS` scores of `items` allow.
+    """Users of like length together, `most_users` of them at once.
 
     Yields:
         places of the users, and their histories without padding that none of them needs.
     """
     order = np.argsort(histories.length, kind="stable")
-    size = max(1, CELLS // items)
+    size = most_users(items)
     batches = np.split(order, range(size, len(order), size))
     for rows in progress(batches, description, unit="batch"):
         length = histories.length[rows]
