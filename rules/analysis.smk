@@ -53,14 +53,13 @@ def widths(wildcards):
 
 
 def decoding_at_width(wildcards):
-    """The section `decoding` with another beam width; no list is longer than that.
+    """What lists read of the section `decoding`, with another beam width; none is longer than that.
 
     A cascade's ranker orders as many candidates.
     """
-    decoding, beams = section("decoding", ("batch_size",))(wildcards), int(wildcards.beams)
-    if VARIANTS[wildcards.variant]["recommender"] == "cascade":
-        decoding = decoding | {"rerank": beams}
-    return decoding | {"beams": beams, "top": min(decoding["top"], beams)}
+    decoding, beams = listing_decoding(wildcards), int(wildcards.beams)
+    wide = {name: beams for name in ("beams", "rerank") if name in decoding}
+    return decoding | wide | {"top": min(decoding["top"], beams)}
 
 
 def width(wildcards):
@@ -134,10 +133,18 @@ def widened(wildcards):
     return analysed(wildcards) + rows_of(wildcards.dataset, "cascade")
 
 
+def figures_at_width(dataset, variant, beams):
+    """A variant's metrics a user; those of the table where its width is the usual one."""
+    at = SimpleNamespace(dataset=dataset, variant=variant, beams=beams)
+    if decoding_at_width(at) == listing_decoding(at):
+        return of_seeds("per_user.parquet", dataset, variant)[0]
+    return f"results/{dataset}/analysis/{variant}/beams_{beams}/per_user.parquet"
+
+
 def figures_at_widths(wildcards):
-    """Metrics a user of every such variant at every width, variant by variant."""
+    """Those of every such variant at every width, variant by variant."""
     return [
-        f"results/{wildcards.dataset}/analysis/{name}/beams_{beams}/per_user.parquet"
+        figures_at_width(wildcards.dataset, name, beams)
         for name in widened(wildcards)
         for beams in widths(wildcards)
     ]

@@ -61,8 +61,7 @@ def figures_of_values(wildcards):
                 f"sweeps.{wildcards.sweep}: a beam of {narrow} finds no list of {most} items, which "
                 f"{dataset} measures (evaluation.cutoffs). Take wider ones."
             )
-        folder = f"results/{dataset}/analysis/{sweep['row']}"
-        return [f"{folder}/beams_{width}/per_user.parquet" for width in sweep["values"]]
+        return [figures_at_width(dataset, sweep["row"], width) for width in sweep["values"]]
     return [
         path
         for row in swept_rows(wildcards).values()
