@@ -51,7 +51,6 @@ test: .venv/dev.stamp
 	    --no-loadscope-reorder
 
 faults: .venv/dev.stamp
-	@$(PIP) --requirement requirements-slurm.txt
 	@$(BIN)/python tests/faults.py
 
 docs: setup
@@ -119,6 +118,6 @@ setup: .venv/run.stamp
 	@touch $@
 	@echo "Installed."
 
-.venv/dev.stamp: requirements-dev.txt requirements-serve.txt .venv/run.stamp
+.venv/dev.stamp: requirements-dev.txt requirements-serve.txt requirements-slurm.txt .venv/run.stamp
 	@$(PIP) --requirement requirements-dev.txt
 	@touch $@

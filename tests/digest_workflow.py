@@ -3,15 +3,14 @@
 A script writes a digest of its inputs, so that a whole run takes seconds.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from forked_snakemake import snakemake
 
 SCRIPT = """from lohrec.common import {module}
 
@@ -36,22 +35,9 @@ SCRIPTS = {
 TARGET = "results/demo/dwr/metrics.json"
 
 
-def snakemake(folder: Path, *arguments: str, path: str | None = None) -> tuple[int, str]:
-    """Run Snakemake in a folder; its exit status and what it printed, both streams together."""
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path or os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return done.returncode, done.stdout
-
-
-def planned(folder: Path, *arguments: str) -> dict[str, int]:
+def planned(folder: Path, *arguments: str, run: Callable = snakemake) -> dict[str, int]:
     """{rule: jobs} of a dry run."""
-    status, printed = snakemake(folder, "-n", "--cores", "8", *arguments)
+    status, printed = run(folder, "-n", "--cores", "8", *arguments)
     assert status == 0, printed
     return counted(printed)
 

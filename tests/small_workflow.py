@@ -2,15 +2,16 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 from conftest import ROOT
+from forked_snakemake import snakemake
 
 VARIANTS = ["popularity", "lcrec", "tiger", "distill", "dtr", "dwr"]
-COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
+OPTIONS = ["--cores", "2", "--configfile", "tiny.yaml"]
+COMMAND = [sys.executable, "-m", "snakemake", *OPTIONS]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -53,13 +54,7 @@ def copied(folder: Path) -> Path:
 def run(folder: Path, *arguments: str) -> str:
     """Run Snakemake to its end; what it printed, both streams together."""
     options = any(one.startswith("-") for one in arguments)
-    done = subprocess.run(
-        [*COMMAND, *arguments] if options else [*COMMAND, "--", *arguments],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    given = arguments if options else ("--", *arguments)
+    status, said = snakemake(folder, *OPTIONS, *given)
+    assert status == 0, said
+    return said

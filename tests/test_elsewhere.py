@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
-from digest_workflow import planned, snakemake
+from digest_workflow import planned
+from forked_snakemake import snakemake
 
 from lohrec.elsewhere.jobs import Job, read, write
 from lohrec.elsewhere.results import Results

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import ROOT
-from digest_workflow import snakemake
+from forked_snakemake import snakemake
 from test_packages import ORDER
 
 from lohrec.configuration import registry
@@ -85,8 +85,9 @@ def run(folder: Path, *command: str) -> None:
 
 def make(folder: Path, target: str) -> Path:
     """Run the workflow up to a file."""
-    command = ["-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"]
-    run(folder, *command, "--", target)
+    asked = "--cores", "2", "--configfile", "tiny.yaml", "--", target
+    status, said = snakemake(folder, *asked)
+    assert status == 0, said
     return folder / target
 
 

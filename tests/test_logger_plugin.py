@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from digest_workflow import planned, snakemake
+from digest_workflow import planned
+from forked_snakemake import snakemake
 
 from snakemake_logger_plugin_lohrec.handler import Step, last_lines
 from snakemake_logger_plugin_lohrec.screen import Screen
@@ -56,9 +57,8 @@ def command(folder: Path, *arguments: str) -> dict:
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and what was said, both streams together, into a pipe."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    done = subprocess.run(**command(folder, *arguments), **streams)
-    return done.returncode, done.stdout
+    given = command(folder, *arguments)
+    return snakemake(folder, *given["args"][3:], **given["env"])
 
 
 def test_a_step_is_a_line_and_a_second_run_says_there_is_nothing_to_do(tmp_path: Path) -> None:

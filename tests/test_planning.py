@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from digest_workflow import counted, planned, snakemake
+from digest_workflow import counted, planned
+from forked_snakemake import snakemake, started_anew
 
 from lohrec.configuration.sections import flat
 
@@ -151,10 +152,10 @@ def test_every_sweep_fits_the_values_that_its_row_does_not_have(fresh: Path) -> 
     jobs = planned(fresh, *targets)
     assert jobs["draw_sweep"] == len(sweeps) == 10
     # The rows dwr, distill, smooth, tiger and ease are each fitted once, and have a value of each
-    # sweep of theirs; beams fit nothing.
+    # sweep of theirs; beams fit nothing, and lists of the usual width are there already.
     own = {sweep["row"] for sweep in sweeps.values()}
     fitted = [len(s["values"]) - 1 for s in sweeps.values() if s["setting"] != "decoding.beams"]
-    assert jobs["fit"] == sum(fitted) + len(own) and jobs["recommend_at_width"] == 3
+    assert jobs["fit"] == sum(fitted) + len(own) and jobs["recommend_at_width"] == 2
     assert jobs["train_teacher"] == jobs["train_rqvae"] == jobs["order_candidates"] == 1
 
 
@@ -182,9 +183,9 @@ def test_two_hundred_rows_of_five_seeds_are_planned_in_seconds(fresh: Path, tmp_
         return used.ru_utime + used.ru_stime
 
     began = spent()
-    planned(fresh, *given, "--", "results/many/tiger_0/metrics.json")
+    planned(fresh, *given, "--", "results/many/tiger_0/metrics.json", run=started_anew)
     of_one = spent() - began
-    jobs = planned(fresh, *given, "--", "results/many/comparison.json")
+    jobs = planned(fresh, *given, "--", "results/many/comparison.json", run=started_anew)
     of_all = spent() - began - of_one
     assert jobs["fit"] == jobs["recommend"] == jobs["evaluate"] == 1000
     print(f"{sum(jobs.values()):,} jobs planned in {of_all:.1f} s, a row's in {of_one:.1f}")
@@ -195,7 +196,7 @@ def test_two_hundred_rows_of_five_seeds_are_planned_in_seconds(fresh: Path, tmp_
 def test_a_plan_is_made_without_pytorch(fresh: Path, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('PyTorch takes seconds')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert planned(fresh, "results/demo/dwr/metrics.json")["fit"] == 2
+    assert planned(fresh, "results/demo/dwr/metrics.json", run=started_anew)["fit"] == 2
 
 
 def test_the_readme_changes_a_setting(fresh: Path, tmp_path: Path) -> None:

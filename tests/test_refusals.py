@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from digest_workflow import TARGET, planned, snakemake
+from digest_workflow import TARGET, planned
+from forked_snakemake import snakemake
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
     for tool in ("bash", "sh", "which"):  # the last for the SLURM plugin, where it is installed
         (tools / tool).symlink_to(shutil.which(tool))
     target = "results/games/text/embeddings.npy"
-    status, printed = snakemake(folder, "--cores", "2", target, path=str(tools))
+    status, printed = snakemake(folder, "--cores", "2", target, PATH=str(tools))
     assert status != 0
     assert "embed_items: 1 GPU(s) of 24 GB" in printed
     assert "you can run: games_laptop" in printed
@@ -117,7 +118,7 @@ def test_a_gpu_preset_stops_before_the_first_job_of_a_machine_without(
 
     (tools / "nvidia-smi").write_text("#!/bin/sh\necho 40960\n")
     (tools / "nvidia-smi").chmod(0o755)
-    status, printed = snakemake(folder, "--cores", "2", target, path=str(tools))
+    status, printed = snakemake(folder, "--cores", "2", target, PATH=str(tools))
     assert status == 0, printed
     assert (folder / "resources/downloads/Video_Games_5.json.gz").exists()
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from digest_workflow import TARGET, planned, snakemake
+from digest_workflow import TARGET, planned
+from forked_snakemake import snakemake
 
 AFTER_TEACHER = {
     "generate_candidates": 1,

@@ -4,7 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from digest_workflow import TARGET, snakemake
+from digest_workflow import TARGET
+from forked_snakemake import snakemake
 
 from lohrec.common import unfinished
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from conftest import ROOT
-from digest_workflow import SCRIPTS, snakemake
+from digest_workflow import SCRIPTS
+from forked_snakemake import snakemake
 
 from lohrec.benchmarks import demands
 from lohrec.common import job

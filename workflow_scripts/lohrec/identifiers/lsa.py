@@ -1,13 +1,18 @@
-"""Latent semantic analysis: TF-IDF of words and word pairs, then a truncated SVD."""
+"""Latent semantic analysis: TF-IDF of words and word pairs, then a truncated SVD.
+
+scikit-learn is imported where it is used: it takes most of a second, and recommenders, which load
+this module with their encoders of texts, rarely need it.
+"""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from lohrec.identifiers import text_vectors
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 
 class Lsa(NamedTuple):
@@ -62,6 +67,8 @@ def fit(
     Raises:
         ValueError: no item has text, or all have the same.
     """
+    from sklearn.decomposition import TruncatedSVD
+
     texts = _joined(titles, descriptions)
     vectorizer = _vectorizer(max_features=max_features)
     if not any(map(vectorizer.build_tokenizer(), texts)):
@@ -86,7 +93,9 @@ def _joined(titles: Sequence[str], descriptions: Sequence[str]) -> list[str]:
     return [f"{title}\n{text}" for title, text in zip(titles, descriptions, strict=True)]
 
 
-def _vectorizer(**terms: Any) -> TfidfVectorizer:
+def _vectorizer(**terms: Any) -> "TfidfVectorizer":
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     # One-character words count: they are what tells a sequel from its predecessor.
     return TfidfVectorizer(
         sublinear_tf=True,
