@@ -101,6 +101,8 @@ use rule evaluate as evaluate_at_width with:
         exposure="results/{dataset}/analysis/{variant}/beams_{beams}/exposure.json",
     log:
         "logs/{dataset}/evaluate_at_width/{variant}_{beams}.log",
+    benchmark:
+        "benchmarks/{dataset}/evaluate_at_width/{variant}_{beams}.tsv"
 
 
 rule count_invalid_beams:
@@ -112,6 +114,8 @@ rule count_invalid_beams:
         invalid="results/{dataset}/analysis/{variant}/invalid.json",
     log:
         "logs/{dataset}/count_invalid_beams/{variant}.log",
+    benchmark:
+        "benchmarks/{dataset}/count_invalid_beams/{variant}.tsv"
     conda:
         "../envs/lohrec.yaml"
     threads: threads_of("recommend")
@@ -275,6 +279,8 @@ rule measure_alignment:
         ],
     log:
         "logs/{dataset}/measure_alignment.log",
+    benchmark:
+        "benchmarks/{dataset}/measure_alignment.tsv"
     conda:
         "../envs/lohrec.yaml"
     params:
@@ -320,7 +326,6 @@ rule map_embeddings:
     input:
         models=mapped,
         teacher=teacher_as_recommender,
-        ids="results/{dataset}/ids/semantic_ids.npy",
         catalogue="results/{dataset}/data/items.parquet",
     output:
         json="results/{dataset}/analysis/embeddings.json",
@@ -336,6 +341,8 @@ rule map_embeddings:
         ],
     log:
         "logs/{dataset}/map_embeddings.log",
+    benchmark:
+        "benchmarks/{dataset}/map_embeddings.tsv"
     conda:
         "../envs/lohrec.yaml"
     params:

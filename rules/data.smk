@@ -184,6 +184,8 @@ rule ingest:
         statistics="results/{dataset}/data/statistics.json",
     log:
         "logs/{dataset}/ingest.log",
+    benchmark:
+        "benchmarks/{dataset}/ingest.tsv"
     conda:
         "../envs/lohrec.yaml"
     resources:
@@ -205,6 +207,8 @@ rule split_sequences:
         examples="results/{dataset}/data/examples.parquet",
     log:
         "logs/{dataset}/split_sequences.log",
+    benchmark:
+        "benchmarks/{dataset}/split_sequences.tsv"
     conda:
         "../envs/lohrec.yaml"
     params:

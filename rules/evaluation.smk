@@ -62,6 +62,8 @@ rule evaluate:
         exposure="results/{dataset}/{variant}/seed_{seed}/exposure.json",
     log:
         "logs/{dataset}/evaluate/{variant}_seed_{seed}.log",
+    benchmark:
+        "benchmarks/{dataset}/evaluate/{variant}_seed_{seed}.tsv"
     conda:
         "../envs/lohrec.yaml"
     resources:
@@ -183,6 +185,8 @@ rule compare:
         ],
     log:
         "logs/{dataset}/compare.log",
+    benchmark:
+        "benchmarks/{dataset}/compare.tsv"
     conda:
         "../envs/lohrec.yaml"
     params:

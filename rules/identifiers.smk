@@ -130,6 +130,8 @@ rule assign_semantic_ids:
         latents="results/{dataset}/ids/latents.npy",
     log:
         "logs/{dataset}/assign_semantic_ids.log",
+    benchmark:
+        "benchmarks/{dataset}/assign_semantic_ids.tsv"
     wildcard_constraints:
         dataset=any_of(name for name in DATASETS if not brings_identifiers(name)),
     priority: 1
@@ -154,6 +156,8 @@ rule import_semantic_ids:
         quality="results/{dataset}/ids/quality.json",
     log:
         "logs/{dataset}/import_semantic_ids.log",
+    benchmark:
+        "benchmarks/{dataset}/import_semantic_ids.tsv"
     wildcard_constraints:
         dataset=any_of(filter(brings_identifiers, DATASETS)),
     priority: 1
@@ -175,6 +179,8 @@ rule embed_interactions:
         vectors="results/{dataset}/data/interaction_vectors.npy",
     log:
         "logs/{dataset}/embed_interactions.log",
+    benchmark:
+        "benchmarks/{dataset}/embed_interactions.tsv"
     conda:
         "../envs/lohrec.yaml"
     params:
@@ -194,6 +200,8 @@ rule cluster_items:
         quality="results/{dataset}/ids/collaborative_quality.json",
     log:
         "logs/{dataset}/cluster_items.log",
+    benchmark:
+        "benchmarks/{dataset}/cluster_items.tsv"
     conda:
         "../envs/lohrec.yaml"
     params:

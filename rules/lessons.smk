@@ -83,6 +83,8 @@ rule order_candidates:
         report="results/{dataset}/priors/{prior}.json",
     log:
         "logs/{dataset}/order_candidates/{prior}.log",
+    benchmark:
+        "benchmarks/{dataset}/order_candidates/{prior}.tsv"
     wildcard_constraints:
         prior="teacher|distance|cooccurrence",
     conda:
@@ -106,6 +108,8 @@ use rule order_candidates as order_taught_candidates with:
         report="results/{dataset}/{variant}/seed_{seed}/lessons/candidates.json",
     log:
         "logs/{dataset}/order_taught_candidates/{variant}_seed_{seed}.log",
+    benchmark:
+        "benchmarks/{dataset}/order_taught_candidates/{variant}_seed_{seed}.tsv"
     params:
         code=code("order_candidates"),
         settings=kept,

@@ -141,6 +141,10 @@ def described(wildcards):
         "source": row["source"],
         "category": row.get("category"),
         "variants": {n: VARIANTS[variant] for n, (_, variant) in names.items()},
+        "settings": {
+            n: rows.fitting(SETTINGS[dataset], VARIANTS[variant])
+            for n, (dataset, variant) in names.items()
+        },
         "seeds": {n: seeds(*owner) for n, owner in names.items()},
         "reference": reference(wildcards),
         "measured": list(measured_rows(wildcards)),

@@ -257,6 +257,22 @@ def test_a_run_that_goes_on_keeps_what_jobs_took(tmp_path: Path) -> None:
     assert "| 123 |" in first and (tmp_path / "out/table.md").read_text() == first
 
 
+def test_rows_with_other_cutoffs_stand_under_their_own_headings(tmp_path: Path) -> None:
+    found = Results(tmp_path, tmp_path / "out")
+    for name, cutoffs in (("one", (5, 10)), ("other", (10, 20))):
+        measured = job(tmp_path, name)
+        figures = {f"recall@{cutoff}": {"mean": cutoff / 100} for cutoff in cutoffs}
+        (tmp_path / f"{name}.txt").write_text(json.dumps({"test": figures, "dev": figures}))
+        output = {"metrics": f"{name}.txt"}
+        found.add(replace(measured, output=output, wildcards={"dataset": name}), 1.0)
+    table = (tmp_path / "out/table.md").read_text().split("\n\n")[0].splitlines()
+    header, _, one, other = ([cell.strip() for cell in row.split("|")[1:-1]] for row in table)
+    shown = [dict(zip(header, row, strict=True)) for row in (one, other)]
+    assert [row["test recall@5"] for row in shown] == ["0.0500", ""]
+    assert [row["test recall@10"] for row in shown] == ["0.1000", "0.1000"]
+    assert [row["dev recall@20"] for row in shown] == ["", "0.2000"]
+
+
 def test_large_files_stay_behind(tmp_path: Path) -> None:
     made = job(tmp_path, "big")
     write(tmp_path / "run", [made])

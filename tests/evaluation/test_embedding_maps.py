@@ -34,3 +34,12 @@ def test_each_model_is_tied_to_the_one_before_item_by_item(
         assert (xy == embedded[name][:, :2] + number).all()
     assert asked["relations"] == [{n: n for n in range(items)}] * 2
     assert asked["n_neighbors"] == neighbours and isinstance(asked["random_state"], int)
+
+
+def test_items_without_categories_are_told_apart_by_where_the_teacher_has_them():
+    centres = np.repeat(np.eye(4) * 9, 10, axis=0)
+    noise = np.random.default_rng(1).standard_normal(centres.shape)
+    names = embedding_maps.clusters(centres + noise, 4)
+    found = [set(names[start : start + 10]) for start in range(0, 40, 10)]
+    assert [len(one) for one in found] == [1] * 4 and len(set.union(*found)) == 4
+    assert set(embedding_maps.clusters(np.ones((5, 3)), 4)) == {"cluster 1"}

@@ -85,6 +85,18 @@ def test_table_1_marks_the_best_and_leaves_teachers_out(compared):
         assert row[column][::2] == (f"{entry['mean']:.4f}", f"±{entry['std']:.4f}")
 
 
+def test_the_headline_marks_what_is_the_best_of_all_rows(compared):
+    """A baseline that it does not show may be it."""
+    popularity = compared["splits"]["test"]["variants"]["popularity"]
+    popularity["metrics"]["diversity@10"]["mean"] = 0.99
+    accuracy = Accuracy(compared, "test")
+    table, headline = accuracy.table_1().tables[0], accuracy.headline("x.svg").tables[0]
+    assert "popularity" in rows_of(table) and "popularity" not in rows_of(headline)
+    for name, cells in rows_of(headline).items():
+        same = rows_of(table)[name][table.header.index("Diversity@10") - 1]
+        assert cells[headline.header.index("Diversity@10") - 1].mark == same.mark != "best"
+
+
 def test_slices_rank_no_teacher(compared):
     for table in sliced.section(Accuracy(compared, "test"), "x.svg").tables:
         rows = rows_of(table)
@@ -312,6 +324,7 @@ def test_a_report_of_the_papers_data_shows_its_figures_beside_ours(compared, tmp
     of = {"variants": {name: {} for name in KINDS}, "seeds": {name: [0] for name in KINDS}}
     parts = {"ablation": {"dwr": "DWR", "tiger": "TIGER"}, "priors": {}, "sweeps": {}}
     run = {"preset": "laptop", "source": "lcrec", "reference": "tiger"} | of | parts
+    run["settings"] = {"dwr": {"objective": {"ranking": 0.3}}, "popularity": {}}
     run["measured"] = ["tiger", "dwr"]
     names = {}
     for category in ("Instruments", None):
@@ -319,6 +332,8 @@ def test_a_report_of_the_papers_data_shows_its_figures_beside_ours(compared, tmp
             one.name: one for one in page.sections(inputs, run | {"category": category}, "none")
         }
         names[category] = set(shown)
+        (row,) = shown["made"].tables[2].rows  # popularity reads no settings
+        assert [cell.text for cell in row] == ["dwr", "objective: {ranking: 0.3}"]
         ablation, data = shown["table-2"].tables[0], shown["data"].tables[0]
         assert ("paper" in rows_of(data)) == any("paper" in one for one in ablation.header)
         if category:
@@ -349,13 +364,13 @@ def test_candidates_that_a_teacher_has_not_found_are_counted(compared):
     entry = compared["splits"]["test"]["variants"]["smooth"]["metrics"]
     of = {name: {"users": USERS, "seeds": [0], "test": entry} for name in ("dwr", "dwr_distance")}
     full = {"examples": 1234, "mean_candidates": 15.5, "full_share": 0.9, "target_only_share": 0.01}
-    beams = {"beams": {"invalid_share": 0.25, "target_share": 0.5}}
+    beams = {"beams": {"invalid_share": 0.25, "empty_share": 0.125, "target_share": 0.5}}
     names = {"dwr": "teacher", "dwr_distance": "distance"}
     section = analyses.priors(of, names, {"teacher": full | beams, "distance": full})
     rows = rows_of(section.tables[1])
     known = ["1,234", "15.50", "90.0%", "1.0%"]
-    assert [cell.text for cell in rows["teacher"]] == [*known, "25.0%", "50.0%"]
-    assert [cell.text for cell in rows["distance"]] == [*known, "-", "-"]
+    assert [cell.text for cell in rows["teacher"]] == [*known, "25.0%", "12.5%", "50.0%"]
+    assert [cell.text for cell in rows["distance"]] == [*known, "-", "-", "-"]
 
 
 def test_tables_without_intervals_call_none_the_best(compared):
@@ -375,12 +390,12 @@ def test_tables_without_intervals_call_none_the_best(compared):
     assert "For equal steps see `distill_more`" in ablation.text[0]
 
 
-def test_fewer_invalid_identifiers_are_better():
+def test_invalid_identifiers_are_not_held_against_each_other():
     metrics = {"recall@10": {"a": [0.3], "b": [0.2]}, "invalid": {"a": [0.3], "b": [0.2]}}
     drawn = {"users": 5, "beams": [10], "metrics": metrics}
     of_recall, of_invalid = map(rows_of, analyses.widths("text", drawn, "x.svg").tables)
-    assert of_recall["a"][0].mark == of_invalid["b"][0].mark == "best"
-    assert of_recall["b"][0].mark == of_invalid["a"][0].mark == "second"
+    assert [of_recall[name][0].mark for name in "ab"] == ["best", "second"]
+    assert [of_invalid[name][0].mark for name in "ab"] == ["", ""]
 
 
 def test_a_page_escapes_marks_and_fetches_nothing(tmp_path):

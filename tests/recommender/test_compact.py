@@ -183,6 +183,7 @@ def test_every_kind_of_row_trains(data, row, codewords):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+    assert not model.pair.weight[-1].any()  # of pairs that no item has
 
 
 def test_a_cascade_of_all_items_is_in_the_order_of_its_ranker(data):

@@ -68,6 +68,9 @@ def test_what_raw_beams_lack_is_counted_by_reason():
     reasons = {"word": [1, 0, 0, 0], "other_level": [0, 0, 0, 1], "no_item": [0, 1, 0, 0]}
     assert found["invalid_by_level"] == {n: [c / 6 for c in of] for n, of in reasons.items()}
     assert (found["target_share"], found["first_share"]) == (1, 1 / 2)
+    assert found["empty_share"] == 0
+    none = np.full_like(beams, NO_BEAM)
+    assert beam_items.quality(none, np.array([2, 1]), ids)["empty_share"] == 1
 
 
 def test_distances_follow_the_equation():

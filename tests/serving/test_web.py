@@ -19,7 +19,7 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
 from lohrec.benchmarks import load  # noqa: E402
 from lohrec.recommender.recommender import Recommender  # noqa: E402
-from lohrec.serving import web  # noqa: E402
+from lohrec.serving import explanation, web  # noqa: E402
 
 
 def served(recommender: Recommender) -> Iterator[str]:
@@ -97,6 +97,20 @@ def test_probabilities_along_all_items_are_a_distribution(address, generative, s
             assert all(len(same) == 1 for same in after.values())
             total = sum(value for same in after.values() for value in same)
             assert total == pytest.approx(1, abs=1e-3)
+
+
+def test_as_many_are_explained_at_once_as_the_recommender_takes(
+    generative, shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = generative, shop.catalogue.names[:3], range(20)
+    whole = explanation.probabilities(*asked)
+    taken, steps = [], generative.steps
+    monkeypatch.setattr(generative, "at_once", lambda wanted: 7)
+    monkeypatch.setattr(
+        generative, "steps", lambda h, t: taken.append(len(h.length)) or steps(h, t)
+    )
+    np.testing.assert_allclose(explanation.probabilities(*asked), whole, atol=1e-6)
+    assert taken == [7, 7, 6]
 
 
 def test_items_are_found_and_those_with_the_same_beginning(address, generative, shop) -> None:

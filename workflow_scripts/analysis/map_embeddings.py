@@ -5,7 +5,6 @@ import pyarrow.parquet as pq
 from lohrec.common import artefacts, job
 from lohrec.configuration.rows import ENDINGS
 from lohrec.evaluation import charts, embedding_maps
-from lohrec.identifiers import store
 from lohrec.recommender.recommender import item_vectors
 
 MAPPED = ("smooth", "distill")  # as in the paper; all models where these are missing
@@ -15,7 +14,6 @@ GROUPS = 6
 def main(
     models: list[str],
     teacher: str,
-    ids: str,
     catalogue: str,
     json: str,
     figure: list[str],
@@ -30,7 +28,7 @@ def main(
     Args:
         models: recommender.json of each variant.
         teacher: that of the teacher.
-        ids, catalogue: semantic_ids.npy, items.parquet.
+        catalogue: items.parquet.
         json: the file to write.
         figure: the same figure in several formats.
         dataset: its name.
@@ -57,17 +55,21 @@ def main(
     group = embedding_maps.categories(pq.read_table(catalogue)["categories"].to_pylist())
     by = "category"
     if not any(group):
-        group = [f"codeword {code}" for code in store.load_ids(ids)[:, 0]]
-        by = "first codeword"
+        group = embedding_maps.clusters(taught, GROUPS)
+        by = "cluster of the teacher's vectors"
     of_paper = {method + ending for method in MAPPED for ending in ENDINGS}
     chosen = [name for name in variants if name in of_paper] or variants
     points = embedding_maps.maps({"teacher": taught} | {name: embedded[name] for name in chosen})
-    panels = {
-        name + (f": CKA {alike[name]['cka']:.2f}" if name in alike else ""): xy
-        for name, xy in points.items()
-    }
+    panels = {_headed(name, alike.get(name)): xy for name, xy in points.items()}
     title = f"{dataset}, {len(taught):,} items by {by}"
     charts.scatter(figure, title, panels, group, embedding_maps.most_common(group, GROUPS))
+
+
+def _headed(name: str, alike: dict[str, float] | None) -> str:
+    """A model's name, with how near it is to the teacher."""
+    if alike is None:
+        return name
+    return f"{name}: CKA {alike['cka']:.2f},\n{alike['neighbours_shared']:.0%} of neighbours"
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def main(
     of_models = [read_json(model)["sha256"] for model in models]
     excluded = leaves_out(settings["exclude_history"], statistics)
     made_of = fingerprint(
-        [lesson, settings, batch_size, excluded, code, of_models], semantic, train.start, train.stop
+        [lesson, settings, batch_size, excluded, code, of_models],
+        *(semantic, train.sequences, train.start, train.stop),
     )
 
     if lesson == "probabilities":

@@ -55,7 +55,7 @@ def _applied(function: type[Function], *arguments: Any) -> Tensor:
     return result
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # a network has one share, in two types at most
 def _pool(share: float, dtype: torch.dtype) -> Tensor:
     """Zeros, so many as `share` says, and the scale of what is kept; always the same ones."""
     draws = torch.rand(POOL, generator=torch.Generator().manual_seed(0))

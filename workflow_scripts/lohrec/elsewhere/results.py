@@ -28,7 +28,7 @@ class Results:
         self.folder, self.out = folder, out
         self.done: dict[str, tuple[Job, float]] = {}  # by its first output
         self.told: set[str] = set()
-        self.rows: list[list[str]] = []
+        self.rows: list[dict[str, str]] = []
         out.mkdir(parents=True, exist_ok=True)
         # What earlier runs took, by the first output of a job.
         self.took: dict[str, float] = {}
@@ -59,11 +59,9 @@ class Results:
             for name, value in metrics[split].items()
             if name.startswith(f"{metric}@")
         }
-        self.rows.append(
-            ["/".join(job.wildcards.values()), *figures.values(), *said, f"{took:.0f}"]
-        )
-        header = ["row", *figures, "device", "parameters", "seconds"]
-        self._write_table(header)
+        row = {"row": "/".join(job.wildcards.values())} | figures
+        self.rows.append(row | said | {"seconds": f"{took:.0f}"})
+        self._write_table()
         self._archive("_".join(job.wildcards.values()), behind)
 
     def leave_rest(self, jobs: list[Job]) -> None:
@@ -87,21 +85,28 @@ class Results:
         visit(job)
         return list(found.values())
 
-    def _said(self, jobs: list[Job]) -> list[str]:
+    def _said(self, jobs: list[Job]) -> dict[str, str]:
         """Device and parameters of the last network that jobs have trained, by their logs."""
-        said = ["", ""]
+        said = {"device": "", "parameters": ""}
         for job in jobs:
             log = self.folder / job.log
             text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
             size = re.search(r"^([\d.]+ M) parameters", text, re.MULTILINE)
             device = re.search(r"^device: (.+)", text, re.MULTILINE)
             if size:
-                said = [device[1] if device else "", size[1]]
+                said = {"device": device[1] if device else "", "parameters": size[1]}
         return said
 
-    def _write_table(self, header: list[str]) -> None:
-        """table.md: the rows, and the time of every job."""
-        lines = [header, ["---"] * len(header), *self.rows]
+    def _write_table(self) -> None:
+        """table.md: the rows, and the time of every job.
+
+        Datasets may have other cutoffs: a row has no figure at those of another one.
+        """
+        last = ("device", "parameters", "seconds")
+        every = dict.fromkeys(name for row in self.rows for name in row if name not in last)
+        header = [*every, *last]
+        rows = [[row.get(name, "") for name in header] for row in self.rows]
+        lines = [header, ["---"] * len(header), *rows]
         text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
         print(text, flush=True)
         text += "\n| job | seconds |\n| --- | --- |\n"

@@ -12,7 +12,8 @@ NOTE = (
     "network whose softmax ran over a level's codewords alone (`codewords: level`) has never "
     "learned to avoid the others, and one whose softmax ran over those that go on to an item "
     "(`codewords: legal`) not even its own level's; a compact network has no logits of other "
-    "levels. Do not compare invalid identifiers of rows that differ in this. The ranker of a "
+    "levels. Do not compare invalid identifiers of rows that differ in this. Where lists leave out "
+    "a user's own items, those with many are searched with more beams. The ranker of a "
     "cascade orders as many candidates as there are beams, in Table 1 `decoding.rerank` of them; "
     "invalid ones are its retriever's."
 )

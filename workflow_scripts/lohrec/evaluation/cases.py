@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from lohrec.data.examples import Examples
+from lohrec.data.examples import Examples, first_items
 from lohrec.evaluation import ranked_lists, tables
 
 LONGEST = 60  # characters of a title
 
-# A user: `user`; `history`, `target`, lines; `lists`, {model: [{"item", "target", "taught"}]}, the
+# A user: `user`; `history`, the last items, and `target`, lines; `bought`, how many items the whole
+# history has; `lists`, {model: [{"item", "target", "taught"}]}, the
 # last two telling whether an item is the target, and whether the teacher lists it too.
 Case = dict[str, Any]
 
@@ -34,7 +35,7 @@ def chosen(
         teacher: which of the models has taught the others.
         cutoff: places that are shown.
     """
-    found = []
+    found, first = [], first_items(test.stop)
     for row in rows:
         user, target = int(test.user[row]), int(test.target[row])
         history = [names[item] for item in test.histories(np.array([row]))[0] if item >= 0]
@@ -43,6 +44,7 @@ def chosen(
             {
                 "user": user,
                 "history": history,
+                "bought": int(test.stop[row] - first[row]),
                 "target": names[target],
                 "lists": {
                     name: [
@@ -74,8 +76,10 @@ def page(dataset: str, found: list[Case], teacher: str) -> str:
         f"`*`: the teacher, {teacher}, lists it too.",
     ]
     for case in found:
+        older = case["bought"] - len(case["history"])
         parts += [
             f"## User {case['user']}",
+            *([f"{older} older items are left out."] if older else []),
             "\n".join(f"{n}. {line}" for n, line in enumerate(case["history"], 1)),
             f"Next: **{case['target']}**",
         ]

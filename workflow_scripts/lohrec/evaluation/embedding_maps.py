@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from lohrec.identifiers import clustering
+
 SEED = 0
 OTHERS = ""  # the group of an item that has none of its own
 LONGEST = 22  # characters of a category in a legend
@@ -69,6 +71,17 @@ def categories(paths: Sequence[Sequence[str]]) -> list[str]:
         if len({one for one in found if one}) > 1:
             return [one[:LONGEST] + "..." * (len(one) > LONGEST) for one in found]
     return [OTHERS] * len(paths)
+
+
+def clusters(vectors: np.ndarray, count: int) -> list[str]:
+    """The cluster of each item by k-means, for items that have no categories.
+
+    Args:
+        vectors: (items, d).
+        count: of clusters, at most; fewer where fewer items differ.
+    """
+    fitted = clustering.kmeans(vectors, min(count, len(np.unique(vectors, axis=0))), SEED)
+    return [f"cluster {number + 1}" for number in fitted.labels_]
 
 
 def most_common(group: Sequence[str], most: int) -> list[str]:

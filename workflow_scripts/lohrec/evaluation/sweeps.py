@@ -53,8 +53,8 @@ def page(title: str, setting: str, reference: str, result: dict[str, dict[str, A
         f"# {title}",
         f"Each line is the row with another `{setting}` and nothing else changed. In brackets: the "
         f"difference from {reference}, with its 95 % interval over users"
-        f"{' and seeds' if several else ' alone, for each has one seed'}. Who chooses a value "
-        "looks at the dev set alone.",
+        f"{' and seeds' if several else ' alone, for each has one seed'}, not corrected for how "
+        "many values there are. Who chooses a value looks at the dev set alone.",
     ]
     for split, found in result.items():
         first = next(iter(found["values"].values()))

@@ -65,7 +65,7 @@ def fit(
         Vectors, float32 (items, dimensions), rows of length 1, and what was fitted.
 
     Raises:
-        ValueError: no item has text, or all have the same.
+        ValueError: no item has text, or all texts together have one word.
     """
     from sklearn.decomposition import TruncatedSVD
 

@@ -63,6 +63,7 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str
         invalid_by_level: by reason, the share of the same beams whose first wrong token is at each
             level: a word, a codeword of another level (other_level), or one after which no item's
             identifier goes on (no_item).
+        empty_share: of the examples, the share without a beam that is an item.
         target_share: of the examples, the share with the target's identifier among the beams;
             first_share: with it as the first.
     """
@@ -71,12 +72,13 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str
     found = np.zeros(beams.shape[1], np.int64)
     invalid = np.zeros_like(found)
     reasons = {name: np.zeros(levels, np.int64) for name in ("word", "other_level", "no_item")}
-    among = first = 0
+    among = first = empty = 0
     for low in range(0, len(beams), CHUNK):
         part = np.asarray(beams[low : low + CHUNK])
         items = identifier_items(part, ids)
         fine = part[..., 0] != NO_BEAM
         found += fine.sum(0)
+        empty += int((items < 0).all(1).sum())
         invalid += (fine & (items < 0)).sum(0)
         for level in range(levels):
             known = identifier_items(part[..., : level + 1], ids[:, : level + 1]) >= 0
@@ -96,6 +98,7 @@ def quality(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray) -> dict[str
         "invalid_by_level": {
             name: (count / max(found.sum(), 1)).tolist() for name, count in reasons.items()
         },
+        "empty_share": empty / len(beams),
         "target_share": among / len(beams),
         "first_share": first / len(beams),
     }

@@ -32,9 +32,9 @@ def search(
 ) -> optuna.Study:
     """Try settings until so many trials are done. A search that was cut off goes on.
 
-    Trials are drawn by TPE, and each depends on those before it alone. From the sixth on, one is
-    given up where its best figure is below the median of those that were not, at the same
-    evaluation; any is where its losses are no longer finite, its settings cannot be used or memory
+    Trials are drawn by TPE, and each depends on those before it alone. After five that were not
+    given up, one is where its best figure is below their median at the same evaluation; any is
+    where its losses are no longer finite, its settings cannot be used or memory
     runs out. Of a trial that was cut off the settings are tried again.
 
     Args:

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     bought.add_argument(
         "--keep-history", dest="exclude_history", action="store_false", help="keep them"
     )
-    one.add_argument("--batch", type=_positive, default=1024, help="users at once (1024)")
+    one.add_argument("--batch", type=_positive, default=1024, help="users read at once (1024)")
 
     one = command("similar", _similar, "Print the items nearest to one.")
     one.add_argument("item", metavar="ITEM", help="its name, as the source has it")

@@ -35,12 +35,15 @@ def probabilities(
     tree = tree_of(recommender)
     if tree is None or not len(items):
         return []
-    read = numbers([list(history)] * len(items), recommender.catalogue, recommender.history)
     target = tree.identifiers(tree.leaf_of_item[torch.tensor(items)])
+    found: list[list[float]] = []
     with torch.inference_mode():
-        steps = recommender.steps(Histories(read.items, read.length), tree)
-        every = lessons.probabilities(steps, target, tree)
-        found: list[list[float]] = every.gather(-1, target.unsqueeze(-1)).squeeze(-1).tolist()
+        for along in target.split(recommender.at_once(len(items))):
+            again = [list(history)] * len(along)
+            read = numbers(again, recommender.catalogue, recommender.history)
+            steps = recommender.steps(Histories(read.items, read.length), tree)
+            every = lessons.probabilities(steps, along, tree)
+            found += every.gather(-1, along.unsqueeze(-1)).squeeze(-1).tolist()
     return found
 
 

@@ -62,7 +62,7 @@ def read(source: str | Path, columns: Columns | None = None) -> Iterator[Row]:
     if str(source) == "-":
         yield from _text(sys.stdin.buffer, "standard input", columns)
         return
-    if not Path(source).is_file():
+    if not Path(source).exists() or Path(source).is_dir():  # a pipe will do
         raise FileNotFoundError(f"There is no file {source} to read histories from.")
     if Path(source).suffix == ".parquet":
         yield from _parquet(Path(source), columns)

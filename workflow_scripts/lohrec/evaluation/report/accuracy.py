@@ -57,7 +57,7 @@ class Accuracy:
         """The reference, the best baseline and this method's rows, with what they gain."""
         best, shown = self.best_baseline(), self.shortened()
         columns = [f"{metric}@{self.largest}" for metric in ("recall", "ndcg", "diversity")]
-        marks = self._marks(shown, columns)
+        marks = self._marks(list(self.variants), columns)  # as in Table 1
         over = {self.reference: "difference"}
         if best is not None:
             over.setdefault(best, "over_best_baseline")

@@ -83,16 +83,17 @@ def priors(
     rows = []
     for prior, one in held.items():
         beams = one.get("beams", {})
-        found = [f"{beams[n]:.1%}" if beams else "-" for n in ("invalid_share", "target_share")]
+        shares = ("invalid_share", "empty_share", "target_share")
+        found = [f"{beams[n]:.1%}" if beams else "-" for n in shares]
         filled = (f"{one[n]:.1%}" for n in ("full_share", "target_only_share"))
         mean = f"{one['mean_candidates']:.2f}"
         rows.append(cells([prior, f"{one['examples']:,}", mean, *filled, *found]))
     header = ["", "train examples", "candidates, mean", "full lists", "lists of the target alone"]
-    header += ["beams that are no item", "beams with the target"]
+    header += ["beams that are no item", "examples without a beam that is", "with the target"]
     note = (
         "A beam of the teacher's that is no item is left out, and nothing takes its place: such a "
-        "list is not full, and one without any other item has the target alone. The last column "
-        "is the share of examples."
+        "list is not full, and one without any other item has the target alone. The last two "
+        "columns are shares of examples."
     )
     shown = [
         measured("priors", "Orders of the candidates, test set", of, "test", names),
@@ -168,10 +169,9 @@ def widths(vectors: str, result: dict[str, Any], drawn: str) -> Section:
     """
     shown = []
     for metric, variants in result["metrics"].items():
-        sign = -1 if metric == beam_widths.INVALID else 1  # the fewer the better
-        held = diversity.comparable(metric, vectors)
+        held = diversity.comparable(metric, vectors) and metric != beam_widths.INVALID
         at_widths = zip(*variants.values(), strict=True)
-        columns = [ranked([sign * v if held else None for v in at]) for at in at_widths]
+        columns = [ranked([v if held else None for v in at]) for at in at_widths]
         rows = [
             cells(
                 [
@@ -184,7 +184,7 @@ def widths(vectors: str, result: dict[str, Any], drawn: str) -> Section:
         header = ["method", *(f"{width} beams" for width in result["beams"])]
         title = beam_widths.title(metric)
         shown.append(Table(f"widths: {metric}", title, header, rows, folded=True))
-    said = f"{MARKS}; of invalid identifiers fewer are better.{diversity.said(vectors)}"
+    said = f"{MARKS}; of invalid identifiers none is marked.{diversity.said(vectors)}"
     heading = "Width of the beam (Figures 1 and 3)"
     figures = [Figure(drawn, f"By beam width, test set, {result['users']:,} users")]
     return Section("widths", heading, [beam_widths.NOTE, said], shown, figures)
@@ -215,7 +215,8 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
         f"The teacher is `{result['teacher']}`. Coverage: the share of its {top} items that a list "
         f"has too. Coordination: the longest common subsequence of both lists, over {top}. Of the "
         "first seed, with 95 % intervals over users alone. The paper's Ref and Rank are TIGER and "
-        "DWR; Top and Random learn the teacher's first item, or a random one of its list. "
+        "DWR; Top and Random learn the teacher's first item, or a random one of its list, and the "
+        "target where its beams name no item. "
         f"{MARKS}."
     ]
     table = Table(
@@ -234,7 +235,8 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
 def embeddings(result: dict[str, Any], drawn: str) -> Section:
     """Figure 4, left."""
     models = result["models"]
-    marks = [ranked([of[m] for of in models.values()]) for m in ("neighbours_shared", "cka")]
+    measures = ("neighbours_shared", "cka")
+    marks = [ranked([of[m] for of in models.values()], digits=3) for m in measures]
     rows = [
         cells([name, Cell(f"{of['neighbours_shared']:.1%}", near), Cell(f"{of['cka']:.3f}", cka)])
         for (name, of), near, cka in zip(models.items(), *marks, strict=True)
@@ -277,8 +279,10 @@ def cases(found: list[dict[str, Any]]) -> Section:
                 taught = "the teacher's too" if one and one["taught"] else ""
                 row.append(Cell(one["item"], mark, taught) if one else Cell(""))
             rows.append(cells(row))
-        history = "; ".join(case["history"])
-        note = f"Bought before, oldest first: {history}. Bought next: {case['target']}."
+        history, shown_of = "; ".join(case["history"]), ""
+        if case["bought"] > len(case["history"]):
+            shown_of = f" (the last {len(case['history'])} of {case['bought']})"
+        note = f"Bought before, oldest first{shown_of}: {history}. Bought next: {case['target']}."
         shown.append(
             Table(
                 f"case: user {case['user']}",

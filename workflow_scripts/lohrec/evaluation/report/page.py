@@ -125,26 +125,28 @@ def single_settings(figures: dict[str, str], titles: dict[str, str]) -> Section:
     """
     text = [
         "A row with one setting changed at a time. Bars are 95 % intervals of the difference from "
-        "the marked value, over users and, where there are several, over seeds; the figures "
-        "themselves are in `sweeps/` beside this report. Who chooses a value looks at the dev set "
-        "alone."
+        "the marked value, over users and, where there are several, over seeds, not corrected for "
+        "how many there are; the figures themselves are in `sweeps/` beside this report. Who "
+        "chooses a value looks at the dev set alone."
     ]
     drawn = [Figure(path, titles[name.removeprefix("sweep_")]) for name, path in figures.items()]
     return Section("sweeps", "Single settings", text, [], drawn)
 
 
 def how_it_was_made(run: dict[str, Any], made: dict[str, Any]) -> Section:
-    """Versions, and the settings of the reference."""
+    """Versions, the settings of the reference, and what each row's fitting read of its own."""
     versions = [cells([name, version or "-"]) for name, version in made["versions"].items()]
     settings = [
         cells([section, _inline(values)])
         for section, values in made["config"]["settings"].items()
         if values
     ]
+    rows = [cells([name, _inline(values)]) for name, values in run["settings"].items() if values]
     title = f"Settings of {run['reference']}"
     shown = [
         Table("versions", "Versions", ["package", "version"], versions, words=True),
         Table("settings", title, ["section", "values"], settings, words=True, folded=True),
+        Table("rows", "Settings of all rows", ["row", "values"], rows, words=True, folded=True),
     ]
     text = ["As written into `metrics.json` of the reference when it was measured."]
     return Section("made", "How it was made", text, shown)

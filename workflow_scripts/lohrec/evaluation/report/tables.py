@@ -84,12 +84,12 @@ def cells(row: Iterable[str | Cell]) -> list[Cell]:
     return [one if isinstance(one, Cell) else Cell(one) for one in row]
 
 
-def ranked(column: Sequence[float | None]) -> list[str]:
+def ranked(column: Sequence[float | None], digits: int = DIGITS) -> list[str]:
     """The mark of each figure of a column: the best, the second best, or none; None has none.
 
-    Figures that are printed alike, to `DIGITS`, are marked alike.
+    Figures that are printed alike, to so many digits, are marked alike.
     """
-    shown = [None if value is None else round(value, DIGITS) for value in column]
+    shown = [None if value is None else round(value, digits) for value in column]
     best = sorted({value for value in shown if value is not None}, reverse=True)
     marks = dict(zip(best, ("best", "second"), strict=False))
     return ["" if value is None else marks.get(value, "") for value in shown]

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lohrec.common.autograd_functions import drop
 from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecommender
@@ -72,7 +73,8 @@ class Network(AttributeNetwork):
         seen = earlier(items)
         number = self.attributes[items]  # (rows, places, attributes)
         attribute = self.attribute(number)
-        energy = self.energy(self.attribute.weight).squeeze(-1)[number]
+        # On several threads the gradient of `energy[number]` differs from run to run.
+        energy = F.embedding(number, self.energy(self.attribute.weight)).squeeze(-1)
         # Not -inf: a place without an item is all padding.
         energy = energy.masked_fill(number == self.padding, torch.finfo(energy.dtype).min)
         weight = energy.softmax(-1).unsqueeze(-1)

@@ -162,7 +162,10 @@ class Compact(CodewordNetwork):
         """
         with torch.autocast(state.device.type, enabled=False), exact_products():
             state = F.layer_norm(state.float(), state.shape[-1:])
-            return F.linear(F.linear(state, self.write_pair), self.pair.weight[place])
+            weight = self.pair.weight
+            if torch.is_grad_enabled():  # the missing pair stays 0, also with `codewords: level`
+                weight = torch.cat([weight[:-1], weight[-1:].detach()])
+            return F.linear(F.linear(state, self.write_pair), weight[place])
 
     def second(self, pairs: Tensor, example: Tensor, first: Tensor) -> Tensor:
         """What is added to the logits of second codewords, float32 (..., codes).

@@ -174,7 +174,9 @@ class T5(CodewordNetwork):
             x, _ = block(x, bias)
         x = drop(self.encoder.final_layer_norm(x), dropout, self.training)
         memory = self.decoder.keys_values(x)
-        return memory if row is None else [(k[row], v[row]) for k, v in memory], mask
+        if row is not None:  # on several threads the gradient of `k[row]` differs from run to run
+            memory = [(k.index_select(0, row), v.index_select(0, row)) for k, v in memory]
+        return memory, mask
 
     def decode(
         self,
@@ -223,14 +225,12 @@ class T5(CodewordNetwork):
             legal: bool (..., codes), to which the others are -inf; None for all.
 
         Returns:
-            float32 (..., codes), or (..., levels * codes) with codewords "all"; `first_code` tells
-            where the level's own codewords begin.
+            float32 (..., codes), or with codewords "all" (..., levels * codes); see `first_code`.
         """
         weight = self.shared.weight[:CODEWORDS]
         if self.config["codewords"] != "all":
             weight = weight[level * CODES : (level + 1) * CODES]
-        # In float32 also under autocast: bfloat16 would round logits by about the differences that
-        # Eq. 14 ranks by, and this product is a hundredth of the decoder's work.
+        # In float32 also under autocast: Eq. 14 ranks by differences of what bfloat16 rounds away.
         with torch.autocast(state.device.type, enabled=False), exact_products():
             logits = F.linear(state.float(), weight.float())
             if legal is not None:
