@@ -14,7 +14,7 @@
 # make lock     requirements.lock: every package that is installed, with hashes, for Python 3.11 to 3.13
 # make audit    are there known weaknesses in the packages of requirements.lock? It asks PyPI
 # make setup    only set up: Python packages, the library and its Snakemake logger, into .venv
-# make PYTHON=python3.12 ...   use another Python, 3.11 or newer
+# make PYTHON=python3.12 ...   use another Python, 3.11 to 3.13
 PYTHON ?= python3
 BIN := .venv/bin
 RAW ?= resources/raw
@@ -110,7 +110,7 @@ setup: .venv/run.stamp
 
 # Set up once, and again when the pins or the packages of the tree change.
 .venv/run.stamp: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("LOHRec needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("LOHRec needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "Installing LOHRec and what it needs into .venv. It takes a few minutes and 2 GB of disk,"
 	@echo "more where pip takes PyTorch with CUDA."
 	@$(PYTHON) -m venv .venv
