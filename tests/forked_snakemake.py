@@ -9,8 +9,10 @@ import os
 import runpy
 import subprocess
 import sys
+from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Lock
 from typing import Any
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -56,15 +58,22 @@ def _run(folder: Path, arguments: tuple[str, ...], env: dict[str, str], said: st
     from snakemake.cli import main
     from snakemake.script import PythonScript
 
+    lock = Lock()
+
     def execute(script: Any, path: str, edit: bool = False) -> None:
         """In place of the same method: fork the script, where a shell would start Python."""
         job = SERVER.Process(target=_script, args=(path, Path.cwd(), dict(os.environ), said))
-        job.start()
+        # Each start also looks which jobs of other threads have ended, and reads their status: two
+        # that read one status at once would lose it.
+        with lock:
+            job.start()
         if script.bench_record is None:
-            job.join()
+            wait([job.sentinel])
         else:
             with benchmarked(job.pid, script.bench_record):
-                job.join()
+                wait([job.sentinel])
+        with lock:
+            job.join()
         if job.exitcode:
             raise subprocess.CalledProcessError(job.exitcode, path)
 
