@@ -188,9 +188,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, status)
 
 
 def test_memory_does_not_grow_with_the_users(shop, model, tmp_path) -> None:
-    """Five times the users, 20 MB more of text in and 10 MB of it out, and at most 14 MB more."""
+    """Four times the users, 25 MB more of text in and 13 MB of it out, and at most 10 MB more.
+
+    A thousand users are enough for all that is grown once.
+    """
     peaks = []
-    for users in (600, 3000):
+    for users in (1000, 4000):
         rng = np.random.default_rng(users)
         items = rng.integers(0, len(shop.catalogue), (20, users))
         # By time: a user's rows stand far apart.
@@ -207,4 +210,4 @@ def test_memory_does_not_grow_with_the_users(shop, model, tmp_path) -> None:
         peak, status = map(int, done.stdout.split())
         assert status == 0 and len((tmp_path / "l.csv").read_text().splitlines()) == users * 10 + 1
         peaks.append(peak)
-    assert peaks[1] - peaks[0] < 14 * 1024, peaks  # KB
+    assert peaks[1] - peaks[0] < 10 * 1024, peaks  # KB
