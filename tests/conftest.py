@@ -1,8 +1,9 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 # Fixtures that several files share.
 pytest_plugins = ["digest_workflow", "shipped_config", "tiny_shop"]
@@ -39,6 +40,15 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def four_threads() -> Iterator[None]:
+    """PyTorch computes with four threads, which share sums by index among them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session", params=[False, True], ids=["untied", "tied"])

@@ -240,17 +240,13 @@ def test_scripts_end_with_distinct_identifiers(vectors, tmp_path):
     assert artefacts.read_json(out["index"])["3"][0] == f"<a_{ids[3, 0]}>"
 
 
-def test_gradients_of_several_threads_are_the_same_each_time():
+def test_gradients_of_several_threads_are_the_same_each_time(four_threads):
     """The largest batch of the defaults: sums by index are then shared among threads."""
     torch.manual_seed(0)
     model, x = RQVAE(24, [16], 32, 1, 4), torch.randn(1024, 24)
-    found, before = [], torch.get_num_threads()
-    torch.set_num_threads(4)
-    try:
-        for _ in range(30):
-            model.zero_grad()
-            sum(model.losses(x, 0.25, "mean")).backward()
-            found.append(model.codebooks.grad.clone())
-    finally:
-        torch.set_num_threads(before)
+    found = []
+    for _ in range(30):
+        model.zero_grad()
+        sum(model.losses(x, 0.25, "mean")).backward()
+        found.append(model.codebooks.grad.clone())
     assert all(torch.equal(one, found[0]) for one in found)

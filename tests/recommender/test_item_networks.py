@@ -98,6 +98,19 @@ def test_probabilities_add_up_to_one_and_padding_learns_nothing(name):
     torch.testing.assert_close(p.sum(1), torch.ones(2))
 
 
+def test_gradients_of_several_threads_are_the_same_each_time(four_threads):
+    """Of so many attributes that threads share their sums."""
+    made = network("fdsa")
+    data = ItemData(walks(800).aligned(), made.shares_rows)
+    batch, found = data.batch(np.arange(len(data.examples))), []
+    for _ in range(5):
+        made.zero_grad()
+        loss("cross_entropy", made, batch).backward()
+        found.append([p.grad.clone() for p in made.parameters() if p.grad is not None])
+    for again in found[1:]:
+        assert all(map(torch.equal, found[0], again))
+
+
 def test_scores_are_of_float32_whatever_the_rest_is():
     """In bfloat16 the head of a list would be full of ties."""
     made = network("sasrec").eval()

@@ -63,6 +63,23 @@ def test_equals_transformers(model, tmp_path):
     )
 
 
+def test_gradients_of_several_threads_are_the_same_each_time(four_threads):
+    """Of histories that are read once for many examples, as a causal encoder does."""
+    torch.manual_seed(0)
+    model, found = T5(CONFIG | {"causal_encoder": True}), []
+    ids = tokens(torch.randint(0, CODES, (64, 10, 4))).flatten(1)
+    row, length = torch.randint(64, (640,)), 4 * (1 + torch.arange(640) % 10)
+    for _ in range(5):
+        model.zero_grad()
+        memory, _ = model.eval().encode(ids, row=row, length=length)
+        draw = torch.Generator().manual_seed(0)
+        parts = [part for both in memory for part in both]
+        sum((torch.randn(one.shape, generator=draw) * one).sum() for one in parts).backward()
+        found.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    for again in found[1:]:
+        assert all(map(torch.equal, found[0], again))
+
+
 def test_save_and_load(model, tmp_path):
     model.save(tmp_path)
     again = T5.load(tmp_path)

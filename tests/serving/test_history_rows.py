@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import os
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +59,15 @@ def written(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["csv", "tsv", "csv.gz", "parquet", "rows.jsonl", "users.jsonl"])
 def test_all_layouts_hold_the_same_histories(tmp_path, kind) -> None:
     assert histories(written(tmp_path, kind)) == HISTORIES
+
+
+def test_a_pipe_is_read_as_a_file_is(tmp_path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(pipe.write_text, csv_text(","))
+        assert histories(pipe) == HISTORIES
+        written.result(10)
 
 
 @pytest.mark.parametrize("separator", [";", "|", "::"])

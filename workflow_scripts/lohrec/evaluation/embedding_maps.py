@@ -80,7 +80,7 @@ def clusters(vectors: np.ndarray, count: int) -> list[str]:
         vectors: (items, d).
         count: of clusters, at most; fewer where fewer items differ.
     """
-    fitted = clustering.kmeans(vectors, min(count, len(np.unique(vectors, axis=0))), SEED)
+    fitted = clustering.kmeans(vectors, min(count, len(vectors)), SEED)
     return [f"cluster {number + 1}" for number in fitted.labels_]
 
 

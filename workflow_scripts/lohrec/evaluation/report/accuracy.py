@@ -75,7 +75,8 @@ class Accuracy:
         header = ["", *map(tables.label, columns)]
         header += [f"{tables.label(last)} against {name}" for name in over]
         note = (
-            f"The best baseline is the one with the highest {tables.label(last)}; Table 1 has all. "
+            f"The best baseline is the one with the highest {tables.label(last)}; Table 1 has all, "
+            "and marks are of all. "
             f"{self._intervals('Gain', 'difference')} Intervals are not corrected for the number "
             "of comparisons; the p values of Table 1 are. "
             f"{self.shades()}{diversity.said(self.diversity)}"

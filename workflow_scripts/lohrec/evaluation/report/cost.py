@@ -32,10 +32,10 @@ def section(folder: str | Path) -> Section | None:
     total = sum(job["cpu_time"] or 0 for jobs in steps.values() for job in jobs)
     text = [
         f"Measured on the machine that ran the jobs: {_time(total)} of CPU time in all. These are "
-        "the last runs of this dataset's jobs, but for those that only draw or write tables; those "
-        "of searches, of sweeps and of rows that are not on this page count too. Jobs that ran "
-        "beside others took longer. Missing are those of a machine without Snakemake and those of "
-        "rows of other datasets. Energy was not measured."
+        "the last runs of this dataset's jobs, but for small ones, such as figures and tables; "
+        "searches, sweeps and rows that are not on this page count too. Jobs beside others took "
+        "longer. Missing are those of a machine without Snakemake and those of rows of other "
+        "datasets. Energy was not measured."
     ]
     header = ["step", "jobs", "time", "CPU time", "most memory, MB"]
     return Section("cost", "Cost by step", text, [Table("cost", "Cost", header, rows)])
