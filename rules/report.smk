@@ -163,6 +163,7 @@ rule write_report:
         gains="results/{dataset}/comparison.svg",
         statistics="results/{dataset}/data/statistics.json",
         metrics=lambda wildcards: list(measured_rows(wildcards).values()),
+        models=of_compared("model/recommender.json"),
         paper=f"{workflow.basedir}/config/paper.yaml",
         template=f"{LIBRARY}/lohrec/evaluation/report/page.html",
     output:

@@ -19,6 +19,8 @@ import small_workflow
 from conftest import ROOT
 from small_workflow import VARIANTS, run
 
+from lohrec.common import provenance
+
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory) -> Path:
@@ -40,6 +42,8 @@ def test_reviews_to_comparison(workflow: Path) -> None:
     statistics = json.loads((results / "data/statistics.json").read_text())
     assert metrics["statistics"]["users"] == statistics["users"]
     assert metrics["seeds"] == [0] and metrics["versions"]["torch"]
+    saved = json.loads((results / "dwr/seed_0/model/recommender.json").read_text())
+    assert saved["made"]["machine"] == provenance.processor()
 
     ids = np.load(results / "ids/semantic_ids.npy")
     assert len(np.unique(ids, axis=0)) == len(ids) == statistics["items"]  # no two alike

@@ -317,6 +317,7 @@ def test_a_report_of_the_papers_data_shows_its_figures_beside_ours(compared, tmp
         "comparison_json": written("comparison", compared),
         "statistics_json": written("statistics", dict.fromkeys(counted, 5)),
         "metrics": [written(name, made) for name in ("tiger", "dwr")],
+        "models": [written(f"{n}_model", {"made": {"machine": f"box of {n}"}}) for n in KINDS],
         "paper": str(ROOT / "config/paper.yaml"),
         "gains": "gains.svg",
         "slices_figure": "slices.svg",
@@ -332,6 +333,8 @@ def test_a_report_of_the_papers_data_shows_its_figures_beside_ours(compared, tmp
             one.name: one for one in page.sections(inputs, run | {"category": category}, "none")
         }
         names[category] = set(shown)
+        methods = {row[0].text: row[-1].text for row in shown["run"].tables[0].rows}
+        assert methods["tiger"] == "box of tiger"
         (row,) = shown["made"].tables[2].rows  # popularity reads no settings
         assert [cell.text for cell in row] == ["dwr", "objective: {ranking: 0.3}"]
         ablation, data = shown["table-2"].tables[0], shown["data"].tables[0]

@@ -17,7 +17,10 @@ from lohrec.recommender.recommender import Recommender, item_vectors
 from lohrec.serving import list_files
 from lohrec.serving.command import main
 
-MADE = {"dataset": "shop", "variant": "mine", "seed": 3, "settings": {"history": 20}}
+MADE = {
+    **{"dataset": "shop", "variant": "mine", "seed": 3, "settings": {"history": 20}},
+    "machine": "a box",
+}
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +170,7 @@ def test_show_tells_what_a_recommender_is(model, capfd) -> None:
     lines = {name: text.strip() for name, text in lines.items()}
     assert status == 0 and lines["kind"] == "generative, network t5"
     assert lines["made as"] == "dataset shop, variant mine, seed 3"
+    assert lines["made on"] == "a box"
     assert lines["items"].startswith("60, 60 with a title")
     assert lines["test set, 1 seed"] == "ndcg@10 0.2500; own items left out"
     curve = json.loads((model / "training.json").read_text())

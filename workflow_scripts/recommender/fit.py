@@ -52,7 +52,8 @@ def main(
     with artefacts.whole_folder(folder) as temporary:
         made = {"dataset": dataset, "variant": variant, "seed": seed, "settings": settings}
         made |= {} if fold is None else {"without_fold": f"{fold} of {folds}"}
-        fitted.save(temporary, made | {"versions": provenance.versions()})
+        made |= {"machine": devices.named(given.device), "versions": provenance.versions()}
+        fitted.save(temporary, made)
 
 
 if __name__ == "__main__":

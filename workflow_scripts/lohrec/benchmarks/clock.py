@@ -13,6 +13,7 @@ import transformers
 
 from lohrec.common.artefacts import write_json
 from lohrec.common.devices import autocast, multiplies_bf16
+from lohrec.common.provenance import processor
 
 Name = TypeVar("Name")
 
@@ -126,16 +127,6 @@ def write(path: str | Path, rows: list[dict[str, Any]], **more: object) -> None:
             "rows": rows,
         },
     )
-
-
-def processor() -> str:
-    """Name of the CPU, and how many there are."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        return f"{len(names)} x {names[0]}"
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
 
 
 def peak_memory() -> int:

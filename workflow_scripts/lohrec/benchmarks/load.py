@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from lohrec.benchmarks.clock import processor
+from lohrec.common.provenance import processor
 from lohrec.data.catalogue import Catalogue
 from lohrec.evaluation import tables
 from lohrec.recommender.places import home

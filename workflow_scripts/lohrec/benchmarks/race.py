@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from lohrec.benchmarks.clock import processor
 from lohrec.common import devices
 from lohrec.common.artefacts import write_json, write_text
+from lohrec.common.provenance import processor
 from lohrec.configuration.sections import defaults, overlaid, tree
 from lohrec.data.catalogue import Catalogue
 from lohrec.data.examples import Examples, read_examples

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lohrec.benchmarks.clock import processor
 from lohrec.benchmarks.transformers_t5 import Generate
 from lohrec.common.artefacts import read_json
+from lohrec.common.provenance import processor
 from lohrec.data.catalogue import Catalogue
 from lohrec.evaluation import tables
 from lohrec.identifiers import store

@@ -12,6 +12,8 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from lohrec.common import provenance
+
 # oneDNN keeps what it prepared for each shape of a product, with its scratch memory, for the last
 # 1,024 shapes: gigabytes where no two batches are alike, and six times the product's own time where
 # it must prepare anew. So batches have few shapes, and this is enough for them. Read when the first
@@ -80,6 +82,12 @@ def _take(gpus: dict[int, object]) -> int:
     shared = list(gpus)[int(os.environ.get("LOCAL_RANK", 0)) % len(gpus)]
     print(f"Every GPU is taken by another job; GPU {shared} is shared with it.")
     return shared
+
+
+def named(device: torch.device) -> str:
+    """What results say of the device that made them: the GPU's name, or the machine's CPUs."""
+    gpu = device.type == "cuda"
+    return torch.cuda.get_device_name(device) if gpu else provenance.processor()
 
 
 @contextmanager

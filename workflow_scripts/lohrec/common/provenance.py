@@ -1,7 +1,8 @@
-"""Which versions made a result, read from package metadata without importing the packages."""
+"""What made a result: versions, read from package metadata without imports, and the CPU."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 PACKAGES = [
     "torch",
@@ -24,3 +25,13 @@ def versions() -> dict[str, str | None]:
         except PackageNotFoundError:
             versions[package] = None
     return versions
+
+
+def processor() -> str:
+    """Name of the CPU, and how many there are."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        return f"{len(names)} x {names[0]}"
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()

@@ -31,6 +31,7 @@ def lines(folder: str | Path) -> list[tuple[str, str]]:
         ("kind", ", ".join(parts)),
         ("made as", _pairs({k: made[k] for k in ("dataset", "variant", "seed") if k in made})),
         ("made with", _pairs(made.get("versions", {}))),
+        ("made on", made.get("machine", "")),
         ("items", f"{len(catalogue):,}, {titled:,} with a title, {_added(made)}"),
         ("train interactions", f"{int(catalogue.count.sum()):,}"),
         ("reads", f"the last {saved['history']} items of a history"),

@@ -132,7 +132,8 @@ def _of_figures(found: Measured | None) -> str:
 def _of_making(made: Mapping[str, Any], said: Mapping[str, str]) -> str:
     settings = yaml.safe_dump(made.get("settings", {}), sort_keys=False).strip()
     versions = said.get("made with", "versions not told")
-    return f"With {versions}, and these settings:\n\n```yaml\n{settings}\n```"
+    machine = f" on {said['made on']}" if "made on" in said else ""
+    return f"With {versions}{machine}, and these settings:\n\n```yaml\n{settings}\n```"
 
 
 def _header(name: str, made: Mapping[str, Any], found: Measured | None) -> str:

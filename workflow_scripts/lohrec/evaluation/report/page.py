@@ -3,7 +3,7 @@
 import base64
 import json
 import mimetypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     """All sections for which there are artefacts.
 
     Args:
-        inputs: {name: path} of the artefacts, `metrics` a path for each of run["measured"].
+        inputs: {name: path} of the artefacts, `metrics` a path for each of run["measured"],
+            `models` one for each seed of each row.
         run: what was run; see rules/report.smk.
         benchmarks: folder of what Snakemake measured.
     """
@@ -45,8 +46,9 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     accuracy = Accuracy(found["comparison"], "test")
     Accuracy(found["comparison"], "dev")  # checks it
     made = of[run["reference"]]
-    result = [what_was_run(run, found["statistics"], accuracy), accuracy.headline(inputs["gains"])]
-    result.append(accuracy.table_1())
+    machines = fitted_on(run["seeds"], inputs["models"])
+    result = [what_was_run(run, found["statistics"], accuracy, machines)]
+    result += [accuracy.headline(inputs["gains"]), accuracy.table_1()]
     tests = [Accuracy(found["comparison"], n) for n in found["comparison"]["splits"] if n != "dev"]
     result += [one.table_1() for one in tests if one.split != "test"]
     if printed and set(PRINTED) <= set(accuracy.metrics):
@@ -89,7 +91,24 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     return result
 
 
-def what_was_run(run: dict[str, Any], statistics: dict[str, Any], accuracy: Accuracy) -> Section:
+def fitted_on(seeds: Mapping[str, Sequence[int]], models: Sequence[str]) -> dict[str, str]:
+    """{row: the machines that fitted it}, as their recommender.json say.
+
+    Args:
+        seeds: {row: its seeds}.
+        models: a path for each seed of each row, in this order.
+    """
+    said = (artefacts.read_json(path)["made"].get("machine", "-") for path in models)
+    of = {name: {next(said) for _ in own} for name, own in seeds.items()}
+    return {name: ", ".join(sorted(machines)) for name, machines in of.items()}
+
+
+def what_was_run(
+    run: dict[str, Any],
+    statistics: dict[str, Any],
+    accuracy: Accuracy,
+    machines: Mapping[str, str],
+) -> Section:
     """The data, the preset, and the rows with their seeds."""
     category = f", category {run['category']}" if run["category"] else ""
     text = [
@@ -105,11 +124,12 @@ def what_was_run(run: dict[str, Any], statistics: dict[str, Any], accuracy: Accu
                 KINDS[accuracy.kinds[name]],
                 _inline({k: v for k, v in row.items() if k != "optional" and v not in (None, {})}),
                 ", ".join(map(str, run["seeds"][name])),
+                machines[name],
             ]
         )
         for name, row in run["variants"].items()
     ]
-    header = ["method", "kind", "its row", "seeds"]
+    header = ["method", "kind", "its row", "seeds", "fitted on"]
     table = Table(
         "run", "Methods", header, rows, "Rows are those of variants.yaml, completed.", words=True
     )
