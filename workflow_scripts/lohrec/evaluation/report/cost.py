@@ -34,8 +34,9 @@ def section(folder: str | Path) -> Section | None:
         f"Measured on the machine that ran the jobs: {_time(total)} of CPU time in all. These are "
         "the last runs of this dataset's jobs, but for small ones, such as figures and tables; "
         "searches, sweeps and rows that are not on this page count too. Jobs beside others took "
-        "longer. Missing are those of a machine without Snakemake and those of rows of other "
-        "datasets. Energy was not measured."
+        "longer. Snakemake looks at a job every half minute, so its last seconds may not be in CPU "
+        "time and memory. Not here are jobs of a machine without Snakemake and those of rows of "
+        "other datasets. Energy was not measured."
     ]
     header = ["step", "jobs", "time", "CPU time", "most memory, MB"]
     return Section("cost", "Cost by step", text, [Table("cost", "Cost", header, rows)])
