@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from lohrec.common import artefacts, disk, writers
 from lohrec.common.artefacts import whole, whole_folder, write_npy, write_parquet, write_text
@@ -165,6 +166,19 @@ def test_a_file_system_that_syncs_no_folders_keeps_what_is_renamed(tmp_path, mon
     with pytest.raises(OSError, match="Invalid argument"):
         write_text(tmp_path / "text", "more")
     assert (tmp_path / "text").read_text() == "some"
+
+
+def test_others_may_read_a_folder_as_far_as_the_umask_lets_them(tmp_path):
+    (tmp_path / "linked").write_text("as its owner left it")
+    (tmp_path / "linked").chmod(0o600)
+    with whole_folder(tmp_path / "model") as folder:
+        save_file({"weight": np.zeros(3)}, folder / "model.safetensors")
+        assert (folder / "model.safetensors").stat().st_mode & 0o777 == 0o600
+        artefacts.link(tmp_path / "linked", folder / "linked")
+    modes = [
+        (tmp_path / "model" / n).stat().st_mode & 0o777 for n in ("model.safetensors", "linked")
+    ]
+    assert modes == [0o666 & ~artefacts.UMASK, 0o600]
 
 
 def test_a_folder_takes_the_place_that_a_link_leads_to(tmp_path):

@@ -185,6 +185,10 @@ def test_mlflow_is_told_by_its_client(monkeypatch):
     ((_, only),) = runs.items()
     assert only["name"].endswith("logs/demo/fit/tiger_seed_0/training") and only["ended"]
     assert only["metrics"] == [("dev_ndcg_at_10", 0.5, 2), ("loss", 2.0, 4)]
+    with pytest.raises(KeyboardInterrupt):
+        run(killed_at=5)
+    ((_, broken_off),) = runs.items()
+    assert broken_off["metrics"] and broken_off["ended"]
 
 
 def test_weights_and_biases_goes_on_with_the_same_run(log, monkeypatch):

@@ -69,6 +69,8 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         for written in (*temporary.rglob("*"), temporary):
+            if written.is_file() and written.stat().st_nlink == 1:  # a link's mode is its owner's
+                written.chmod(0o666 & ~UMASK)
             disk.sync(written)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)

@@ -68,8 +68,12 @@ class Curves:
         if LOG in os.environ and processes.rank() == 0:
             folder = Path(os.environ[LOG]).with_suffix("") / (trial.name if trial else "")
             self.run = _opened(folder / description.replace(" ", "_"), bool(history))
-        for row in history:
-            self.add(row)
+        try:
+            for row in history:
+                self.add(row)
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, row: Row) -> None:
         """Add a row of the history: numbers by name, among them step and seconds."""
@@ -82,11 +86,7 @@ class Curves:
             }
             self.run.add(figures, row["step"], self.began + row["seconds"])
         if self.trial is not None:
-            try:
-                self.trial.follow(row)
-            except BaseException:
-                self.close()
-                raise
+            self.trial.follow(row)
 
     def close(self) -> None:
         """Say that the training has ended."""

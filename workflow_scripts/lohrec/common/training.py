@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -84,22 +85,21 @@ def train(
     curves = tracking.Curves(description, run.at.history, run.at.seconds, trial)
     at, bar = run.at, progress(None, description, run.steps, "step", run.at.step)
     model.train()
-    while run.goes_on():
-        for batch in epoch(at.epoch)[at.place :]:
-            run.took(*step(batch))
-            bar.update()
-            evaluated = at.step % run.every == 0 or at.step == run.steps
-            if evaluated:
-                row = run.measure(evaluate, better, after)
-                bar.set_postfix(dict(list(row.items())[3:8]))  # what a line has room for
-                curves.add(row)
-            run.save(evaluated)
-            if not run.goes_on():
-                break
-        else:
-            at.epoch, at.place = at.epoch + 1, 0
-    bar.close()
-    curves.close()
+    with closing(curves), closing(bar):
+        while run.goes_on():
+            for batch in epoch(at.epoch)[at.place :]:
+                run.took(*step(batch))
+                bar.update()
+                evaluated = at.step % run.every == 0 or at.step == run.steps
+                if evaluated:
+                    row = run.measure(evaluate, better, after)
+                    bar.set_postfix(dict(list(row.items())[3:8]))  # what a line has room for
+                    curves.add(row)
+                run.save(evaluated)
+                if not run.goes_on():
+                    break
+            else:
+                at.epoch, at.place = at.epoch + 1, 0
     return run.finish()
 
 

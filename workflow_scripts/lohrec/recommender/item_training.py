@@ -127,10 +127,16 @@ def train(
         training,
         checkpoint=checkpoint,
         trial=trial,
-        remedy="Lower training.learning_rate, or set training.bf16 to false.",
+        remedy=remedy(settings),
     )
     rows: list[dict[str, Any]] = history.to_pylist()
     return rows
+
+
+def remedy(settings: Mapping[str, Any]) -> str:
+    """What to change where a loss is no longer finite."""
+    place = f"recommenders.{settings['recommender']}.training"
+    return f"Lower {place}.learning_rate, or set {place}.bf16 to false."
 
 
 @torch.inference_mode()

@@ -145,6 +145,7 @@ def train(
         measured = {key: value for key, value in decoding.items() if key != "batch_size"}
         settings = [network, training, objective, measured, seed, code]
         checkpoint = Checkpoint(checkpoint_path, _fingerprint(settings, data, dev, start))
+    rate = "learning_rate" if start is None else "warm_learning_rate"
     if start is not None:
         warm = {name: training[f"warm_{name}"] for name in ("epochs", "learning_rate")}
         training = training | warm
@@ -168,7 +169,7 @@ def train(
             job_log.warn(
                 f"L_gen is {history[-1]['generation']:.2f}, near {uniform:.2f}: the ranking loss "
                 "is driving the model to uniform probabilities. Lower ranking "
-                f"({objective['ranking']}) or use reduction: mean."
+                f"({objective['ranking']}), or set losses.margin_ranking.reduction to mean."
             )
         return {}
 
@@ -183,7 +184,7 @@ def train(
         after=warn,
         checkpoint=checkpoint,
         trial=trial,
-        remedy="Lower learning_rate, or set bf16 to false.",
+        remedy=f"Lower training.{rate}, or set training.bf16 to false.",
     )
     return model, history
 

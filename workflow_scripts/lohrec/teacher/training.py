@@ -150,7 +150,7 @@ def train_teacher(
         optimizer=adamw(model, rate, decay, betas=(0.9, 0.98)),
         checkpoint=checkpoint,
         unit="tokens",
-        remedy="Lower learning_rate of the teacher, or set its bf16 to false.",
+        remedy="Lower teacher.training.learning_rate, or set teacher.training.bf16 to false.",
         description="training the teacher",
     )
     return learner.finish().eval(), history

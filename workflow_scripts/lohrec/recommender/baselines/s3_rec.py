@@ -35,7 +35,7 @@ from lohrec.recommender.item_attributes import AttributeNetwork, AttributeRecomm
 from lohrec.recommender.item_layers import BertLayer, earlier
 from lohrec.recommender.item_losses import TILE
 from lohrec.recommender.item_networks import Batch, whole
-from lohrec.recommender.item_training import ItemData
+from lohrec.recommender.item_training import ItemData, remedy
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "width": {
@@ -153,6 +153,7 @@ class S3Rec(AttributeRecommender):
             lambda row: row["step"],
             training | {"epochs": settings["before"], "evaluations": 5},
             checkpoint=checkpoint,
+            remedy=remedy(settings),
             description="before the next item",
             trial=inputs.trial,
         )
