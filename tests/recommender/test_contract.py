@@ -233,3 +233,10 @@ def test_every_recommender_is_a_class_of_its_own_name() -> None:
         assert issubclass(named(name), Recommender) and named(name).name == name
     with pytest.raises(ValueError, match="popularity"):
         named("popularty")
+
+
+@pytest.mark.parametrize("name", ["sasrec", "s3_rec", "generative"])
+def test_a_training_that_diverges_names_the_setting_to_lower(name, shop) -> None:
+    place = "training" if name == "generative" else f"recommenders.{name}.training"
+    with pytest.raises(FloatingPointError, match=rf"Lower {place}\.learning_rate"):
+        shop.fit(name, {"training": {"learning_rate": 1e30}})

@@ -52,6 +52,8 @@ def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
         others = shop.train.without_fold(fold, FOLDS)
         assert not set(others.user) & set(shop.train.user[mine])
         assert set(others.user) | set(shop.train.user[mine]) == set(shop.train.user)
+        # What a fit without them is tuned on are dev items of theirs, not of users it knows.
+        assert set(shop.dev.of_fold(fold, FOLDS).user) == set(shop.train.user[mine])
 
 
 def test_without_the_only_fold_no_user_is_left(shop):

@@ -76,6 +76,17 @@ class Examples:
             raise ValueError(f"No users are left without fold {fold} of {folds}; use more folds.")
         return self.take(rows)
 
+    def of_fold(self, fold: int, folds: int) -> "Examples":
+        """The examples of the users whom `without_fold` leaves out.
+
+        Raises:
+            ValueError: there are none.
+        """
+        rows = np.flatnonzero(self.user % folds == fold)
+        if not len(rows):
+            raise ValueError(f"Fold {fold} of {folds} has no users; use fewer folds.")
+        return self.take(rows)
+
     def shared_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Histories that start alike, as the prefixes of the longest of them.
 

@@ -62,12 +62,13 @@ class Inputs:
                 items.parquet, statistics.json), and the artefacts.
             decoding: its `exclude_history` may be "auto".
             without: a fold of the users, whose train examples are left out, and how many folds
-                there are. Their dev examples stay: the dev set is the same for every fold.
+                there are. The dev examples are theirs alone: others would be of users whom the fit
+                knows, and it will teach those of the fold.
         """
         data = files["sequences"], files["examples"]
         train, dev = read_examples(*data, "train"), read_examples(*data, "dev")
         if without is not None:
-            train = train.without_fold(*without)
+            train, dev = train.without_fold(*without), dev.of_fold(*without)
         excluded = leaves_out(decoding["exclude_history"], files["statistics"])
         searched = {**decoding, "exclude_history": excluded}
         catalogue = Catalogue.of(files["catalogue"], train)

@@ -69,9 +69,7 @@ def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -
         exclude_history: leave out the items of a user's history.
     """
     if exclude_history:
-        read = torch.from_numpy(histories.items).to(log_p.device)
-        # Padding repeats the first item, which every history has.
-        log_p = log_p.scatter(1, read.where(read >= 0, read[:, :1]), -torch.inf)
+        log_p = without_own(log_p, histories)
     top = min(top, log_p.shape[1])
     score, item = log_p.topk(top)
     # Where more items are as good as the last one of a list, topk takes any of them.
@@ -83,6 +81,13 @@ def best(log_p: Tensor, histories: Histories, top: int, exclude_history: bool) -
     score, place = score.gather(1, order).sort(descending=True, stable=True)
     item = item.gather(1, place)
     return Best(item.masked_fill(score == -torch.inf, -1), score)
+
+
+def without_own(log_p: Tensor, histories: Histories) -> Tensor:
+    """The table (users, items) with -inf at the items of the users' own histories."""
+    read = torch.from_numpy(histories.items).to(log_p.device)
+    # Padding repeats the first item, which every history has.
+    return log_p.scatter(1, read.where(read >= 0, read[:, :1]), -torch.inf)
 
 
 def parts(

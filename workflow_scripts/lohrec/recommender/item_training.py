@@ -127,15 +127,15 @@ def train(
         training,
         checkpoint=checkpoint,
         trial=trial,
-        remedy=remedy(settings),
+        remedy=remedy(network),
     )
     rows: list[dict[str, Any]] = history.to_pylist()
     return rows
 
 
-def remedy(settings: Mapping[str, Any]) -> str:
+def remedy(network: ItemNetwork) -> str:
     """What to change where a loss is no longer finite."""
-    place = f"recommenders.{settings['recommender']}.training"
+    place = f"recommenders.{type(network).__module__.rpartition('.')[2]}.training"
     return f"Lower {place}.learning_rate, or set {place}.bf16 to false."
 
 

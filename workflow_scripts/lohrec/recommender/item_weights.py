@@ -11,11 +11,11 @@ from scipy import sparse
 from torch import Tensor
 
 from lohrec.data.examples import Examples
-from lohrec.recommender.item_scores import ItemScores, parts
+from lohrec.recommender.item_scores import ItemScores, parts, without_own
 from lohrec.recommender.recommender import Histories
 
 FILE = "weights.safetensors"
-POWERS = np.arange(0.5, 2.75, 0.25)
+POWERS = np.arange(0.5, 3.75, 0.25)
 FLOORS = np.geomspace(1e-5, 1, 16)
 DEV_USERS = 1000
 
@@ -57,8 +57,13 @@ class ItemWeights(ItemScores):
         """See the class."""
         return (self.power * self._log(self.scores(histories), self.floor)).log_softmax(-1)
 
-    def fit_probabilities(self, dev: Examples) -> None:
-        """Take the power and the floor that make the targets of some dev users most probable."""
+    def fit_probabilities(self, dev: Examples, exclude_history: bool) -> None:
+        """Take the power and the floor that make the targets of some dev users most probable.
+
+        Args:
+            exclude_history: whether lists and lessons leave out the items of a user's history.
+                These have the highest scores, so what is left is told apart by a higher power.
+        """
         rng = np.random.default_rng(0)
         some = rng.choice(len(dev), min(DEV_USERS, len(dev)), replace=False)
         histories = Histories(dev.histories(some).astype(np.int64), dev.length[some])
@@ -67,9 +72,12 @@ class ItemWeights(ItemScores):
             scores, target = self.scores(part), torch.from_numpy(dev.target[some[rows]]).long()
             for f, floor in enumerate(FLOORS):
                 log = self._log(scores, floor)
+                if exclude_history:
+                    log = without_own(log, part)
                 true = log.gather(1, target[:, None])[:, 0]
                 for p, power in enumerate(POWERS):
-                    total[f, p] += (power * true - (power * log).logsumexp(1)).sum().item()
+                    log_p = power * true - (power * log).logsumexp(1)
+                    total[f, p] += log_p[log_p.isfinite()].sum().item()
         best = np.unravel_index(total.argmax(), total.shape)
         self.floor, self.power = float(FLOORS[best[0]]), float(POWERS[best[1]])
         print(f"power {self.power:.3g}, floor {self.floor:.3g}")

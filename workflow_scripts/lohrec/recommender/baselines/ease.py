@@ -38,7 +38,7 @@ class EASE(ItemWeights):
         # As they are saved.
         weights = weights.astype(np.float16).astype(np.float32)
         found = cls(weights, popularity(inputs.catalogue.count))
-        found.fit_probabilities(inputs.dev)
+        found.fit_probabilities(inputs.dev, inputs.decoding["exclude_history"])
         return found
 
 

@@ -29,5 +29,5 @@ class ItemCosine(ItemWeights):
         weights = cooccurrences(inputs.train, items).astype(np.float32)
         weights.data *= np.repeat(scale, np.diff(weights.indptr)) * scale[weights.indices]
         found = cls(weights, popularity(inputs.catalogue.count))
-        found.fit_probabilities(inputs.dev)
+        found.fit_probabilities(inputs.dev, inputs.decoding["exclude_history"])
         return found

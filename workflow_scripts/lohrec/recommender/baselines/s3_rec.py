@@ -153,7 +153,7 @@ class S3Rec(AttributeRecommender):
             lambda row: row["step"],
             training | {"epochs": settings["before"], "evaluations": 5},
             checkpoint=checkpoint,
-            remedy=remedy(settings),
+            remedy=remedy(network),
             description="before the next item",
             trial=inputs.trial,
         )
