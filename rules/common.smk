@@ -1,5 +1,5 @@
-# The configuration as rules read it. Parameters are one dict each, because Snakemake compares a
-# job's parameters as a bag of values without names.
+# The configuration as rules read it. Where parameters could change places they are one dict, because
+# Snakemake compares a job's parameters as a bag of values without names.
 
 SCHEMA = Path(workflow.basedir) / "config/schemas/config.schema.yaml"
 ADDED = len(workflow.overwrite_configfiles)  # by the command line; they come first, and count last
@@ -179,8 +179,9 @@ def require_gpus():
         listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         listed = ""
-    # A GPU that shares the host's memory reports no size of its own.
-    found = [int(line) * 2**20 / 1e9 for line in listed.split() if line.isdecimal()]
+    # A GPU that shares the host's memory reports no size of its own; its jobs will see.
+    sizes = (line.strip() for line in listed.splitlines())
+    found = [int(size) * 2**20 / 1e9 if size.isdecimal() else math.inf for size in sizes if size]
     if missing := machine.lacking(needs, found, DATASETS, SETTINGS):
         raise WorkflowError(missing)
 

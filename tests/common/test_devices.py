@@ -79,8 +79,9 @@ def test_jobs_side_by_side_get_gpus_of_their_own(two_gpus, capsys):
 
 
 def test_a_gpu_that_is_too_small_is_passed_over_or_named(two_gpus):
-    two_gpus[0].total_memory = 16e9
+    two_gpus[0].total_memory = 15.8e9  # a T4
     one = {"count": 1, "memory_gb": 24}
     assert devices.acquire(one, torch.get_num_threads()).index == 1
+    assert devices.acquire(one | {"memory_gb": 16}, torch.get_num_threads()).index == 0
     with pytest.raises(RuntimeError, match=r"2 GPU\(s\) of 24 GB, .* GPU 0 GPU0, 16 GB; GPU 1"):
         devices.acquire(one | {"count": 2}, torch.get_num_threads())

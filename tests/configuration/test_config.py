@@ -81,7 +81,11 @@ from lohrec.configuration import settings
         ),
         (
             {"datasets": {"games": own({"teacher": {"network": {"heads": 6}}})}},
-            ["datasets.games: teacher.network.hidden (", "multiple of teacher.network.heads (6)"],
+            ["datasets.games: teacher.network.hidden (", "2 times teacher.network.heads (6)"],
+        ),
+        (
+            {"datasets": {"games": own({"teacher": {"network": {"hidden": 300, "heads": 12}}})}},
+            ["teacher.network.hidden (300) is no multiple of 2 times teacher.network.heads (12)"],
         ),
         (
             {"presets": {"laptop": {"networks": {"compact": {"width": 90}}}}},

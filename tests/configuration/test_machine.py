@@ -1,5 +1,6 @@
 """What a machine has: raw files and GPUs."""
 
+import math
 import os
 
 import pytest
@@ -80,6 +81,8 @@ def test_gpus_are_lacking_when_too_few_are_large_enough(config: dict) -> None:
         return machine.lacking(needs, list(found), config["datasets"], resolved)
 
     assert lacking(24.0, 80.0) is None
+    assert lacking(23.8, math.inf) is None  # an A10G, and one that shares the host's memory
+    assert "found: unknown, 22 GB" in str(lacking(math.inf, 22.0))
     for message in (lacking(), lacking(80.0), lacking(80.0, 8.0)):
         assert "train_teacher: 2 GPU(s) of 24 GB, fit: 1 GPU(s) of 8 GB" in message
         assert "So do 2 more: arts, instruments." in message

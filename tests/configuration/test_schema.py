@@ -93,6 +93,7 @@ def all_of(kind: str) -> str:
         ({"searches": {"tiger": [{"trainin": {}}, {}]}}, ["searches.tiger.0", "training?"]),
         ({"datasets": {"benchmarks": {"preset": "demo"}}}, ["datasets", "benchmarks"]),
         ({"datasets": {"demo": {"category": "Toys"}}}, ["datasets.demo", "category"]),
+        ({"presets": {"demo": {"cuda": {"fit": {"count": 2}}}}}, ["demo.cuda.fit.count", "2"]),
         ({"presets": {"demo": {"threads": {"train": 2}}}}, ["presets.demo.threads", "train_rqvae"]),
         (
             {"presets": {"demo": {"rqvae": {"objective": {"beta": float("nan")}}}}},

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lohrec.common import provenance
+from lohrec.common.gpu_sizes import suffices
 
 # oneDNN keeps what it prepared for each shape of a product, with its scratch memory, for the last
 # 1,024 shapes: gigabytes where no two batches are alike, and six times the product's own time where
@@ -52,7 +53,8 @@ def acquire(cuda: dict[str, Any], threads: int) -> torch.device:
         )
     gpus = [torch.cuda.get_device_properties(index) for index in range(count)]
     names = [f"GPU {i} {gpu.name}, {gpu.total_memory / 1e9:.0f} GB" for i, gpu in enumerate(gpus)]
-    fitting = [i for i, gpu in enumerate(gpus) if gpu.total_memory / 1e9 >= cuda["memory_gb"]]
+    wanted = cuda["memory_gb"]
+    fitting = [i for i, gpu in enumerate(gpus) if suffices(gpu.total_memory / 1e9, wanted)]
     if len(fitting) < cuda["count"]:
         raise RuntimeError(
             f"This step's settings ask for {cuda['count']} GPU(s) of {cuda['memory_gb']} GB, and "

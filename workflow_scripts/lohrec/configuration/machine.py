@@ -1,9 +1,11 @@
 """What a machine has that jobs need: raw files that the user put there, and GPUs."""
 
 from collections.abc import Iterable
+from math import inf
 from pathlib import Path
 
 from lohrec.common import artefacts
+from lohrec.common.gpu_sizes import suffices
 from lohrec.configuration.sections import Table, Values
 
 
@@ -93,12 +95,13 @@ def lacking(
 
     Args:
         needs: {(dataset, rule): {"count": GPUs, "memory_gb": memory of each}}.
-        found: memory of each GPU there is, in GB.
+        found: memory of each GPU there is, in GB; infinite where it is not told.
         datasets: rows of the configuration.
         resolved: the settings of every dataset.
     """
     if all(
-        need["count"] <= sum(size >= need["memory_gb"] for size in found) for need in needs.values()
+        need["count"] <= sum(suffices(size, need["memory_gb"]) for size in found)
+        for need in needs.values()
     ):
         return None
     first, *others = dict.fromkeys(dataset for dataset, _ in needs)
@@ -120,7 +123,7 @@ def lacking(
         if datasets[name].get("category") == row.get("category")
         and datasets[name]["source"] == row["source"]
     ]
-    sizes = ", ".join(f"{size:.0f} GB" for size in found) or "none"
+    sizes = ", ".join(f"{size:.0f} GB" if size < inf else "unknown" for size in found) or "none"
     return (
         f"The GPUs of this machine do not suffice (found: {sizes}).\n"
         f"{first} (preset {row['preset']}) needs CUDA: {wanted}.{also}\n"

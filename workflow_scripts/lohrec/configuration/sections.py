@@ -5,7 +5,7 @@ A module declares its settings where it reads them, in a literal at its top:
     SETTINGS = {name: {"type": ..., "minimum": ..., "default": ..., "description": ...}}
 
 Each is a property of a JSON schema with a default; a dictionary without one is a group of settings.
-"multiple_of" names a setting of the same group that has to divide it.
+"multiple_of" names a setting of the same group that has to divide it, "times" how often.
 A later module of a section may give a setting of an earlier one another default. A module that is
 found by name may have groups of settings that others declare, and then its own over them:
 
@@ -129,13 +129,13 @@ def check_multiples(values: Values, what: str) -> None:
     Raises:
         ValueError: it is none.
     """
-    for (*groups, name), other in _multiples(tree()):
+    for (*groups, name), other, times in _multiples(tree()):
         group: Values = reduce(getitem, groups, values)
-        if group[name] % group[other]:
-            place = ".".join(groups)
+        if group[name] % (times * group[other]):
+            place, so_many = ".".join(groups), f"{times} times " if times > 1 else ""
             raise ValueError(
-                f"{what}: {place}.{name} ({group[name]}) is no multiple of {place}.{other} "
-                f"({group[other]}): change one of them."
+                f"{what}: {place}.{name} ({group[name]}) is no multiple of {so_many}"
+                f"{place}.{other} ({group[other]}): change one of them."
             )
 
 
@@ -150,13 +150,13 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _multiples(group: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Of a part of the tree: the place of each that declares "multiple_of", and what it names."""
+def _multiples(group: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str, int]]:
+    """Of a part of the tree: the place of each that declares "multiple_of", what, and "times"."""
     for name, one in group.items():
         if not isinstance(one, Setting):
-            yield from (((name, *place), other) for place, other in _multiples(one))
+            yield from (((name, *place), other, times) for place, other, times in _multiples(one))
         elif "multiple_of" in one.schema:
-            yield (name,), one.schema["multiple_of"]
+            yield (name,), one.schema["multiple_of"], one.schema.get("times", 1)
 
 
 def _declare_all(group: dict[str, Any], modules: Iterable[str]) -> None:

@@ -33,7 +33,8 @@ SETTINGS = {
     "network": {
         "hidden": {
             "type": "integer", "minimum": 1, "default": 1024, "multiple_of": "heads",
-            "description": "Width of the model, a multiple of heads.",
+            "times": 2,  # rotary positions turn pairs of a head's dimensions
+            "description": "Width of the model, a multiple of twice the heads.",
         },
         "layers": {
             "type": "integer", "minimum": 1, "default": 12,
