@@ -246,10 +246,13 @@ def beside_teacher(wildcards):
 
 
 def aligned(wildcards):
-    """Those rows, and where DWR is one of them the paper's other ways to learn a teacher's lists."""
+    """Those rows, and where DWR is one of them the paper's other ways to learn a teacher's lists.
+
+    The paper's Rank learns Eq. 14 where Ref learns the target: DWR, or DWR without distillation.
+    """
     names = beside_teacher(wildcards)
     end = ending(names, "dwr")
-    others = [] if end is None else [f"top{end}", f"random{end}"]
+    others = [] if end is None else [f"dwr_no_distill{end}", f"top{end}", f"random{end}"]
     return names + [name for name in others if name not in names]
 
 

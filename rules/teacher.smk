@@ -1,4 +1,4 @@
-# The large recommender: its training, its unconstrained beams and its probabilities (3.2, 3.3).
+# The large recommender: its training, its unconstrained beams and its probabilities (3.1, 3.2, 4.2).
 # Distillation and ranking wait for it, so its jobs go first.
 
 

@@ -14,8 +14,9 @@ NOTE = (
     "(`codewords: legal`) not even its own level's; a compact network has no logits of other "
     "levels. Do not compare invalid identifiers of rows that differ in this. Where lists leave out "
     "a user's own items, those with many are searched with more beams. The ranker of a "
-    "cascade orders as many candidates as there are beams, in Table 1 `decoding.rerank` of them; "
-    "invalid ones are its retriever's."
+    "cascade orders as many candidates as there are beams, in Table 1 `decoding.rerank` of them: "
+    "where a list is as long as the beam is wide, it holds the retriever's own items. Invalid ones "
+    "are its retriever's."
 )
 
 

@@ -149,8 +149,9 @@ class Accuracy:
         )
         text = [
             f"Reviews of the same category, {self.users:,} test users; items of a user's own "
-            f"history are {self.own}, as in the paper. How reviews were prepared, and the sizes of "
-            "the models, stand under What was run. -: not among the rows of this dataset."
+            f"history are {self.own}, as in the paper. How reviews were prepared, the sizes of the "
+            "models and the ranking loss, which is not as printed unless the row is `dwr_printed`, "
+            "stand under What was run. -: not among the rows of this dataset."
             f"{self._ties()}"
         ]
         table = Table("paper_table_1", "Table 1 of the paper", header, rows, note if wrong else "")
