@@ -47,6 +47,7 @@ def copied(folder: Path) -> Path:
     rate = {"training.learning_rate": {"low": 1.0e-3, "high": 1.0e-2, "log": True}}
     studies = {"tiger": {"trials": 2, "settings": rate}}
     overlay = {"datasets": {"demo": row}, "sweeps": sweeps, "studies": studies}
+    overlay |= {"variants": {"ease": {"folds": 2}}}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(overlay))
     return folder
 

@@ -20,6 +20,7 @@ from conftest import ROOT
 from small_workflow import VARIANTS, run
 
 from lohrec.common import provenance
+from lohrec.data.examples import read_examples
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_analyses(workflow: Path) -> None:
     )
 
     aligned = json.loads((folder / "alignment.json").read_text())["variants"]
-    assert list(aligned) == [*generators, "top", "random"]
+    assert list(aligned) == [*generators, "dwr_no_distill", "top", "random"]
     for own in aligned.values():
         assert 0 <= own["coordination"]["mean"] <= own["coverage"]["mean"] <= 1
         assert own["coverage"]["low"] <= own["coverage"]["mean"] <= own["coverage"]["high"]
@@ -143,6 +144,30 @@ def test_analyses(workflow: Path) -> None:
     found = json.loads((workflow / against).read_text())
     assert found["identical_lists"] >= 0.99 * found["users"] > 0
     assert found["of_others_unlike_float64"]["ours"] <= 0.01 * found["users"]
+
+
+def test_an_ensemble_teaches_the_compact_network(workflow: Path) -> None:
+    """Runs after the first test, on its data."""
+    run(workflow, "results/demo/dwr_compact/metrics.json")
+    results = workflow / "results/demo"
+    metrics = json.loads((results / "dwr_compact/metrics.json").read_text())
+    assert 0 < metrics["test"]["ndcg@10"]["mean"] < metrics["test"]["recall@10"]["mean"] < 1
+
+    folder = results / "ensemble/seed_0"
+    ids = np.load(results / "ids/semantic_ids.npy")
+    taught = np.load(folder / "lessons/probabilities.npy").astype(float)
+    np.testing.assert_allclose(taught.sum(-1), 1, atol=0.01)
+    train = read_examples(
+        results / "data/sequences.npy", results / "data/examples.parquet", "train"
+    )
+    first = taught[np.arange(len(train)), 0]
+    assert (first[:, np.setdiff1d(np.arange(256), ids[:, 0])] == 0).all()
+    beams = np.load(folder / "lessons/beams.npy")
+    names = {tuple(one): item for item, one in enumerate(ids)}
+    for row, candidates in enumerate(beams[:50]):
+        items = {names[tuple(one)] for one in candidates if one[0] >= 0}
+        own = train.sequences[train.start[row] : train.stop[row]]
+        assert len(items) == 25 and not items & set(own.tolist())
 
 
 def test_sweeps(workflow: Path) -> None:

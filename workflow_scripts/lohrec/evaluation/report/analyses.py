@@ -215,9 +215,8 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
         f"The teacher is `{result['teacher']}`. Coverage: the share of its {top} items that a list "
         f"has too. Coordination: the longest common subsequence of both lists, over {top}. Of the "
         "first seed, with 95 % intervals over users alone. The paper's Ref is TIGER. Its Rank is "
-        "DWR, which has learned the teacher's probabilities too, or `dwr_no_distill`, which has "
-        "not. Top and Random learn the teacher's first item, or a random one of its list, and the "
-        "target where its beams name no item. "
+        "DWR, which has learned the teacher's probabilities too, or `dwr_no_distill`. Top and "
+        "Random learn the teacher's first item, or a random one, the target where there is none. "
         f"{MARKS}."
     ]
     table = Table(
