@@ -180,6 +180,9 @@ rule compare_beam_widths:
         "logs/{dataset}/compare_beam_widths.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("compare_beam_widths"),
+        runtime=runtime("compare_beam_widths"),
     params:
         code=code("compare_beam_widths"),
         variants=widened,
@@ -286,6 +289,9 @@ rule measure_alignment:
         "benchmarks/{dataset}/measure_alignment.tsv"
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("measure_alignment"),
+        runtime=runtime("measure_alignment"),
     params:
         code=code("measure_alignment"),
         variants=aligned,
@@ -348,6 +354,9 @@ rule map_embeddings:
         "benchmarks/{dataset}/map_embeddings.tsv"
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("map_embeddings"),
+        runtime=runtime("map_embeddings"),
     params:
         code=code("map_embeddings", modules_of_mapped),
         variants=beside_teacher,
@@ -376,6 +385,9 @@ rule show_cases:
         "logs/{dataset}/show_cases.log",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("show_cases"),
+        runtime=runtime("show_cases"),
     params:
         code=code("show_cases"),
         variants=beside_teacher,

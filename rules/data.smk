@@ -211,6 +211,9 @@ rule split_sequences:
         "benchmarks/{dataset}/split_sequences.tsv"
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("split_sequences"),
+        runtime=runtime("split_sequences"),
     params:
         code=code("split_sequences"),
         settings=section("ingest", without=("core", "most_rejected", "tie_seed")),

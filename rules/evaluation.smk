@@ -114,6 +114,7 @@ rule summarise:
     conda:
         "../envs/lohrec.yaml"
     resources:
+        mem_mb=memory("summarise"),
         runtime=60,
     params:
         code=code("summarise"),
@@ -189,6 +190,9 @@ rule compare:
         "benchmarks/{dataset}/compare.tsv"
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("compare"),
+        runtime=runtime("compare"),
     params:
         code=code("compare"),
         seeds=lambda wildcards: {n: len(seeds(*o)) for n, o in compared(wildcards).items()},

@@ -163,6 +163,9 @@ rule import_semantic_ids:
     priority: 1
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("import_semantic_ids"),
+        runtime=runtime("import_semantic_ids"),
     params:
         code=code("import_semantic_ids", source_module),
         source=lambda wildcards: DATASETS[wildcards.dataset]["source"],
@@ -183,6 +186,9 @@ rule embed_interactions:
         "benchmarks/{dataset}/embed_interactions.tsv"
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("embed_interactions"),
+        runtime=runtime("embed_interactions"),
     params:
         code=code("embed_interactions"),
     script:
@@ -204,6 +210,9 @@ rule cluster_items:
         "benchmarks/{dataset}/cluster_items.tsv"
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("cluster_items"),
+        runtime=runtime("cluster_items"),
     params:
         code=code("cluster_items"),
         settings=section("collaborative"),

@@ -89,6 +89,9 @@ rule order_candidates:
         prior="teacher|distance|cooccurrence",
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("order_candidates"),
+        runtime=runtime("order_candidates"),
     params:
         code=code("order_candidates"),
         settings=kept,

@@ -118,6 +118,9 @@ rule draw_sweep:
         sweep=any_of(config["sweeps"]),
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("draw_sweep"),
+        runtime=runtime("draw_sweep"),
     params:
         code=code("draw_sweep"),
         swept=described_sweep,

@@ -238,6 +238,9 @@ rule gather_shards:
     priority: 2  # all rows that distill wait for it
     conda:
         "../envs/lohrec.yaml"
+    resources:
+        mem_mb=memory("gather_shards"),
+        runtime=runtime("gather_shards"),
     params:
         code=code("gather_shards"),
         settings=section("sharding"),

@@ -27,7 +27,8 @@ def rules() -> dict[str, dict[str, set[str]]]:
                 rule = {}  # another rule's script
             elif match := re.match(r"rule (\w+):", line):
                 declared[match[1]] = rule = {
-                    section: set() for section in ("input", "output", "params", "wildcards")
+                    section: set()
+                    for section in ("input", "output", "params", "wildcards", "resources")
                 }
             elif match := re.match(r"    (\w+):", line):
                 section = match[1]
@@ -36,6 +37,18 @@ def rules() -> dict[str, dict[str, set[str]]]:
             if rule and section in ("output", "log"):
                 rule["wildcards"] |= set(re.findall(r"{(\w+)}", line))
     return declared
+
+
+# Inputs that grow with the users.
+OF_USERS = {"interactions", "sequences", "examples", "per_user", "recommendations", "beams"}
+
+
+def test_what_reads_all_users_asks_for_memory_by_its_files() -> None:
+    found = {name for name, parts in rules().items() if parts["input"] & OF_USERS}
+    assert {"split_sequences", "order_candidates", "compare"} <= found
+    asks = {name for name in found if "mem_mb" in rules()[name]["resources"]}
+    small = {"compare_with_generate", "benchmark_decoding", "benchmark_training"}
+    assert found - asks == small  # some users each
 
 
 # Inputs that a rule names by functions.
