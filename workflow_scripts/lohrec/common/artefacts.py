@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -131,6 +131,11 @@ def write_tables(path: str | Path, tables: Iterable[pa.Table]) -> None:
     ):
         for table in chain([first], rest):
             writer.write_table(table)
+
+
+def read_split(path: str | Path, split: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of one split of a Parquet file with a column `split`, alone in memory."""
+    return pq.read_table(path, columns=columns, filters=[("split", "==", split)])
 
 
 def write_npy(path: str | Path, array: np.ndarray) -> None:

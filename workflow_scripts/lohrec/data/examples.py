@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from lohrec.common.artefacts import read_split
 
 ROWS = 8  # batches of more rows have a multiple of this
 
@@ -115,8 +115,7 @@ def read_examples(sequences: str | Path, examples: str | Path, split: str) -> Ex
     Raises:
         ValueError: the split has no examples.
     """
-    table = pq.read_table(examples)
-    table = table.filter(pc.equal(table["split"].cast("string"), split))
+    table = read_split(examples, split)
     if not len(table):
         raise ValueError(f"{examples} has no examples of the split {split!r}.")
     return Examples(

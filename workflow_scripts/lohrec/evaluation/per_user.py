@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from lohrec.common.artefacts import read_split
 
 
 def table(split: str, user: np.ndarray, figures: dict[str, np.ndarray]) -> pa.Table:
@@ -32,8 +32,7 @@ def read(paths: Sequence[str | Path], split: str) -> tuple[np.ndarray, dict[str,
     users = np.empty(0, dtype=np.int32)
     seeds: list[dict[str, np.ndarray]] = []
     for path in paths:
-        rows = pq.read_table(path)
-        rows = rows.filter(pc.equal(rows["split"].cast("string"), split)).sort_by("user")
+        rows = read_split(path, split).sort_by("user")
         user = rows["user"].to_numpy()
         figures = {
             name: rows[name].to_numpy()

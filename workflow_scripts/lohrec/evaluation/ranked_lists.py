@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from lohrec.common.artefacts import read_split
 
 COLUMNS = ["split", "user", "rank", "item"]
 
@@ -65,10 +66,9 @@ def read(path: str | Path, split: str, users: np.ndarray, items: int) -> RankedL
     missing = set(COLUMNS) - set(pq.read_schema(path).names)
     if missing:
         raise ValueError(f"{path} lacks the column(s) {', '.join(sorted(missing))}.")
-    table = pq.read_table(path, columns=COLUMNS)
+    table = read_split(path, split, COLUMNS)
     if any(column.null_count for column in table.columns):
         raise ValueError(f"{path} has empty cells; every row needs split, user, rank and item.")
-    table = table.filter(pc.equal(table["split"].cast("string"), split))
     user, rank, item = (table[name].to_numpy() for name in COLUMNS[1:])
     try:
         return from_arrays(user, rank, item, users, items)

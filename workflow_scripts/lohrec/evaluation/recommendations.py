@@ -44,7 +44,7 @@ def write(path: str | Path, tables: Iterable[pa.Table]) -> None:
 def splits(path: str | Path) -> list[str]:
     """The splits of a table of lists, or of users' figures, in its order."""
     column = pq.read_table(path, columns=["split"])["split"]
-    names: list[str] = column.cast("string").unique().to_pylist()
+    names: list[str] = column.unify_dictionaries().unique().cast("string").to_pylist()
     return names
 
 
