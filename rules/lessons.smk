@@ -42,7 +42,7 @@ rule teach:
     benchmark:
         "benchmarks/{dataset}/teach/{variant}_seed_{seed}_{lesson}.tsv"
     wildcard_constraints:
-        lesson="probabilities|beams",
+        lesson="|".join(rows.LESSONS),
     priority: 1
     conda:
         "../envs/lohrec.yaml"

@@ -234,7 +234,7 @@ rule gather_shards:
     log:
         "logs/{dataset}/gather_shards/{array}.log",
     wildcard_constraints:
-        array="beams|probabilities",
+        array="|".join(rows.LESSONS),
     priority: 2  # all rows that distill wait for it
     conda:
         "../envs/lohrec.yaml"

@@ -37,3 +37,12 @@ def test_equal_lists_align_fully_reversed_ones_in_one_item_and_missing_items_nev
     assert alignment.coverage(none, none) == alignment.coordination(none, none) == 0
     with pytest.raises(ValueError, match="one length"):
         alignment.coverage(lists, lists[:, :4])
+
+
+def test_users_in_parts_are_as_users_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    lists, teacher = (np.stack([rng.permutation(9)[:6] for _ in range(30)]) for _ in range(2))
+    at_once = alignment.against_teacher({"one": lists, "two": teacher}, teacher, 20)
+    monkeypatch.setattr(alignment, "USERS", 7)
+    assert alignment.against_teacher({"one": lists, "two": teacher}, teacher, 20) == at_once
+    assert at_once["two"]["coverage"]["mean"] == 1 > at_once["one"]["coverage"]["mean"]

@@ -120,6 +120,13 @@ def test_a_study_of_something_else_is_begun_afresh(tmp_path, capsys):
     assert [list(row["settings"]) for row in studies.rows(study)] == [[*other]] * 2
 
 
+def test_a_damaged_study_is_begun_afresh(tmp_path, capsys):
+    path = tmp_path / "a.sqlite"
+    path.write_bytes(b"no study" * 99)
+    assert len(studies.rows(studies.search(path, "this", RANGES, 2, fit))) == 2
+    assert f"{path} is damaged; starting afresh" in capsys.readouterr().out
+
+
 def test_values_come_into_their_places_and_the_rest_stays():
     given = {"network": {"layers": 1, "codewords": "all", "heads": 2}, "training": {"epochs": 3}}
     given["training"]["learning_rate"] = 0.1

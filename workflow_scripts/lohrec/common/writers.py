@@ -74,7 +74,7 @@ class Lock:
 
     It names host, process and time, and is touched every few seconds. The lock of a dead process
     is taken over: at once where this host knows no such process, else after two minutes without a
-    touch. Only `release` removes it.
+    touch. `release` removes it, or the workflow where the run has ended.
     """
 
     def __init__(self, path: Path, what: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from lohrec.evaluation import bootstrap, ranked_lists, tables
 
 LEVEL, SEED = 0.95, 0
+USERS = 2**16  # whose lists are compared at once
 
 
 def coverage(lists: np.ndarray, teacher: np.ndarray) -> np.ndarray:
@@ -51,8 +52,12 @@ def against_teacher(
         teacher: lists of the same users.
     """
     measures = {"coverage": coverage, "coordination": coordination}
-    values = np.stack(
-        [[measure(lists, teacher) for measure in measures.values()] for lists in variants.values()]
+    parts = [slice(begin, begin + USERS) for begin in range(0, len(teacher), USERS)]
+    values = np.array(
+        [
+            [np.concatenate([of(lists[p], teacher[p]) for p in parts]) for of in measures.values()]
+            for lists in variants.values()
+        ]
     )
     samples = bootstrap.resampled_means(values.reshape(-1, len(teacher)).T, resamples, SEED)
     low, high = bootstrap.interval(samples.reshape(-1, *values.shape[:2]), LEVEL)

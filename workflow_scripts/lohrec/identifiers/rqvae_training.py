@@ -71,8 +71,7 @@ def train(
 
     Ties are broken by the codewords in use, then by the loss. Only the second half of training
     counts, and never the warm-up: an encoder that has learned little keeps items apart too, but
-    without sense. A run that was killed continues from its checkpoint and ends with the same model;
-    the caller removes the file once the result is safe.
+    without sense. A run that was killed continues from its checkpoint and ends with the same model.
 
     Args:
         vectors: float (items, inputs).

@@ -150,7 +150,7 @@ def states(
 
     Title and description are encoded apart, each to at most `max_tokens`, and their means are
     averaged; an empty text is left out of the average. What is finished lies beside the output
-    until all is: a run that was killed continues there.
+    until the run has ended: one that was killed continues there.
 
     Args:
         titles: one an item; may be empty.

@@ -16,8 +16,9 @@ SETTINGS = {
     "exclude_history": {
         "enum": [True, False, "auto"], "default": "auto",
         "description": (
-            "Whether items of the history are left out of probabilities and candidates; auto: of "
-            "data where no user has an item twice."
+            "Whether items of the history that is read are left out of a recommender's "
+            "probabilities and candidates; auto: of data where no user has an item twice. The "
+            "language model's keep them."
         ),
     },
     "batch_size": {

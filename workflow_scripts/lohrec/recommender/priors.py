@@ -61,7 +61,7 @@ def correct(beams: np.ndarray, targets: np.ndarray, ids: np.ndarray, keep: int =
 
 
 def distances(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Weighted prefix distance (Eq. 18) from the items `rows` to all items, int (rows, items).
+    """Weighted prefix distance (Eq. 18) from the items `rows` to all items, uint8 (rows, items).
 
     A mismatch at the first of D levels counts 2^(D-1), at the last 1; 0 is the same identifier.
     """

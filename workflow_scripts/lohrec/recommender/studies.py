@@ -127,6 +127,9 @@ class _Follower:
 
 def _opened(path: Path, name: str) -> optuna.Study:
     storage = f"sqlite:///{path}"
+    if path.exists() and not _is_sqlite(path):
+        print(f"{path} is damaged; starting afresh")
+        path.unlink()
     if path.exists() and optuna.get_all_study_names(storage) != [name]:
         print(f"{path} belongs to other settings or inputs; starting afresh")
         path.unlink()
@@ -138,6 +141,11 @@ def _opened(path: Path, name: str) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(),
         load_if_exists=True,
     )
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def _suggested(trial: optuna.Trial, setting: str, tried: Mapping[str, Any]) -> Any:
