@@ -43,3 +43,11 @@ def test_items_without_categories_are_told_apart_by_where_the_teacher_has_them()
     found = [set(names[start : start + 10]) for start in range(0, 40, 10)]
     assert [len(one) for one in found] == [1] * 4 and len(set.union(*found)) == 4
     assert set(embedding_maps.clusters(np.ones((5, 3)), 4)) == {"cluster 1"}
+
+
+def test_of_very_many_items_some_are_drawn_and_of_few_all(monkeypatch):
+    assert embedding_maps.drawn(9).tolist() == list(range(9))
+    monkeypatch.setattr(embedding_maps, "ITEMS", 100)
+    found = embedding_maps.drawn(1000)
+    assert len(set(found)) == 100 and (np.diff(found) > 0).all()
+    assert found.min() < 50 and found.max() > 950 and (found == embedding_maps.drawn(1000)).all()

@@ -23,7 +23,8 @@ def main(
 ) -> None:
     """Write embeddings.json and the figure.
 
-    Distances on a map say little, so the figures are of the full spaces.
+    Distances on a map say little, so the figures are of the full spaces. Neighbours are looked for
+    among all pairs, so of very many items some are drawn for map and figures.
 
     Args:
         models: recommender.json of each variant.
@@ -36,8 +37,10 @@ def main(
         neighbours: how many an item has.
     """
     taught = item_vectors(teacher)
-    neighbours = min(neighbours, len(taught) - 1)
-    embedded = {name: item_vectors(path) for name, path in zip(variants, models, strict=True)}
+    every, drawn = len(taught), embedding_maps.drawn(len(taught))
+    taught, neighbours = taught[drawn], min(neighbours, len(drawn) - 1)
+    named = zip(variants, models, strict=True)
+    embedded = {name: item_vectors(path)[drawn] for name, path in named}
     near = embedding_maps.nearest(taught, neighbours)
     alike = {
         name: {
@@ -52,7 +55,8 @@ def main(
     result |= {"models": alike, "by_chance": neighbours / (len(taught) - 1)}
     print(result)
     artefacts.write_json(json, result)
-    group = embedding_maps.categories(pq.read_table(catalogue)["categories"].to_pylist())
+    paths = pq.read_table(catalogue)["categories"].take(drawn).to_pylist()
+    group = embedding_maps.categories(paths)
     by = "category"
     if not any(group):
         group = embedding_maps.clusters(taught, GROUPS)
@@ -61,7 +65,8 @@ def main(
     chosen = [name for name in variants if name in of_paper] or variants
     points = embedding_maps.maps({"teacher": taught} | {name: embedded[name] for name in chosen})
     panels = {_headed(name, alike.get(name)): xy for name, xy in points.items()}
-    title = f"{dataset}, {len(taught):,} items by {by}"
+    of = "" if len(drawn) == every else f" of {every:,}"
+    title = f"{dataset}, {len(drawn):,}{of} items by {by}"
     charts.scatter(figure, title, panels, group, embedding_maps.most_common(group, GROUPS))
 
 

@@ -9,8 +9,15 @@ from sklearn.neighbors import NearestNeighbors
 from lohrec.identifiers import clustering
 
 SEED = 0
+ITEMS = 20_000  # that are mapped and compared, at most
 OTHERS = ""  # the group of an item that has none of its own
 LONGEST = 22  # characters of a category in a legend
+
+
+def drawn(items: int) -> np.ndarray:
+    """The codes of at most `ITEMS` of so many items, rising, always the same ones."""
+    chosen = np.random.default_rng(SEED).permutation(items)[:ITEMS]
+    return np.sort(chosen)
 
 
 def maps(embedded: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
