@@ -179,9 +179,10 @@ def require_gpus():
         listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         listed = ""
-    # A GPU that shares the host's memory reports no size of its own; its jobs will see.
-    sizes = (line.strip() for line in listed.splitlines())
-    found = [int(size) * 2**20 / 1e9 if size.isdecimal() else math.inf for size in sizes if size]
+    sizes = [line.strip() for line in listed.splitlines()]
+    found = [int(size) * 2**20 / 1e9 for size in sizes if size.isdecimal()]
+    # GPUs that share the host's memory report no size of their own; their jobs will see.
+    found += [math.inf for size in sizes if size in ("[N/A]", "[Not Supported]")]
     if missing := machine.lacking(needs, found, DATASETS, SETTINGS):
         raise WorkflowError(missing)
 

@@ -118,8 +118,6 @@ rule write_card:
         "logs/{dataset}/write_card/{variant}_seed_{seed}.log",
     conda:
         "../envs/lohrec.yaml"
-    resources:
-        mem_mb=memory("write_card"),
     params:
         code=code("write_card"),
         data=data_of,

@@ -173,8 +173,8 @@ def test_mlflow_is_told_by_its_client(monkeypatch):
         def log_metric(self, run_id, key, value, timestamp, step):
             runs[run_id]["metrics"].append((key, value, step))
 
-        def set_terminated(self, run_id):
-            runs[run_id]["ended"] = True
+        def set_terminated(self, run_id, status):
+            runs[run_id]["ended"] = status
 
     experiment = SimpleNamespace(experiment_id="3")
     stand_in(monkeypatch, "mlflow", MlflowClient=Client, set_experiment=lambda name: experiment)
@@ -183,12 +183,21 @@ def test_mlflow_is_told_by_its_client(monkeypatch):
     curves.add(ROWS[1])
     curves.close()
     ((_, only),) = runs.items()
-    assert only["name"].endswith("logs/demo/fit/tiger_seed_0/training") and only["ended"]
+    assert (
+        only["name"].endswith("logs/demo/fit/tiger_seed_0/training") and only["ended"] == "FINISHED"
+    )
     assert only["metrics"] == [("dev_ndcg_at_10", 0.5, 2), ("loss", 2.0, 4)]
     with pytest.raises(KeyboardInterrupt):
         run(killed_at=5)
     ((_, broken_off),) = runs.items()
-    assert broken_off["metrics"] and broken_off["ended"]
+    assert broken_off["metrics"] and broken_off["ended"] == "FAILED"
+
+    def given_up(row):
+        raise RuntimeError("below the median")
+
+    with pytest.raises(RuntimeError):
+        run(trial=tracking.Trial("trial_0", given_up))
+    assert [one["ended"] for one in runs.values()] == ["FAILED", "FINISHED"]
 
 
 def test_weights_and_biases_goes_on_with_the_same_run(log, monkeypatch):
@@ -203,8 +212,8 @@ def test_weights_and_biases_goes_on_with_the_same_run(log, monkeypatch):
             if step > max(self.points, default=-1):
                 self.points[step] = figures
 
-        def finish(self):
-            self.ended = True
+        def finish(self, exit_code):
+            self.ended = exit_code == 0
 
     def init(project, name, dir, id, resume):
         assert resume == "allow" and project == "lohrec"

@@ -7,7 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
-from lohrec.evaluation import diversity, exposure, metrics, ranked_lists, tables
+from lohrec.evaluation import (
+    diversity,
+    exposure,
+    metrics,
+    ranked_lists,
+    recommendations,
+    tables,
+)
 
 ITEMS = 40
 
@@ -224,3 +231,10 @@ def test_read_takes_one_split_and_names_the_file_in_errors(tmp_path):
     pq.write_table(table.drop(["rank"]), path)
     with pytest.raises(ValueError, match=r"recommendations.parquet lacks the column.*rank"):
         ranked_lists.read(path, "dev", np.array([0, 1]), 3)
+
+
+def test_a_row_without_a_split_is_refused(tmp_path):
+    table = {"split": ["dev", None], "user": [0, 0], "rank": [1, 1], "item": [3, 4]}
+    pq.write_table(pa.table(table), tmp_path / "lists.parquet")
+    with pytest.raises(ValueError, match="lists.parquet has empty cells"):
+        recommendations.splits(tmp_path / "lists.parquet")

@@ -11,6 +11,7 @@ from lohrec.identifiers import store
 from lohrec.identifiers.codewords import LEVELS
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import lessons
+from lohrec.recommender.inputs import Inputs
 from lohrec.recommender.recommender import Histories, Recommender
 
 FOLDS = 3
@@ -53,7 +54,10 @@ def test_each_fold_is_taught_by_the_fit_without_it(shop, tmp_path):
         assert not set(others.user) & set(shop.train.user[mine])
         assert set(others.user) | set(shop.train.user[mine]) == set(shop.train.user)
         # What a fit without them is tuned on are dev items of theirs, not of users it knows.
-        assert set(shop.dev.of_fold(fold, FOLDS).user) == set(shop.train.user[mine])
+        read = shop.files(statistics), 20, decoding, torch.device("cpu"), tmp_path, {}
+        inputs = Inputs.read(*read, without=(fold, FOLDS))
+        assert set(inputs.train.user) == set(others.user)
+        assert set(inputs.dev.user) == set(shop.dev.user) - set(others.user)
 
 
 def test_without_the_only_fold_no_user_is_left(shop):

@@ -122,9 +122,12 @@ def test_a_study_of_something_else_is_begun_afresh(tmp_path, capsys):
 
 def test_a_damaged_study_is_begun_afresh(tmp_path, capsys):
     path = tmp_path / "a.sqlite"
-    path.write_bytes(b"no study" * 99)
-    assert len(studies.rows(studies.search(path, "this", RANGES, 2, fit))) == 2
-    assert f"{path} is damaged; starting afresh" in capsys.readouterr().out
+    studies.search(path, "this", RANGES, 3, fit)
+    whole = path.read_bytes()
+    for damaged in (b"no study" * 99, whole[: len(whole) // 3], whole[:16] + bytes(5000)):
+        path.write_bytes(damaged)
+        assert len(studies.rows(studies.search(path, "this", RANGES, 2, fit))) == 2
+        assert f"{path} is damaged; starting afresh" in capsys.readouterr().out
 
 
 def test_values_come_into_their_places_and_the_rest_stays():

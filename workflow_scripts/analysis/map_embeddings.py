@@ -51,7 +51,8 @@ def main(
         }
         for name, vectors in embedded.items()
     }
-    result: dict = {"dataset": dataset, "items": len(taught), "neighbours": neighbours}
+    result: dict = {"dataset": dataset, "items": len(taught), "of": every}
+    result |= {"neighbours": neighbours}
     result |= {"models": alike, "by_chance": neighbours / (len(taught) - 1)}
     print(result)
     artefacts.write_json(json, result)

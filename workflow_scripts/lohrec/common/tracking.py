@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from lohrec.common.job_log import LOG
 
@@ -40,7 +40,7 @@ class Run(Protocol):
     def add(self, figures: dict[str, float], step: int, moment: float) -> None:
         """Figures of a step, which were known at a moment in seconds since 1970."""
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         """The training has ended."""
 
 
@@ -64,7 +64,7 @@ class Curves:
         from lohrec.common import processes  # here: the Snakefile reads TOOL without PyTorch
 
         self.began = time.time() - seconds
-        self.trial, self.run = trial, None
+        self.trial, self.run, self.given_up = trial, None, False
         if LOG in os.environ and processes.rank() == 0:
             folder = Path(os.environ[LOG]).with_suffix("") / (trial.name if trial else "")
             self.run = _opened(folder / description.replace(" ", "_"), bool(history))
@@ -74,6 +74,12 @@ class Curves:
         except BaseException:
             self.close()
             raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(failed=kind is not None and not self.given_up)
 
     def add(self, row: Row) -> None:
         """Add a row of the history: numbers by name, among them step and seconds."""
@@ -86,12 +92,14 @@ class Curves:
             }
             self.run.add(figures, row["step"], self.began + row["seconds"])
         if self.trial is not None:
+            self.given_up = True  # where it raises
             self.trial.follow(row)
+            self.given_up = False
 
-    def close(self) -> None:
+    def close(self, failed: bool = False) -> None:
         """Say that the training has ended."""
         if self.run is not None:
-            self.run.close()
+            self.run.close(failed)
 
 
 def _opened(folder: Path, goes_on: bool) -> Run | None:
@@ -135,7 +143,7 @@ class _TensorBoard:
         self.writer.write_event(Event(wall_time=moment, step=step, summary=Summary(value=values)))
         self.writer.flush()
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         self.writer.close()
 
 
@@ -156,8 +164,8 @@ class _MLflow:
         for name, value in figures.items():
             self.client.log_metric(self.id, name, value, int(1000 * moment), step)
 
-    def close(self) -> None:
-        self.client.set_terminated(self.id)
+    def close(self, failed: bool) -> None:
+        self.client.set_terminated(self.id, status="FAILED" if failed else "FINISHED")
 
 
 class _WeightsAndBiases:
@@ -178,8 +186,8 @@ class _WeightsAndBiases:
     def add(self, figures: dict[str, float], step: int, moment: float) -> None:
         self.run.log(figures, step=step)
 
-    def close(self) -> None:
-        self.run.finish()
+    def close(self, failed: bool) -> None:
+        self.run.finish(exit_code=int(failed))
 
 
 def _name(folder: Path) -> str:

@@ -82,10 +82,9 @@ def train(
         FloatingPointError: a loss is no longer finite.
     """
     run = _Run(model, settings, len(epoch(0)), optimizer, schedule, checkpoint, unit, remedy)
-    curves = tracking.Curves(description, run.at.history, run.at.seconds, trial)
     at, bar = run.at, progress(None, description, run.steps, "step", run.at.step)
     model.train()
-    with closing(curves), closing(bar):
+    with closing(bar), tracking.Curves(description, at.history, at.seconds, trial) as curves:
         while run.goes_on():
             for batch in epoch(at.epoch)[at.place :]:
                 run.took(*step(batch))

@@ -84,7 +84,7 @@ class Examples:
         """
         rows = np.flatnonzero(self.user % folds == fold)
         if not len(rows):
-            raise ValueError(f"Fold {fold} of {folds} has no users; use fewer folds.")
+            raise ValueError(f"Fold {fold} of {folds} has no users; lower folds of the row.")
         return self.take(rows)
 
     def shared_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -42,8 +42,14 @@ def write(path: str | Path, tables: Iterable[pa.Table]) -> None:
 
 
 def splits(path: str | Path) -> list[str]:
-    """The splits of a table of lists, or of users' figures, in its order."""
+    """The splits of a table of lists, or of users' figures, in its order.
+
+    Raises:
+        ValueError: a row has none.
+    """
     column = pq.read_table(path, columns=["split"])["split"]
+    if column.null_count:
+        raise ValueError(f"{path} has empty cells; every row needs split, user, rank and item.")
     names: list[str] = column.unify_dictionaries().unique().cast("string").to_pylist()
     return names
 

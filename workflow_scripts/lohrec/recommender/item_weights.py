@@ -61,8 +61,8 @@ class ItemWeights(ItemScores):
         """Take the power and the floor that make the targets of some dev users most probable.
 
         Args:
-            exclude_history: whether lists and lessons leave out the items of a user's history.
-                These have the highest scores, so what is left is told apart by a higher power.
+            exclude_history: whether lists leave out the items of a user's history. These have the
+                highest scores, so what is left is told apart by a higher power.
         """
         rng = np.random.default_rng(0)
         some = rng.choice(len(dev), min(DEV_USERS, len(dev)), replace=False)
@@ -78,8 +78,9 @@ class ItemWeights(ItemScores):
                 for p, power in enumerate(POWERS):
                     log_p = power * true - (power * log).logsumexp(1)
                     total[f, p] += log_p[log_p.isfinite()].sum().item()
-        best = np.unravel_index(total.argmax(), total.shape)
-        self.floor, self.power = float(FLOORS[best[0]]), float(POWERS[best[1]])
+        if total.any():  # else every target is left out
+            best = np.unravel_index(total.argmax(), total.shape)
+            self.floor, self.power = float(FLOORS[best[0]]), float(POWERS[best[1]])
         print(f"power {self.power:.3g}, floor {self.floor:.3g}")
 
     def _log(self, scores: np.ndarray, floor: float) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import torch
 from optuna.trial import TrialState
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from lohrec.common import tracking
 
@@ -127,12 +128,17 @@ class _Follower:
 
 def _opened(path: Path, name: str) -> optuna.Study:
     storage = f"sqlite:///{path}"
-    if path.exists() and not _is_sqlite(path):
+    try:
+        others = path.exists() and optuna.get_all_study_names(storage) != [name]
+    except OperationalError:  # locked, or the disk is full
+        raise
+    except DatabaseError:
         print(f"{path} is damaged; starting afresh")
         path.unlink()
-    if path.exists() and optuna.get_all_study_names(storage) != [name]:
-        print(f"{path} belongs to other settings or inputs; starting afresh")
-        path.unlink()
+    else:
+        if others:
+            print(f"{path} belongs to other settings or inputs; starting afresh")
+            path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     return optuna.create_study(
         storage=storage,
@@ -141,11 +147,6 @@ def _opened(path: Path, name: str) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(),
         load_if_exists=True,
     )
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0"
 
 
 def _suggested(trial: optuna.Trial, setting: str, tried: Mapping[str, Any]) -> Any:

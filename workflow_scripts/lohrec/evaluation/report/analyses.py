@@ -215,7 +215,7 @@ def alignment(result: dict[str, Any], drawn: str) -> Section:
         f"The teacher is `{result['teacher']}`. Coverage: the share of its {top} items that a list "
         f"has too. Coordination: the longest common subsequence of both lists, over {top}. Of the "
         "first seed, with 95 % intervals over users alone. The paper's Ref is TIGER. Its Rank is "
-        "DWR, which has learned the teacher's probabilities too, or `dwr_no_distill`. Top and "
+        "DWR, which has learned the teacher's probabilities too, or DWR without them. Top and "
         "Random learn the teacher's first item, or a random one, the target where there is none. "
         f"{MARKS}."
     ]
@@ -248,7 +248,7 @@ def embeddings(result: dict[str, Any], drawn: str) -> Section:
         "The maps are one projection: an item is pulled to where it lies in the map before. "
         "Distances on a map say little; the table is of the full spaces. CKA is 1 where two models "
         "have the items at the same places up to a turn and a scale, and near 0 where they have "
-        f"nothing in common. {MARKS}."
+        f"nothing in common. Where items were drawn, neighbours are of these. {MARKS}."
     ]
     table = Table(
         "embeddings", "Closeness to the teacher's embeddings", ["method", near, "linear CKA"], rows

@@ -46,7 +46,7 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     accuracy = Accuracy(found["comparison"], "test")
     Accuracy(found["comparison"], "dev")  # checks it
     made = of[run["reference"]]
-    machines = fitted_on(run["seeds"], inputs["models"])
+    machines = made_on(run["seeds"], inputs["models"])
     result = [what_was_run(run, found["statistics"], accuracy, machines)]
     result += [accuracy.headline(inputs["gains"]), accuracy.table_1()]
     tests = [Accuracy(found["comparison"], n) for n in found["comparison"]["splits"] if n != "dev"]
@@ -91,8 +91,8 @@ def sections(inputs: dict[str, Any], run: dict[str, Any], benchmarks: str | Path
     return result
 
 
-def fitted_on(seeds: Mapping[str, Sequence[int]], models: Sequence[str]) -> dict[str, str]:
-    """{row: the machines that fitted it}, as their recommender.json say.
+def made_on(seeds: Mapping[str, Sequence[int]], models: Sequence[str]) -> dict[str, str]:
+    """{row: the machines that wrote its folders}, as their recommender.json say.
 
     Args:
         seeds: {row: its seeds}.
@@ -129,10 +129,12 @@ def what_was_run(
         )
         for name, row in run["variants"].items()
     ]
-    header = ["method", "kind", "its row", "seeds", "fitted on"]
-    table = Table(
-        "run", "Methods", header, rows, "Rows are those of variants.yaml, completed.", words=True
+    header = ["method", "kind", "its row", "seeds", "made on"]
+    note = (
+        "Rows are those of variants.yaml, completed. Made on: what wrote the row's folder; of an "
+        "ensemble, a cascade or a language model others may have trained the parts."
     )
+    table = Table("run", "Methods", header, rows, note, words=True)
     return Section("run", "What was run", text, [table])
 
 
