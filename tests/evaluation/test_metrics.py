@@ -236,5 +236,5 @@ def test_read_takes_one_split_and_names_the_file_in_errors(tmp_path):
 def test_a_row_without_a_split_is_refused(tmp_path):
     table = {"split": ["dev", None], "user": [0, 0], "rank": [1, 1], "item": [3, 4]}
     pq.write_table(pa.table(table), tmp_path / "lists.parquet")
-    with pytest.raises(ValueError, match="lists.parquet has empty cells"):
+    with pytest.raises(ValueError, match=r"lists\.parquet has empty cells"):
         recommendations.splits(tmp_path / "lists.parquet")
