@@ -1,7 +1,9 @@
 """Settings that Optuna looks for on the dev set, in ranges: a study in one file."""
 
 import copy
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,6 @@ from typing import Any
 import optuna
 import torch
 from optuna.trial import TrialState
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from lohrec.common import tracking
 
@@ -128,17 +129,12 @@ class _Follower:
 
 def _opened(path: Path, name: str) -> optuna.Study:
     storage = f"sqlite:///{path}"
-    try:
-        others = path.exists() and optuna.get_all_study_names(storage) != [name]
-    except OperationalError:  # locked, or the disk is full
-        raise
-    except DatabaseError:
+    if path.exists() and _is_damaged(path):
         print(f"{path} is damaged; starting afresh")
         path.unlink()
-    else:
-        if others:
-            print(f"{path} belongs to other settings or inputs; starting afresh")
-            path.unlink()
+    if path.exists() and optuna.get_all_study_names(storage) != [name]:
+        print(f"{path} belongs to other settings or inputs; starting afresh")
+        path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     return optuna.create_study(
         storage=storage,
@@ -147,6 +143,16 @@ def _opened(path: Path, name: str) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(),
         load_if_exists=True,
     )
+
+
+def _is_damaged(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as study:
+        try:
+            return bool(study.execute("pragma quick_check").fetchone() != ("ok",))
+        except sqlite3.OperationalError:  # locked, or the disk is full
+            raise
+        except sqlite3.DatabaseError:
+            return True
 
 
 def _suggested(trial: optuna.Trial, setting: str, tried: Mapping[str, Any]) -> Any:
