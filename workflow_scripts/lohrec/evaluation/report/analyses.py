@@ -253,7 +253,7 @@ def embeddings(result: dict[str, Any], drawn: str) -> Section:
     table = Table(
         "embeddings", "Closeness to the teacher's embeddings", ["method", near, "linear CKA"], rows
     )
-    title = f"Maps of {result['items']:,} items as models embed them"
+    title = f"Maps of {result['items']:,} of {result['of']:,} items as models embed them"
     return Section(
         "embeddings",
         "Embeddings of the items (Figure 4, left)",
