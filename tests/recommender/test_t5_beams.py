@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.beam_search import InTree, beam_search, tree_search
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
@@ -35,7 +35,7 @@ def make(codewords="level", items=60, seed=0):
 
 
 def search(model, history, tree, beams, top, excluded=None, renormalise=False):
-    found = beam_search(model.steps(history), tree, beams, excluded, renormalise)
+    found = tree_search(model.tree_steps(history, tree, renormalise), tree, beams, excluded)
     return found.leaf[:, :top], found.score[:, :top]
 
 
@@ -84,6 +84,38 @@ def test_renormalised_search_equals_brute_force_and_probabilities_add_up_to_one(
     torch.testing.assert_close(found, score, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found.logsumexp(1), torch.zeros(len(history)), rtol=0, atol=1e-4)
     assert torch.equal(leaf, order)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_leaves_no_choice_is_not_decoded(alone, monkeypatch):
+    """And step by step the answers are those of a search that decodes everything."""
+    model, ids, history = make("legal", items=60)
+    if alone:  # the first codeword tells the item
+        ids = np.unique(ids[:, 0])[:, None] + np.zeros_like(ids[:1])
+    tree = PrefixTree.from_ids(ids)
+    decoded, decode = [], model.decode
+
+    def noted(token, *rest):
+        decoded.append(token.numel() if rest[-1] is None else len(rest[-1].place))
+        return decode(token, *rest)
+
+    skips = model.tree_steps(history, tree, renormalise=True)
+    every = InTree(model.steps(history), tree, renormalise=True)
+    parent, node = None, torch.zeros(len(history), 1, dtype=torch.long)
+    with torch.no_grad():
+        for level in range(LEVELS):
+            expected = every.first() if parent is None else every.next(level, parent, node)
+            monkeypatch.setattr(model, "decode", noted)
+            found = skips.first() if parent is None else skips.next(level, parent, node)
+            monkeypatch.undo()
+            child = tree.below(level, node)
+            torch.testing.assert_close(found[child >= 0], expected[child >= 0])
+            number = (child.flatten(1)[0] >= 0).nonzero().T.expand(len(history), -1)  # all nodes
+            parent, node = number // child.shape[-1], child.flatten(1).gather(1, number)
+    prefixes = [ids[:, :level].tolist() for level in range(LEVELS)]
+    choices = [len({tuple(p) for p in of if of.count(p) > 1}) for of in prefixes]
+    assert decoded == [count * len(history) for count in choices] and choices[0] == 1
+    assert (choices[1:] == [0, 0, 0]) == alone
 
 
 def test_more_beams_than_items():

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from lohrec.common.artefacts import read_json, whole, write_json
 from lohrec.common.autograd_functions import drop
 from lohrec.common.devices import exact_products
+from lohrec.identifiers.beam_search import TreeSteps
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender import candidate_tree
-from lohrec.recommender.networks import CodewordNetwork, Scored
-from lohrec.recommender.networks.t5_layers import BUCKETS, MAX_DISTANCE, KeysValues, Real, Stack
-from lohrec.recommender.networks.t5_steps import DecoderSteps
-from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY
+from lohrec.recommender.networks import CodewordNetwork, Scored, transformers_settings
+from lohrec.recommender.networks.t5_layers import KeysValues, Real, Stack
+from lohrec.recommender.networks.t5_steps import DecoderSteps, DecoderTreeSteps
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, VOCABULARY
 from lohrec.recommender.training_data import Batch
 
 SETTINGS = {
@@ -66,14 +67,6 @@ SETTINGS = {
 
 # Items from the end of a history that have a bias each; older ones have the last one's.
 RECENT = 20
-
-# The settings as transformers calls them.
-IN_TRANSFORMERS = {
-    "heads": "num_heads",
-    "layers": "num_layers",
-    "decoder_layers": "num_decoder_layers",
-    "dropout": "dropout_rate",
-}
 
 # Of each decoder layer the cross-attention's, and their mask.
 Memory = tuple[list[KeysValues], Tensor | None]
@@ -251,6 +244,14 @@ class T5(CodewordNetwork):
         """What a beam search asks of the network, see `CodewordNetwork.steps`."""
         return DecoderSteps(self, history, padded)
 
+    def tree_steps(
+        self, history: Tensor, tree: PrefixTree, renormalise: bool, padded: bool = True
+    ) -> TreeSteps:
+        """What a search in a tree asks of the network, see `CodewordNetwork.tree_steps`."""
+        if renormalise:
+            return DecoderTreeSteps(self, history, tree, padded)
+        return super().tree_steps(history, tree, renormalise, padded)
+
     def free_steps(self, history: Tensor) -> DecoderSteps:
         """The same over all levels' codewords, see `CodewordNetwork.free_steps`."""
         return DecoderSteps(self, history, padded=True, free=True)
@@ -270,29 +271,12 @@ class T5(CodewordNetwork):
         weights = {key: value.detach().contiguous() for key, value in self.state_dict().items()}
         with whole(folder / "model.safetensors") as temporary:
             save_file(weights, temporary, metadata={"format": "pt"})
-        sizes = {IN_TRANSFORMERS.get(key, key): value for key, value in self.config.items()}
-        write_json(
-            folder / "config.json",
-            {
-                "architectures": ["T5ForConditionalGeneration"],
-                "model_type": "t5",
-                "vocab_size": VOCABULARY,
-                "feed_forward_proj": "relu",
-                "relative_attention_num_buckets": BUCKETS,
-                "relative_attention_max_distance": MAX_DISTANCE,
-                "tie_word_embeddings": True,
-                "pad_token_id": PAD,
-                "decoder_start_token_id": START,
-                "eos_token_id": None,
-            }
-            | sizes,
-        )
+        write_json(folder / "config.json", transformers_settings.of(self.config))
 
     @classmethod
     def load(cls, folder: str | Path) -> "T5":
         """Read a folder written by `save`."""
-        sizes = read_json(Path(folder) / "config.json")
-        model = cls({key: sizes[IN_TRANSFORMERS.get(key, key)] for key in SETTINGS})
+        model = cls(transformers_settings.read(read_json(Path(folder) / "config.json"), SETTINGS))
         model.load_state_dict(load_file(Path(folder) / "model.safetensors"))
         return model.eval()
 
