@@ -317,7 +317,7 @@ def teacher_as_recommender(wildcards):
 
 def embeds_items(variant):
     """Whether a row's recommender has vectors of items."""
-    return "embeds_items" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
+    return rows.has_trait(VARIANTS[variant], "embeds_items")
 
 
 def mapped(wildcards):

@@ -11,7 +11,7 @@ try:
     SETTINGS = settings.resolve(config)
     TRIALS = searches.trials(config["searches"], config["variants"], settings.schema(SCHEMA))
     TRIALS |= searches.swept(config["sweeps"], config["variants"], settings.schema(SCHEMA))
-    searches.check_studies(config["studies"], config["variants"], settings.schema(SCHEMA))
+    STUDIED = searches.studied(config["studies"], config["variants"], settings.schema(SCHEMA))
     for option, target in zip(sys.argv, sys.argv[1:]):
         if option not in ("--lohrec-folder", "--report"):  # what these name may lie in results/
             targets.check(target, config["datasets"], config["variants"] | TRIALS)
@@ -152,8 +152,7 @@ def fitted(dataset, variant, seed, fold=None):
 def seeds(dataset, variant):
     """The seeds of a variant; a recommender that is the same for each has one."""
     every = DATASETS[dataset]["seeds"]
-    seeded = "seeded" in rows.declared_of(VARIANTS[variant], "TRAITS", [])
-    return every if seeded else every[:1]
+    return every if rows.has_trait(VARIANTS[variant], "seeded") else every[:1]
 
 
 def largest_cutoff(wildcards):

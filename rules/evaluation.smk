@@ -3,7 +3,7 @@
 
 def embedding_model(wildcards):
     """A variant that embeds items."""
-    if "embeds_items" not in rows.declared_of(VARIANTS[wildcards.variant], "TRAITS", []):
+    if not embeds_items(wildcards.variant):
         raise WorkflowError(
             f"evaluation.diversity of {wildcards.dataset} is model, and {wildcards.variant} has no "
             "model that embeds items: take it out of the row's variants, or choose other vectors."

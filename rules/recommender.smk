@@ -60,7 +60,7 @@ def listing_decoding(wildcards, orders=False):
     """What lists read of it; but for `batch_size`, which they do not depend on."""
     row = VARIANTS[wildcards.variant]
     idle = [] if orders or row["recommender"] == "cascade" else ["rerank"]
-    idle += [] if kinds.searches_beams(row) else ["beams", "renormalise"]
+    idle += [] if rows.has_trait(row, "searches_beams") else ["beams", "renormalise"]
     return section("decoding", ("batch_size", *idle))(wildcards)
 
 

@@ -11,8 +11,10 @@ def history_of_teacher(wildcards):
 def measured_in_training(wildcards):
     """How many users of the dev set, at most, the recommenders and the teacher are measured on."""
     parts = SETTINGS[wildcards.dataset]
+    trained = [row for row in map(VARIANTS.get, analysed(wildcards)) if rows.is_trained(row)]
+    each = [rows.fitting(parts, row)["training"]["dev_users"] for row in trained]
     return {
-        "methods": parts["training"]["dev_users"],
+        "methods": max(each, default=parts["training"]["dev_users"]),
         "teacher": parts["teacher"]["training"]["dev_users"],
     }
 

@@ -9,15 +9,15 @@ def trials_of(wildcards):
         searches.trial_name(row, number) if overlay else row
         for number, overlay in enumerate(config["searches"][row])
     ]
-    check_tried(wildcards.dataset, names)
+    check_tried(wildcards.dataset, {name: VARIANTS[name] for name in names})
     return [fitted(wildcards.dataset, name, seed) for name in names]
 
 
-def check_tried(dataset, names):
+def check_tried(dataset, tried):
     """Refuse rows that are tried and cannot work together with others in a dataset."""
     try:
-        for name in names:
-            agreement.check_row(dataset, name, VARIANTS[name], SETTINGS[dataset], VARIANTS)
+        for name, row in tried.items():
+            agreement.check_row(dataset, name, row, SETTINGS[dataset], VARIANTS)
     except ValueError as error:
         raise WorkflowError(str(error))
 
@@ -48,7 +48,7 @@ def swept_rows(wildcards):
         value: searches.row_with(wildcards.sweep, value, sweep, values, VARIANTS)
         for value in sweep["values"]
     }
-    check_tried(wildcards.dataset, found.values())
+    check_tried(wildcards.dataset, {name: VARIANTS[name] for name in found.values()})
     return found
 
 
@@ -136,9 +136,10 @@ rule draw_sweep:
 def tried_in_study(wildcards):
     """How many trials there are, the ranges, and where a fit's settings have them."""
     study = config["studies"][wildcards.variant]
+    check_tried(wildcards.dataset, STUDIED[wildcards.variant])
     return {
         "trials": study["trials"],
-        "ranges": study["settings"],
+        "ranges": searches.ranges(study, settings.schema(SCHEMA)),
         "places": {name: searches.place_of(name) for name in study["settings"]},
     }
 

@@ -21,7 +21,7 @@ def can_grow(variant):
     row = VARIANTS[variant]
     parts = [row[role] for role in ("retriever", "ranker") if role in row]
     return (
-        "takes_items" in rows.declared_of(row, "TRAITS", [])
+        rows.has_trait(row, "takes_items")
         and row.get("identifiers", rows.SEMANTIC) == rows.SEMANTIC
         and all(map(can_grow, [*parts, *row.get("members", [])]))
     )

@@ -96,6 +96,14 @@ def test_tried_values_that_cannot_work_with_other_rows_stop_the_start(
     trials = {"distill_more": [{}, {"networks": {"t5": {"d_model": 32}}}]}
     printed = said({"searches": trials}, "searches/distill_more.md")
     assert "starts from distill and so has its network" in printed
+    studies = {"distill_more": {"networks.t5.d_model": {"values": [32, 64]}}}
+    studies["dwr"] = {"losses.margin_ranking.candidates": {"low": 2, "high": 64}}
+    given = {"studies": {name: {"trials": 2, "settings": of} for name, of in studies.items()}}
+    printed = said(given, "studies/distill_more.md")
+    assert "starts from distill and so has its network" in printed
+    printed = said(given, "studies/dwr.md")
+    assert "studies, losses.margin_ranking.candidates: 64" in printed
+    assert "above candidates.keep" in printed
     beams = {"row": "tiger", "setting": "decoding.beams", "values": [5, 20]}
     printed = said({"sweeps": {"narrow": beams}}, "sweeps/narrow.md")
     assert "sweeps.narrow: a beam of 5 finds no list of 10 items" in printed

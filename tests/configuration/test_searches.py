@@ -70,6 +70,10 @@ def test_the_weight_of_ranking_is_tried_too(config: dict) -> None:
             ["sasrec (sweeps.one, decoding.beams: 20)", "no beam search"],
         ),
         (
+            {"row": "fdsa", "setting": "decoding.beams", "values": [20, 50]},
+            ["fdsa", "no beam search"],
+        ),
+        (
             {"row": "tiger", "setting": "decoding.top", "values": [5, 10]},
             ["decoding.top", "no effect"],
         ),
@@ -118,9 +122,24 @@ def test_a_study_of_what_a_row_cannot_have_is_refused(
 ) -> None:
     study = {name: {"trials": 3, "settings": tried}}
     with pytest.raises(ValueError) as error:
-        searches.check_studies(study, config["variants"], settings.schema(SCHEMA))
+        searches.studied(study, config["variants"], settings.schema(SCHEMA))
     for word in words:
         assert word in str(error.value)
+
+
+def test_ends_of_a_range_are_whole_where_the_setting_is() -> None:
+    ends = {"low": 1, "high": 2}
+    tried = {
+        "training.weight_decay": ends | {"log": True},
+        "networks.t5.layers": ends,
+        "losses.margin_ranking.candidates": ends,  # or null
+        "ranking": ends,
+        "networks.t5.codewords": {"values": ["level", "all"]},
+    }
+    found = searches.ranges({"settings": tried}, settings.schema(SCHEMA))
+    assert found == tried
+    real = {name for name, one in found.items() if isinstance(one.get("high"), float)}
+    assert real == {"training.weight_decay", "ranking"}
 
 
 def test_settings_of_a_study_are_found_in_what_a_fit_is_given(config: dict) -> None:

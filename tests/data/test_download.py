@@ -1,3 +1,4 @@
+import errno
 import gzip
 import hashlib
 import threading
@@ -7,6 +8,7 @@ import download_reviews
 import pytest
 
 from lohrec.common import artefacts
+from lohrec.common.disk import DiskFull
 from lohrec.data import download
 
 # Random bytes do not compress, so that the file is long enough to be cut.
@@ -239,6 +241,23 @@ def test_offline_names_address_and_alternative(shop, path):
     for part in (shop.url, "refused", "put reviews.json.gz", "--config raw_dir=FOLDER"):
         assert part in str(caught.value)
     assert "bytes are kept" not in str(caught.value)
+
+
+def test_a_full_disk_is_named_and_what_is_there_goes_on_later(shop, path, monkeypatch):
+    transfer = download._transfer
+
+    def full(url, part):
+        with pytest.raises(download._Interrupted):
+            transfer(url, part)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    shop.cuts = [HALF]
+    with monkeypatch.context() as here:
+        here.setattr(download, "_transfer", full)
+        with pytest.raises(DiskFull, match=f"{path.name}.part needs more than there is"):
+            download.fetch(shop.url, path)
+    download.fetch(shop.url, path)
+    assert path.read_bytes() == BODY and shop.requests[-1] == (f"bytes={HALF}-", 206)
 
 
 def test_other_digest_names_both(shop, path):

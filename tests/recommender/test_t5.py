@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +33,16 @@ def model():
 def chain(depths):
     """Depths and attention mask of a plain sequence."""
     return torch.arange(depths), torch.ones(1, depths, depths, dtype=torch.bool).tril()
+
+
+def test_in_double_precision_nothing_is_computed_in_less(model):
+    exact = copy.deepcopy(model).double()
+    history = tokens(torch.randint(0, CODES, (2, 5, 4))).flatten(1)
+    with torch.no_grad():
+        log_p, rounded = (one.steps(history).first() for one in (exact, model))
+    assert log_p.dtype == torch.double
+    torch.testing.assert_close(log_p.logsumexp(-1), torch.zeros(2, 1).double(), rtol=0, atol=1e-13)
+    torch.testing.assert_close(log_p.float(), rounded)
 
 
 def test_equals_transformers(model, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lohrec.identifiers.beam_search import InTree, beam_search, tree_search
+from lohrec.identifiers.beam_search import InTree, free_search, tree_search
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.recommender.networks.t5 import T5
@@ -168,7 +168,7 @@ def test_equals_transformers_generate(codewords, causal, recency, tmp_path):
 def test_without_constraint_beams_are_the_most_probable_of_all_codewords():
     """Of other levels too, as a search over every token that the network can write finds them."""
     model, ids, history = make(codewords="all")
-    found = beam_search(model.free_steps(history), None, 300)
+    found = free_search(model.free_steps(history), 300)
     first = torch.arange(LEVELS) * CODES
     token = (found.code + first) % (LEVELS * CODES)
     for user in range(len(history)):

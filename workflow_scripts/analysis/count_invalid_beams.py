@@ -5,7 +5,7 @@ import torch
 
 from lohrec.common import artefacts, devices, job, job_log
 from lohrec.data.examples import read_examples
-from lohrec.identifiers.beam_search import beam_search
+from lohrec.identifiers.beam_search import free_search
 from lohrec.identifiers.codewords import token_table
 from lohrec.recommender.recommender import Recommender
 from lohrec.recommender.training_data import history_tokens
@@ -37,7 +37,7 @@ def main(
         wrong = total = 0
         for rows in job_log.progress(batches, f"{width} beams", unit="batch"):
             history = history_tokens(test, rows, table).to(device)
-            found = beam_search(network.free_steps(history), None, width)
+            found = free_search(network.free_steps(history), width)
             written = torch.isfinite(found.score)
             wrong += int((written & (tree.leaf(found.code) < 0)).sum())
             total += int(written.sum())

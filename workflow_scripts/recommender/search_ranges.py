@@ -60,7 +60,7 @@ def main(
     def attempt(chosen: studies.Chosen, trial: tracking.Trial) -> float:
         own = studies.with_values(settings, tried["places"], chosen)
         curve = named(own["recommender"]).fit(replace(given, trial=trial), own, first["seed"]).curve
-        assert curve is not None  # for the row is trained in steps, see searches.check_studies
+        assert curve is not None  # for the row is trained in steps, see searches.studied
         return float(max(row[studies.MEASURE] for row in curve))
 
     excluded = given.decoding["exclude_history"]

@@ -12,7 +12,8 @@ from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from lohrec.identifiers.codewords import CODES, LEVELS, PAD, tokens
-from lohrec.recommender.networks.t5_tokens import CODEWORDS, END, START, VOCABULARY
+from lohrec.recommender.networks import transformers_settings
+from lohrec.recommender.networks.t5_tokens import CODEWORDS, END
 from lohrec.recommender.training_data import Batch
 
 PADDED = 80  # tokens of the longest history, to which it pads
@@ -20,20 +21,7 @@ PADDED = 80  # tokens of the longest history, to which it pads
 
 def transformers_model(c: dict[str, Any]) -> T5ForConditionalGeneration:
     """The same architecture as its user would write it."""
-    return T5ForConditionalGeneration(
-        T5Config(
-            vocab_size=VOCABULARY,
-            d_model=c["d_model"],
-            d_kv=c["d_kv"],
-            d_ff=c["d_ff"],
-            num_layers=c["layers"],
-            num_decoder_layers=c["decoder_layers"],
-            num_heads=c["heads"],
-            dropout_rate=c["dropout"],
-            pad_token_id=PAD,
-            decoder_start_token_id=START,
-        )
-    )
+    return T5ForConditionalGeneration(T5Config(**transformers_settings.of(c)))
 
 
 def padded_loss(model: T5ForConditionalGeneration, batch: Batch) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """What a row of variants.yaml is: a baseline, a teacher or the method, and how it makes lists."""
 
 from lohrec.configuration import registry, rows
-from lohrec.configuration.sections import Table, Values
+from lohrec.configuration.sections import Table
 
 
 def of_row(name: str, variants: Table) -> str:
@@ -20,8 +20,3 @@ def of_row(name: str, variants: Table) -> str:
     if registry.path("recommender", row["recommender"]).parent.name == "baselines":
         return "baseline"
     return "own" if row["recommender"] == "cascade" else "teacher"
-
-
-def searches_beams(row: Values) -> bool:
-    """Whether a row's lists come from beams over identifiers."""
-    return "ids" in rows.reads(row) or row["recommender"] == "cascade"

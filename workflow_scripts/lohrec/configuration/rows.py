@@ -184,6 +184,11 @@ def declared_of(row: Values, what: str, otherwise: Any) -> Any:
     return otherwise if literal is None else literal
 
 
+def has_trait(row: Values, trait: str) -> bool:
+    """Whether the module of a row's recommender declares a trait."""
+    return trait in declared_of(row, "TRAITS", [])
+
+
 def of_row(sections: Values, row: Values) -> Values:
     """A dataset's sections with the row's own settings over them."""
     own = row.get("settings", {})
@@ -227,7 +232,7 @@ def trained_rows(variants: Table) -> Table:
 
 def teaching_rows(variants: Table) -> Table:
     """Rows whose distribution over items another row can learn from or mix."""
-    return {n: row for n, row in variants.items() if "teaches" in declared_of(row, "TRAITS", [])}
+    return {name: row for name, row in variants.items() if has_trait(row, "teaches")}
 
 
 def reported_rows(variants: Table) -> Table:

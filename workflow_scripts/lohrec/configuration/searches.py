@@ -1,6 +1,8 @@
 """Settings that are tried for a row, as rows of their own: on the dev set, or value by value."""
 
-from lohrec.configuration import kinds, rows
+from typing import Any
+
+from lohrec.configuration import rows
 from lohrec.configuration.faults import faults
 from lohrec.configuration.registry import known
 from lohrec.configuration.sections import Table, Values, overlaid, tree
@@ -57,7 +59,7 @@ def swept(sweeps: Table, variants: Table, schema: Values) -> Table:
         for value in sweep["values"]:
             place = f"{sweep['row']} (sweeps.{name}, {sweep['setting']}: {shown(value)})"
             trial = _with(place, row, sweep["setting"], value, schema)
-            if sweep["setting"] == BEAMS and not kinds.searches_beams(row):
+            if sweep["setting"] == BEAMS and not rows.has_trait(row, "searches_beams"):
                 raise ValueError(
                     f"{place} would have no effect: the row has no beam search. Name one that has, "
                     "or another setting."
@@ -96,22 +98,24 @@ def row_with(name: str, value: object, sweep: Values, settings: Values, variants
     return str(sweep["row"]) if of_value == own else one
 
 
-def check_studies(studies: Table, variants: Table, schema: Values) -> None:
-    """Refuse a study of no row, or of values that its row cannot have.
+def studied(studies: Table, variants: Table, schema: Values) -> dict[str, Table]:
+    """Of each study a row for every value, and for both ends of every range, by what it tries.
 
     Args:
         studies: {row: trials, and settings with a range, or values, each}.
         schema: of the configuration.
 
     Raises:
-        ValueError: it is one.
+        ValueError: a study is of no row, or its row cannot have a value.
     """
+    found: dict[str, Table] = {}
     for name, study in studies.items():
-        row = known(name, variants, "studies")
+        row, found[name] = known(name, variants, "studies"), {}
         for setting, tried in study["settings"].items():
             for value in tried.get("values") or [tried["low"], tried["high"]]:
                 place = f"{name} (studies, {setting}: {shown(value)})"
-                rows.check(place, _with(place, row, setting, value, schema), variants)
+                found[name][place] = _with(place, row, setting, value, schema)
+                rows.check(place, found[name][place], variants)
             if "low" in tried and (
                 tried["low"] >= tried["high"] or (tried.get("log") and tried["low"] <= 0)
             ):
@@ -120,6 +124,24 @@ def check_studies(studies: Table, variants: Table, schema: Values) -> None:
                     f"true; {tried} is not so."
                 )
         _require_steps(f"studies.{name}", row)
+    return found
+
+
+def ranges(study: Values, schema: Values) -> Values:
+    """The settings of a study: ends of a range are whole numbers where the setting is one.
+
+    Args:
+        schema: of the configuration.
+    """
+    found = {}
+    for name, tried in study["settings"].items():
+        declared: Any = tree() if "." in name else schema["$defs"]["variant"]["properties"]
+        for key in name.split("."):
+            declared = declared[key]
+        kind = (declared if isinstance(declared, dict) else declared.schema).get("type", "")
+        whole = "low" not in tried or "integer" in kind  # the type, or one of several
+        found[name] = tried if whole else tried | {e: float(tried[e]) for e in ("low", "high")}
+    return found
 
 
 def _require_steps(place: str, row: Values) -> None:

@@ -9,7 +9,7 @@ Each is a property of a JSON schema with a default; a dictionary without one is 
 A later module of a section may give a setting of an earlier one another default. A module that is
 found by name may have groups of settings that others declare, and then its own over them:
 
-    SHARED = {group: [modules, as in DECLARED_IN]}
+    SHARED = [groups of GROUPS]
 """
 
 import copy
@@ -50,6 +50,12 @@ DECLARED_IN = {
     "evaluation": ("evaluation/metrics", "evaluation/diversity", "evaluation/bootstrap"),
     "": ("configuration/workflow",),
 }
+# {group that modules found by name share: modules that declare its settings}
+GROUPS = {
+    "training": (
+        "configuration/training_settings", "common/averaging", "recommender/item_training",
+    ),
+}  # fmt: skip
 
 
 class Setting(NamedTuple):
@@ -77,9 +83,8 @@ def tree() -> dict[str, Any]:
             file = registry.path(kind, name)
             module = file.relative_to(registry.LIBRARY).as_posix()
             own = found.setdefault(section, {}).setdefault(name, {})
-            shared = registry.declared(kind, name, "SHARED") or {}
-            for group, modules in shared.items():
-                _declare_all(own.setdefault(group, {}), modules)
+            for group in registry.declared(kind, name, "SHARED") or ():
+                _declare_all(own.setdefault(group, {}), GROUPS[group])
             _declare(own, registry.declared(kind, name, "SETTINGS"), module)
     for place, modules in DECLARED_IN.items():
         group = found

@@ -71,6 +71,10 @@ def fetch(url: str, path: str | Path, sha256: str | None = None) -> dict[str, An
             pause = WAIT * 2 ** (failures - 1)
             print(f"{url}: {error}; next attempt in {pause:g} s", flush=True)
             time.sleep(pause)
+        except OSError as error:
+            if full := disk.ran_out(part.path, error):
+                raise full from error
+            raise
 
     with open(part.path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """Beam search over identifiers, for every network and with or without a tree (Algorithm 1)."""
 
-from typing import NamedTuple, Protocol, overload
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -114,43 +114,26 @@ class FreeBeams(NamedTuple):
     code: Tensor
 
 
-@overload
 def beam_search(
     steps: Steps,
     tree: PrefixTree,
     beams: int,
     excluded: Tensor | None = None,
     renormalise: bool = False,
-) -> Beams: ...
-
-
-@overload
-def beam_search(steps: Steps, tree: None, beams: int) -> FreeBeams: ...
-
-
-@torch.inference_mode()
-def beam_search(
-    steps: Steps,
-    tree: PrefixTree | None,
-    beams: int,
-    excluded: Tensor | None = None,
-    renormalise: bool = False,
-) -> Beams | FreeBeams:
+) -> Beams:
     """The most probable identifiers of every user, by what a network says; none comes twice.
 
     Args:
         steps: the network and the users' histories.
-        tree: the legal identifiers; without it every codeword the network knows may follow.
-        beams, excluded: see `tree_search`.
+        tree, beams, excluded: see `tree_search`.
         renormalise: see `InTree`.
-
-    Raises:
-        ValueError: leaves are excluded, but there is no tree.
     """
-    if tree is not None:
-        return tree_search(InTree(steps, tree, renormalise), tree, beams, excluded)
-    if excluded is not None:
-        raise ValueError("Only a search in a tree can leave out leaves.")
+    return tree_search(InTree(steps, tree, renormalise), tree, beams, excluded)
+
+
+@torch.inference_mode()
+def free_search(steps: Steps, beams: int) -> FreeBeams:
+    """The same without a tree: every codeword that the network knows may follow."""
     log_p = steps.first()
     score = log_p.new_zeros(len(log_p), 1)
     code = torch.empty(len(log_p), 1, 0, dtype=torch.long, device=log_p.device)

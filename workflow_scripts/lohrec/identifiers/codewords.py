@@ -62,7 +62,12 @@ def tokens(ids: Tensor) -> Tensor:
     return ids.long() + first
 
 
+def names(ids: np.ndarray) -> list[list[str]]:
+    """The codewords' names of identifiers, int (items, levels), at most LEVELS."""
+    first = np.arange(ids.shape[1]) * CODES
+    return [[CODEWORDS[token] for token in row] for row in (ids + first).tolist()]
+
+
 def written(ids: np.ndarray) -> list[str]:
     """Identifiers, int (items, levels), as text: `<a_1><b_2><c_3><d_4>`."""
-    first = np.arange(ids.shape[1]) * CODES
-    return ["".join(CODEWORDS[token] for token in row) for row in (ids + first).tolist()]
+    return ["".join(row) for row in names(ids)]

@@ -74,6 +74,11 @@ def spectral(graph: csr_array, clusters: int, seed: int) -> np.ndarray:
             vectors = eigsh(similarity, clusters, which="LA", v0=begin, tol=1e-4)[1]
         except ArpackNoConvergence as stopped:
             vectors = stopped.eigenvectors
+            if not vectors.shape[1]:
+                raise ValueError(
+                    f"No cluster of {graph.shape[0]:,} items was found where "
+                    f"collaborative.clusters ({clusters}) are wanted: lower it."
+                ) from stopped
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = vectors / np.maximum(length, 1e-12)
     rows[graph.sum(1) == 0] = 0  # where an iteration leaves no more than its own error

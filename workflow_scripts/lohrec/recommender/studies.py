@@ -42,7 +42,7 @@ def search(
     Args:
         path: of the study, an SQLite file; one of another name is begun afresh.
         name: of the study, another one for whatever its result depends on.
-        ranges: {setting: low and high, whole numbers where both are, and perhaps log; or values}.
+        ranges: {setting: low and high, integers of a whole number, and perhaps log; or values}.
         trials: how many.
         attempt: fits with the settings, as the trial that it is handed, and returns the best
             `MEASURE`.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from lohrec.identifiers.beam_search import beam_search, lineage
+from lohrec.identifiers.beam_search import beam_search, free_search, lineage
 from lohrec.identifiers.codewords import CODES, LEVELS, NO_BEAM, OTHER_LEVEL, WORD, tokens
 from lohrec.identifiers.prefix_tree import PrefixTree
 from lohrec.teacher.model import logits_of
@@ -169,7 +169,7 @@ def continue_prompts(
     """
     steps = PromptSteps(model, prompts, row, length, first, codewords=tree is not None)
     if tree is None:
-        free = beam_search(steps, None, beams)
+        free = free_search(steps, beams)
         return Beams(free.code, free.score, None, first)
     best = beam_search(steps, tree, beams, excluded, renormalise)
     code = tree.identifiers(best.leaf)

@@ -145,7 +145,7 @@ def statistics(found: dict[str, Any], paper: dict[str, Any] | None) -> Section:
 
 def codebooks(quality: dict[str, Any]) -> Section:
     """How identifiers use their codebooks."""
-    last = list(quality["steps"].values())[-1] if "steps" in quality else quality
+    last = list(quality["steps"].values())[-1]
     header = ["level", "codewords in use", "perplexity", "distinct prefixes"]
     rows = [
         cells([str(one["level"]), str(one["use"]), f"{one['perplexity']:.1f}", f"{one['nodes']:,}"])

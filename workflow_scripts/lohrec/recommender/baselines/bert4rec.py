@@ -43,11 +43,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "loss": {"enum": ["cross_entropy"], "default": "cross_entropy", "description": "The paper's."},
     "training": {"epochs": {"default": 40}},
 }  # fmt: skip
-SHARED = {
-    "training": [
-        "configuration/training_settings", "common/averaging", "recommender/item_training",
-    ],
-}  # fmt: skip
+SHARED = ["training"]
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 

@@ -37,11 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "description": "Over all items, or against one sampled item; bpr is the paper's.",
     },
 }  # fmt: skip
-SHARED = {
-    "training": [
-        "configuration/training_settings", "common/averaging", "recommender/item_training",
-    ],
-}  # fmt: skip
+SHARED = ["training"]
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 EXPANSION = 4

@@ -33,11 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "training": {"learning_rate": {"default": 0.002}},
 }  # fmt: skip
-SHARED = {
-    "training": [
-        "configuration/training_settings", "common/averaging", "recommender/item_training",
-    ],
-}  # fmt: skip
+SHARED = ["training"]
 GPU = {"fit": "fit", "recommend": "recommend"}
 TRAITS = ["seeded", "embeds_items", "teaches"]
 

@@ -1,6 +1,7 @@
 """Last item: what came next after it in training, a Markov chain of order one.
 
-With n_ij users who went from item i to j, n_i in all, and the share q_j of train interactions,
+With n_ij times that a user went from item i to j, n_i in all, and the share q_j of train
+interactions,
 
     P(j | i) = (n_ij + smoothing q_j) / (n_i + smoothing)
 

@@ -16,7 +16,7 @@ from lohrec.recommender.recommender import Histories, Recommender
 SETTINGS: dict[str, Any] = {}
 ROLES = ("retriever", "ranker")
 GPU = {"recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items", "takes_items"]
+TRAITS = ["seeded", "embeds_items", "takes_items", "searches_beams"]
 
 
 class Cascade(Recommender):

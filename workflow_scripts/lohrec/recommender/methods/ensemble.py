@@ -25,7 +25,7 @@ from lohrec.recommender.recommender import Histories, Recommender
 SETTINGS: dict[str, Any] = {}
 READS = ["ids"]
 GPU = {"recommend": "recommend"}
-TRAITS = ["teaches", "takes_items"]
+TRAITS = ["teaches", "takes_items", "searches_beams"]
 
 
 class Ensemble(Recommender):

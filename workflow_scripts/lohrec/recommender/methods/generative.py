@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {}
 READS = ["ids", "encoder"]
 PATHS = {"examples": "examples", "prior": "prior", "teacher": "probabilities"}  # of TrainingData
 GPU = {"fit": "fit", "recommend": "recommend"}
-TRAITS = ["seeded", "embeds_items", "teaches", "takes_items"]
+TRAITS = ["seeded", "embeds_items", "teaches", "takes_items", "searches_beams"]
 
 
 class Generative(Recommender):

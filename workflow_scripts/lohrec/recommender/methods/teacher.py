@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
 }  # fmt: skip
 READS = ["ids", "teacher"]
 GPU = {"recommend": "recommend_teacher"}
-TRAITS = ["embeds_items"]
+TRAITS = ["embeds_items", "searches_beams"]
 
 
 class Teacher(Recommender):

@@ -117,7 +117,8 @@ class T5(CodewordNetwork):
 
         Args:
             token: int64 (rows, tokens), PAD on the right.
-            padded: False promises that there is no PAD, and saves the masks.
+            padded: False promises that there is no PAD, and saves the masks of an encoder that is
+                not causal.
             row: int64 (examples,), causal encoder only: examples that are prefixes of the rows; by
                 default every row is one example.
             length: int64 (examples,), tokens of each example's history; given with `row`.
@@ -225,7 +226,8 @@ class T5(CodewordNetwork):
             weight = weight[level * CODES : (level + 1) * CODES]
         # In float32 also under autocast: Eq. 14 ranks by differences of what bfloat16 rounds away.
         with torch.autocast(state.device.type, enabled=False), exact_products():
-            logits = F.linear(state.float(), weight.float())
+            wide = torch.promote_types(state.dtype, torch.float32)
+            logits = F.linear(state.to(wide), weight.to(wide))
             if legal is not None:
                 logits = logits.masked_fill(~legal, -math.inf)
             return logits.log_softmax(-1)

@@ -14,7 +14,7 @@ KeysValues = tuple[Tensor, Tensor]
 
 
 class Real(NamedTuple):
-    """Which of the places (batch, places) are no padding.
+    """Which of the places (batch, places) are computed; the states of the others are zeros.
 
     Only they pass through the layers' matrices; attention alone sees them in rows.
 
@@ -79,7 +79,8 @@ class Attention(nn.Module):
         score = q @ k.transpose(-1, -2)
         if bias is not None:
             score = score + bias
-        weight = drop(score.float().softmax(-1).to(v.dtype), dropout, self.training)
+        wide = torch.promote_types(score.dtype, torch.float32)
+        weight = drop(score.to(wide).softmax(-1).to(v.dtype), dropout, self.training)
         read = (weight @ v).transpose(1, 2).flatten(2)
         out: Tensor = self.o(read if real is None else real.packed(read))
         return out
