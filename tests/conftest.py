@@ -19,6 +19,9 @@ LONGEST = (
     "test_elsewhere.py",
     "test_extending.py",
     "test_your_data.py",
+    "test_text_learner.py",
+    "test_logger_plugin.py",
+    "test_refusals.py",
 )
 
 

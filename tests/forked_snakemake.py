@@ -9,6 +9,7 @@ import os
 import runpy
 import subprocess
 import sys
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -54,6 +55,9 @@ def started_anew(folder: Path, *arguments: str, **environment: str) -> tuple[int
 def _run(folder: Path, arguments: tuple[str, ...], env: dict[str, str], said: str) -> None:
     _become(folder, env, said)
     sys.argv = ["snakemake", *arguments]
+    # Scripts are forked by the same server: by itself this process would start one of its own,
+    # which would import everything anew.
+    forkserver._forkserver.ensure_running = lambda: None
     from snakemake.benchmark import benchmarked
     from snakemake.cli import main
     from snakemake.script import PythonScript

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import faults
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
@@ -30,8 +31,16 @@ each_plain_page = pytest.mark.parametrize("page", PLAIN, ids=lambda page: page.s
 
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+    for link, _, heading in re.findall(r"\]\(([^)#]*)(#([^)]+))?\)", page.read_text()):
         assert link.startswith("https://") or (page.parent / link).exists(), link
+        if heading and not link.startswith("https://"):
+            assert heading in headings(page.parent / link if link else page), (link, heading)
+
+
+def headings(page: Path) -> set[str]:
+    """What links to the headings of a page end in, as hosts of Markdown make it."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 @each_plain_page
@@ -149,3 +158,26 @@ def test_the_page_counts_what_is_tried() -> None:
     assert f"tries {len(faults.KINDS)} kinds of faults" in page
     assert f"and {len(faults.CLUSTER)} things that befall jobs on a SLURM cluster" in page
     assert f"{cases('test_bad_inputs.py')} broken files" in page
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    named = {"popularity": "popularity", "EASE": "ease", "SASRec": "sasrec", "FMLP-Rec": "fmlp_rec"}
+    figures: dict[str, list[tuple[float, float]]] = {}
+    for table in tables(ROOT / "docs/results.md"):
+        places = [n for n, name in enumerate(table[0]) if name in ("Recall@10", "NDCG@10")]
+        for row in table[2:] if len(places) == 2 else ():
+            found = tuple(float(row[place].split()[0]) for place in places)
+            figures.setdefault(row[0].partition("`")[2].partition("`")[0], []).append(found)
+    (headline,) = [t for t in tables(ROOT / "README.md") if "Instruments, three seeds" in t[0]]
+    for title, *cells in headline[2:]:
+        name = named.get(title.split(",")[0]) or re.findall("`(.*)`", title)[0]
+        for cell in cells:
+            rounded = [float(figure) for figure in cell.split(", ")]
+            near = [abs(np.subtract(one, rounded)).max() < 0.00051 for one in figures[name]]
+            assert any(near), (title, cell)
+
+
+def tables(page: Path) -> list[list[list[str]]]:
+    """Tables of a page: rows of cells."""
+    blocks = re.findall(r"(?:^\|.*\n)+", page.read_text(), re.MULTILINE)
+    return [[[c.strip() for c in r.strip("|").split("|")] for r in b.splitlines()] for b in blocks]

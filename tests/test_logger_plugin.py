@@ -69,10 +69,12 @@ def test_a_step_is_a_line_and_a_second_run_says_there_is_nothing_to_do(tmp_path:
     for number, step in enumerate(steps, 1):
         assert step.startswith(f"[{number}/4] ")
     assert len(steps) == 4
-    assert re.fullmatch(r"\[1/4\] train +demo seed \d +\d+ s   about \d+ s left", steps[0])
+    assert re.fullmatch(
+        r"\[1/4\] train +demo seed \d +\d+ (s|min)   about \d+ (s|min) left", steps[0]
+    )
     assert re.fullmatch(r"\[4/4\] all +0 s", steps[3])
     assert log.startswith("Complete log(s): ") and Path(log.split(": ")[1]).exists()
-    assert re.fullmatch(r"4 of 4 steps done, in \d+ s\.", last)
+    assert re.fullmatch(r"4 of 4 steps done, in \d+ (s|min)\.", last)
     status, said = run(tmp_path)
     assert status == 0 and said.startswith("Nothing to be done") and said.count("\n") == 1
 
@@ -80,7 +82,7 @@ def test_a_step_is_a_line_and_a_second_run_says_there_is_nothing_to_do(tmp_path:
 def test_a_failure_shows_the_end_of_its_log(tmp_path: Path) -> None:
     status, said = run(tmp_path, "--keep-going", "--config", "broken=1")
     assert status
-    assert re.search(r"^train demo seed 1 failed after \d+ s\.$", said, re.MULTILINE)
+    assert re.search(r"^train demo seed 1 failed after \d+ (s|min)\.$", said, re.MULTILINE)
     assert "    ValueError: seed is broken\n" in said and "\nMore in logs/demo_1.log\n" in said
     assert "Traceback" not in said and "CalledProcessError" not in said
     assert (tmp_path / "logs/demo_1.log").read_text().count("Traceback") == 1

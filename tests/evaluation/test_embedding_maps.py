@@ -51,3 +51,18 @@ def test_of_very_many_items_some_are_drawn_and_of_few_all(monkeypatch):
     found = embedding_maps.drawn(1000)
     assert len(set(found)) == 100 and (np.diff(found) > 0).all()
     assert found.min() < 50 and found.max() > 950 and (found == embedding_maps.drawn(1000)).all()
+
+
+def test_the_nearest_are_those_of_the_largest_cosine_and_never_the_item_itself():
+    vectors = np.random.default_rng(0).standard_normal((30, 4)) * np.arange(1, 31)[:, None]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -np.inf)
+    expected = np.argsort(-cosine, axis=1)[:, :5]
+    assert (embedding_maps.nearest(vectors, 5) == expected).all()
+
+
+def test_the_overlap_is_the_share_of_neighbours_that_are_the_others_too():
+    mine, others = np.array([[1, 2], [0, 3]]), np.array([[2, 5], [4, 1]])
+    assert embedding_maps.overlap(mine, others) == 0.25  # one of four
+    assert embedding_maps.overlap(mine, mine[:, ::-1]) == 1

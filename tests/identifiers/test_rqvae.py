@@ -1,3 +1,5 @@
+import itertools
+
 import assign_semantic_ids
 import numpy as np
 import pyarrow.parquet as pq
@@ -250,3 +252,15 @@ def test_gradients_of_several_threads_are_the_same_each_time(four_threads):
         sum(model.losses(x, 0.25, "mean")).backward()
         found.append(model.codebooks.grad.clone())
     assert all(torch.equal(one, found[0]) for one in found)
+
+
+def test_codewords_are_as_alike_as_one_over_their_squared_distance():
+    model = small_model()
+    near, book = rqvae.nearness(model), model.codebooks.detach()
+    levels, codes = book.shape[:2]
+    for level in range(levels):
+        for i, j in itertools.permutations(range(codes), 2):
+            distance = (book[level, i] - book[level, j]).norm().item()
+            assert near[level, i, j].item() == pytest.approx(distance**-2, rel=1e-4)
+    assert (near[levels:] == 1).all() and (near[:, codes:] == 1).all()
+    assert (near == near.transpose(1, 2)).all()

@@ -172,6 +172,24 @@ def test_many_at_once_get_what_one_gets(address, shop) -> None:
     assert all(one == alone for one in every)
 
 
+def test_one_request_computes_at_a_time(address, generative, shop, monkeypatch) -> None:
+    recommend, working, most = generative.recommend, [], []
+
+    def watched(*arguments):
+        working.append(1)
+        most.append(len(working))
+        time.sleep(0.02)
+        working.pop()
+        return recommend(*arguments)
+
+    monkeypatch.setattr(generative, "recommend", watched)
+    asked = {"histories": [shop.catalogue.names[:3]], "top": 5}
+    with ThreadPoolExecutor(8) as pool:
+        every = list(pool.map(lambda _: ask(f"{address}/recommend", asked), range(8)))
+    assert [status for status, _ in every] == [200] * 8
+    assert most == [1] * 8
+
+
 def test_recommenders_without_identifiers_are_served_without_explanations(shop) -> None:
     server = served(shop.fit("popularity"))
     address = next(server)
