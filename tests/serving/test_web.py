@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import threading
 import time
 import urllib.error
@@ -9,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import browser
 import numpy as np
@@ -188,6 +190,19 @@ def test_one_request_computes_at_a_time(address, generative, shop, monkeypatch) 
         every = list(pool.map(lambda _: ask(f"{address}/recommend", asked), range(8)))
     assert [status for status, _ in every] == [200] * 8
     assert most == [1] * 8
+
+
+def test_the_command_answers_here_and_tells_the_129th_to_come_again(shop, tmp_path) -> None:
+    shop.fit("popularity").save(tmp_path / "model")
+    with load.serving(str(tmp_path / "model")) as (port, _), ExitStack() as opened:
+        url = f"http://127.0.0.1:{port}/health"
+        assert [ask(url)[0], ask(url, Host="localhost")[0]] == [200, 200]
+        assert ask(url, Host="other.example")[0] == 400
+        for _ in range(web.AT_ONCE - 1):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert ask(url)[0] == 200
+        opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert ask(url)[0] == 503
 
 
 def test_recommenders_without_identifiers_are_served_without_explanations(shop) -> None:

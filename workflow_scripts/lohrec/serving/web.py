@@ -187,6 +187,6 @@ def serve(recommender: Recommender, host: str, port: int) -> None:
         host=host,
         port=port,
         log_level="warning",
-        limit_concurrency=AT_ONCE,
+        limit_concurrency=AT_ONCE + 1,  # the connection that asks is counted, too
         timeout_keep_alive=5,
     )
