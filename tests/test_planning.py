@@ -331,3 +331,22 @@ def test_a_gpu_preset_can_be_planned_anywhere(fresh: Path) -> None:
     jobs = planned(fresh, "results/games/dwr/metrics.json")
     assert jobs["fit"] == 6
     assert {"download_reviews", "train_teacher", "order_candidates"} <= jobs.keys()
+
+
+def test_the_commands_of_the_pages_can_be_planned(fresh: Path, tmp_path: Path) -> None:
+    for name in ("Instruments", "Games"):
+        for kind in ("inter", "index"):
+            (tmp_path / f"{name}.{kind}.json").write_text("{}")
+    commands = []
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("profiles/*/*.md")]:
+        if page.name not in ("extending.md", "your_data.md"):  # whose rows have tests of their own
+            text = page.read_text().replace("\\\n", "")
+            commands += re.findall(r"^ *snakemake (?!.*--report)(.*)$", text, re.MULTILINE)
+    found = set()
+    for command in commands:
+        for target in re.findall(r"(?<!\S)results/\S+(?=\s|$)", command):
+            first, braces, rest = re.fullmatch(r"([^{]*)(?:\{(.*)\})?(.*)", target).groups()
+            found |= {f"{first}{one}{rest}" for one in (braces or "").split(",")}
+    found.remove("results/jobs")  # where jobs are to be left
+    assert len(found) > 10
+    assert planned(fresh, "--config", f"raw_dir={tmp_path}", "--", *sorted(found))
