@@ -344,7 +344,7 @@ def test_the_commands_of_the_pages_can_be_planned(fresh: Path, tmp_path: Path) -
             commands += re.findall(r"^ *snakemake (?!.*--report)(.*)$", text, re.MULTILINE)
     found = set()
     for command in commands:
-        for target in re.findall(r"(?<!\S)results/\S+(?=\s|$)", command):
+        for target in re.findall(r"(?<!\S)results/\S+", command):
             first, braces, rest = re.fullmatch(r"([^{]*)(?:\{(.*)\})?(.*)", target).groups()
             found |= {f"{first}{one}{rest}" for one in (braces or "").split(",")}
     found.remove("results/jobs")  # where jobs are to be left

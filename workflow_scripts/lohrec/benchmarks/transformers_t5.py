@@ -20,7 +20,7 @@ PADDED = 80  # tokens of the longest history, to which it pads
 
 
 def transformers_model(c: dict[str, Any]) -> T5ForConditionalGeneration:
-    """The same architecture as its user would write it."""
+    """The same architecture, by the settings that our config.json gives it."""
     return T5ForConditionalGeneration(T5Config(**transformers_settings.of(c)))
 
 
